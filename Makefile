@@ -1,0 +1,46 @@
+# make demo | test | env | lint | dag | lock
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/requirements.lock
+CORES ?= 2
+
+.PHONY: demo test env lint dag lock
+
+demo: env ## Synthetic cohorts through the whole workflow, results in results/demo
+	$(BIN)/snakemake --profile demo --cores $(CORES)
+	$(BIN)/snakemake --profile demo --report results/demo/report.html
+
+test: env ## All tests
+	$(BIN)/python -m pytest -ra tests
+
+lint: env ## Style of Python, of the rules, and Snakemake's own
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+dag: env ## The rule graph as text for Graphviz
+	$(BIN)/snakemake --rulegraph dot
+
+# The environment is rebuilt when the lock's content changes, not when it is merely newer.
+env:
+	@cmp -s envs/requirements.lock $(STAMP) || $(MAKE) --no-print-directory $(VENV)
+
+.PHONY: $(VENV)
+$(VENV):
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r envs/bootstrap.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes envs/requirements.lock
+	cp envs/requirements.lock $(STAMP)
+
+lock: $(BIN)/uv ## Renew the lock and the conda files after envs/requirements.txt changed
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  envs/requirements.txt -o envs/requirements.lock
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  envs/bootstrap.txt -o envs/bootstrap.lock
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r envs/bootstrap.lock

@@ -1,0 +1,76 @@
+"""3 Datasets: raw cohorts to one layout, patient-level splits and slice regions.
+
+Needs   the cohorts' raw folders (config: cohorts)
+Makes   cohorts/{cohort}/images/{case}_0000.nii.gz, labels/{case}.nii.gz, cases.csv,
+        splits.csv, slices.csv
+"""
+
+
+rule convert_cohort:
+    """Raw images and labels of one cohort to the common layout, slice 0 at the base."""
+    input:
+        raw=raw_folder,
+    output:
+        images=directory(RESULTS / "cohorts/{cohort}/images"),
+        labels=directory(RESULTS / "cohorts/{cohort}/labels"),
+        cases=RESULTS / "cohorts/{cohort}/cases.csv",
+    params:
+        cohort=lambda w: COHORTS[w.cohort],
+        raw_names=raw_names,
+        code=code_of("convert_cohort"),
+    log:
+        RESULTS / "logs/convert_cohort/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/convert_cohort/{cohort}.tsv"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    conda:
+        "../envs/convert.yaml"
+    script:
+        "../workflow_scripts/convert_cohort.py"
+
+
+rule split_cohort:
+    """Patients of the training cohort to train, validation and test; elsewhere all are test."""
+    input:
+        cases=RESULTS / "cohorts/{cohort}/cases.csv",
+    output:
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    params:
+        splits=lambda w: SETTINGS.splits.model_dump() if w.cohort == TRAINING else None,
+        seed=SETTINGS.seed,
+        code=code_of("split_cohort"),
+    log:
+        RESULTS / "logs/split_cohort/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/convert.yaml"
+    script:
+        "../workflow_scripts/split_cohort.py"
+
+
+rule assign_regions:
+    """Base, middle, apex or non-cardiac for every slice, from the reference labels."""
+    input:
+        cases=RESULTS / "cohorts/{cohort}/cases.csv",
+        labels=RESULTS / "cohorts/{cohort}/labels",
+    output:
+        slices=RESULTS / "cohorts/{cohort}/slices.csv",
+    params:
+        base=SETTINGS.regions.base,
+        apex=SETTINGS.regions.apex,
+        code=code_of("assign_regions"),
+    log:
+        RESULTS / "logs/assign_regions/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/assign_regions/{cohort}.tsv"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    conda:
+        "../envs/convert.yaml"
+    script:
+        "../workflow_scripts/assign_regions.py"

@@ -1,0 +1,108 @@
+"""Configuration, paths and input functions that the other rule files share."""
+
+import sys
+from pathlib import Path
+
+LIBRARY = Path(workflow.basedir) / "workflow_scripts"
+sys.path.insert(0, str(LIBRARY))
+
+from cmrslices.config import load_settings
+from cmrslices.convert import check_folder, raw_names as names_in
+from cmrslices.errors import CollectedErrors, InputError
+from cmrslices.provenance import code_digest
+
+try:
+    SETTINGS = load_settings(config)
+except InputError as fault:
+    raise WorkflowError(str(fault)) from None
+
+RESULTS = Path(SETTINGS.results)
+PAPER = Path(workflow.basedir) / "resources/paper"
+COHORTS = {name: row.model_dump() for name, row in SETTINGS.cohorts.items()}
+TRAINING = SETTINGS.training_cohort
+NETWORKS = list(SETTINGS.classification.networks)
+BASELINE = SETTINGS.evaluation.baseline
+TITLES = {
+    "cohorts": {name: row.title for name, row in SETTINGS.cohorts.items()},
+    "approaches": {name: row.title for name, row in SETTINGS.approaches.items()},
+}
+
+DATASET = f"Dataset001_{TRAINING}"
+PREPROCESSED = RESULTS / "nnunet/preprocessed" / DATASET
+MODELS = RESULTS / "nnunet/results" / DATASET
+MODEL_WEIGHTS = str(MODELS / "SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth")
+
+
+wildcard_constraints:
+    cohort="|".join(SETTINGS.cohorts),
+    model="|".join(SETTINGS.models),
+    network="|".join(NETWORKS),
+    approach="|".join(SETTINGS.approaches),
+
+
+def code_of(script):
+    """Digest of a script and the library modules it imports: a change re-runs the rule."""
+    return code_digest(LIBRARY / f"{script}.py")
+
+
+def caption(name, category, **labels):
+    """Place of an output in the report, with its caption from report/."""
+    return dict(caption=f"../report/{name}.rst", category=category, labels=labels)
+
+
+def is_demo(cohort):
+    return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients
+
+
+def raw_folder(wildcards):
+    """The raw folder, where there is one; its age does not count, what it holds does (raw_names)."""
+    folder = COHORTS[wildcards.cohort]["folder"]
+    return ancient(folder) if is_demo(wildcards.cohort) or Path(folder).is_dir() else []
+
+
+def raw_names(wildcards):
+    """The cases that a raw folder holds, so that an added one re-runs the conversion."""
+    return [] if is_demo(wildcards.cohort) else names_in(COHORTS[wildcards.cohort])
+
+
+def initial_weights(wildcards):
+    """ImageNet weights of a network: downloaded, from a folder, or none."""
+    source = SETTINGS.classification.initial_weights
+    if source == "none":
+        return []
+    if source == "imagenet":
+        return RESULTS / f"classifiers/imagenet/{wildcards.network}.pth"
+    return Path(source) / f"{wildcards.network}.pth"
+
+
+def models_of(approach):
+    row = SETTINGS.approaches[approach]
+    return [row.model] if row.router == "constant" else sorted(set(row.models.values()))
+
+
+def model_weights(wildcards):
+    """Weights of each model that an approach routes to."""
+    return expand(MODEL_WEIGHTS, model=models_of(wildcards.approach))
+
+
+def router_regions(wildcards):
+    """What an approach's router reads: nothing, reference regions, or the classifiers' regions."""
+    router = SETTINGS.approaches[wildcards.approach].router
+    if router == "constant":
+        return []
+    if router == "reference":
+        return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv"
+    return [
+        RESULTS / "classifiers/selected.yaml",
+        *expand(RESULTS / f"classifiers/{{network}}/{wildcards.cohort}.csv", network=NETWORKS),
+    ]
+
+
+def all_scores(wildcards):
+    return expand(RESULTS / "scores/{approach}/{cohort}.csv", approach=SETTINGS.approaches, cohort=COHORTS)
+
+
+onstart:
+    missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
+    if any(missing):
+        raise WorkflowError(str(CollectedErrors([fault for fault in missing if fault])))

@@ -1,0 +1,133 @@
+"""3 Experiments: scores of every slice, the performance gap (Table 1), what reduces it
+(Table 3), and the profile over the heart (Figure 2).
+
+Needs   predictions/{approach}/{cohort} and the cohorts' reference labels
+Makes   scores/{approach}/{cohort}.csv, tables/, figures/
+"""
+
+
+rule score:
+    """One row per test case, slice and label: DSC, areas, and false positives."""
+    input:
+        predictions=rules.predict.output.labels,
+        references=RESULTS / "cohorts/{cohort}/labels",
+        slices=RESULTS / "cohorts/{cohort}/slices.csv",
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        scores=RESULTS / "scores/{approach}/{cohort}.csv",
+    params:
+        code=code_of("score"),
+    log:
+        RESULTS / "logs/score/{approach}/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/score/{approach}/{cohort}.tsv"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime="1h",
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow_scripts/score.py"
+
+
+rule table1:
+    """Experiment 1: the baseline's DSC by cohort, label and region; Welch's t-test."""
+    input:
+        scores=expand(
+            RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS
+        ),
+    output:
+        csv=RESULTS / "tables/table1.csv",
+        markdown=report(RESULTS / "tables/table1.md", **caption("table1", "Tables", table="Table 1")),
+        latex=RESULTS / "tables/table1.tex",
+        against_paper=RESULTS / "tables/table1_against_paper.csv",
+        against_paper_markdown=report(
+            RESULTS / "tables/table1_against_paper.md", **caption("table1_against_paper", "Against the paper", table="Table 1")
+        ),
+    params:
+        cohorts=TITLES["cohorts"],
+        significance=SETTINGS.evaluation.significance,
+        paper=PAPER / "table1.csv",
+        code=code_of("table1"),
+    log:
+        RESULTS / "logs/table1.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow_scripts/table1.py"
+
+
+rule table3:
+    """Experiment 2: every approach against the baseline on the same slices; paired t-test."""
+    input:
+        scores=all_scores,
+    output:
+        csv=RESULTS / "tables/table3.csv",
+        markdown=report(RESULTS / "tables/table3.md", **caption("table3", "Tables", table="Table 3")),
+        latex=RESULTS / "tables/table3.tex",
+        false_positives=RESULTS / "tables/false_positives.csv",
+        false_positives_markdown=report(
+            RESULTS / "tables/false_positives.md", **caption("false_positives", "Tables", table="False positives")
+        ),
+        against_paper=RESULTS / "tables/table3_against_paper.csv",
+        against_paper_markdown=report(
+            RESULTS / "tables/table3_against_paper.md", **caption("table3_against_paper", "Against the paper", table="Table 3")
+        ),
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        baseline=BASELINE,
+        significance=SETTINGS.evaluation.significance,
+        paper=PAPER / "table3.csv",
+        code=code_of("table3"),
+    log:
+        RESULTS / "logs/table3.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow_scripts/table3.py"
+
+
+rule figure2:
+    """DSC from base to apex of every approach, by label, for the training cohort's test cases."""
+    input:
+        scores=expand(
+            RESULTS / f"scores/{{approach}}/{TRAINING}.csv",
+            approach=SETTINGS.approaches,
+        ),
+    output:
+        png=report(RESULTS / "figures/figure2.png", **caption("figure2", "Figures", figure="Figure 2")),
+        pdf=RESULTS / "figures/figure2.pdf",
+        csv=RESULTS / "figures/figure2.csv",
+    params:
+        approaches=TITLES["approaches"],
+        points=SETTINGS.evaluation.profile_points,
+        code=code_of("figure2"),
+    log:
+        RESULTS / "logs/figure2.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow_scripts/figure2.py"
+
+
+rule provenance:
+    """The resolved configuration, the versions and the commit, beside the results."""
+    input:
+        tables=[rules.table1.output.csv, rules.table3.output.csv],
+    output:
+        RESULTS / "provenance.yaml",
+    params:
+        settings=SETTINGS.model_dump(mode="json"),
+        code=code_of("provenance"),
+    log:
+        RESULTS / "logs/provenance.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    script:
+        "../workflow_scripts/provenance.py"

@@ -1,0 +1,37 @@
+"""2 Methods: an approach is a router plus models. The router names the model for every slice.
+
+Needs   trained models, the cohorts, reference regions or the selected classifier's regions
+Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv
+"""
+
+
+rule predict:
+    """Label maps of the test cases of one cohort by one approach, on their native grid."""
+    input:
+        weights=model_weights,
+        regions=router_regions,
+        images=RESULTS / "cohorts/{cohort}/images",
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),
+        routes=RESULTS / "predictions/{approach}/{cohort}/routes.csv",
+    params:
+        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(
+            exclude={"title"}, exclude_none=True
+        ),
+        mirroring=SETTINGS.segmentation.mirroring,
+        precision=SETTINGS.segmentation.precision,
+        code=code_of("predict"),
+    log:
+        RESULTS / "logs/predict/{approach}/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/predict/{approach}/{cohort}.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime="4h",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/predict.py"

@@ -1,0 +1,87 @@
+"""2 Methods: one preprocessed store; the baseline, the sampling levels and the
+region-specific segmenters differ only in how slices are drawn from it.
+
+Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv
+Makes   nnunet/preprocessed (store, plans), nnunet/results/.../fold_0/checkpoint_final.pth
+"""
+
+
+rule plan_segmentation:
+    """nnU-Net's fingerprint and 2D plan of the training and validation cases."""
+    input:
+        images=RESULTS / f"cohorts/{TRAINING}/images",
+        labels=RESULTS / f"cohorts/{TRAINING}/labels",
+        splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
+    output:
+        raw=RESULTS / f"nnunet/raw/{DATASET}/dataset.json",
+        fingerprint=PREPROCESSED / "dataset_fingerprint.json",
+        plans=PREPROCESSED / "nnUNetPlans.json",
+        folds=PREPROCESSED / "splits_final.json",
+    params:
+        plan=SETTINGS.segmentation.plan.model_dump(),
+        code=code_of("plan_segmentation"),
+    log:
+        RESULTS / "logs/plan_segmentation.log",
+    benchmark:
+        RESULTS / "benchmarks/plan_segmentation.tsv"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime="4h",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/plan_segmentation.py"
+
+
+rule preprocess_segmentation:
+    """The store that every model is trained on: cropped, normalised, resampled in plane."""
+    input:
+        plans=rules.plan_segmentation.output.plans,
+        raw=rules.plan_segmentation.output.raw,
+    output:
+        store=directory(PREPROCESSED / "nnUNetPlans_2d"),
+    params:
+        code=code_of("preprocess_segmentation"),
+    log:
+        RESULTS / "logs/preprocess_segmentation.log",
+    benchmark:
+        RESULTS / "benchmarks/preprocess_segmentation.tsv"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime="4h",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/preprocess_segmentation.py"
+
+
+rule train_segmenter:
+    """One model: nnU-Net's 2D U-Net under the model's slice-sampling policy."""
+    input:
+        store=rules.preprocess_segmentation.output.store,
+        raw=rules.plan_segmentation.output.raw,
+        plans=rules.plan_segmentation.output.plans,
+        folds=rules.plan_segmentation.output.folds,
+        slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
+    output:
+        weights=MODEL_WEIGHTS,
+    params:
+        policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
+        training=SETTINGS.segmentation.training(),
+        seed=SETTINGS.seed,
+        code=code_of("train_segmenter"),
+    log:
+        RESULTS / "logs/train_segmenter/{model}.log",
+    benchmark:
+        RESULTS / "benchmarks/train_segmenter/{model}.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime="36h",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../workflow_scripts/train_segmenter.py"

@@ -1,0 +1,123 @@
+"""Region probabilities of unseen cases."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+import torch
+from cmrslices.classification import networks
+from cmrslices.classification.images import field_of_view, read_slices
+from cmrslices.classification.inference import classify, preprocessed
+from cmrslices.labels import SLICE_CLASSES
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+RESAMPLING = "resample_data_or_seg_to_shape"
+CONFIGURATION = {
+    "data_identifier": "nnUNetPlans_2d",
+    "preprocessor_name": "DefaultPreprocessor",
+    "batch_size": 2,
+    "patch_size": [32, 32],
+    "spacing": [2.0, 2.0],
+    "normalization_schemes": ["ZScoreNormalization"],
+    "use_mask_for_norm": [False],
+    "architecture": {},
+    **{
+        f"resampling_fn_{kind}{suffix}": value
+        for kind in ("data", "seg", "probabilities")
+        for suffix, value in (
+            ("", RESAMPLING),
+            ("_kwargs", {"is_seg": kind == "seg", "order": 1, "order_z": 0, "force_separate_z": None}),
+        )
+    },
+}
+PLANS = {
+    "plans_name": "nnUNetPlans",
+    "image_reader_writer": "SimpleITKIO",
+    "transpose_forward": [0, 1, 2],
+    "transpose_backward": [0, 1, 2],
+    "label_manager": "LabelManager",
+    "foreground_intensity_properties_per_channel": {"0": {}},
+    "configurations": {"2d": CONFIGURATION},
+}
+DATASET = {"channel_names": {"0": "cine"}, "labels": {"background": 0, "LVBP": 1}, "file_ending": ".nii.gz"}
+CASES = {"c_p1_ED": "test", "c_p2_ED": "validation", "c_p3_ED": "train"}
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Three stacks of five slices, of which the first and the last are all zero; plans; weights."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    rng = np.random.default_rng(0)
+    for case in CASES:
+        array = rng.uniform(1, 100, size=(5, 30, 34)).astype(np.float32)
+        array[[0, 4]] = 0
+        for folder, name, content in (
+            ("images", f"{case}_0000", array),
+            ("labels", case, (array > 50).astype(np.uint8)),
+        ):
+            image = sitk.GetImageFromArray(content)
+            image.SetSpacing((1.5, 1.5, 10))
+            sitk.WriteImage(image, tmp_path / folder / f"{name}.nii.gz")
+    (tmp_path / "plans.json").write_text(json.dumps(PLANS))
+    (tmp_path / "dataset.json").write_text(json.dumps(DATASET))
+    table = pd.DataFrame({"case": CASES.keys(), "patient": "p", "split": CASES.values()})
+    table.to_csv(tmp_path / "splits.csv", index=False)
+    torch.manual_seed(0)
+    state = networks.build("squeezenet1_1", 32).state_dict()
+    trained = {"network": "squeezenet1_1", "image_size_px": 32, "field_of_view_mm": 40.0, "state_dict": state}
+    torch.save(trained, tmp_path / "weights.pth")
+    return tmp_path
+
+
+@pytest.fixture
+def probabilities(cohort):
+    """What `classify` writes for the cohort."""
+    classify(
+        weights=cohort / "weights.pth",
+        plans=cohort / "plans.json",
+        dataset=cohort / "dataset.json",
+        images=cohort / "images",
+        splits=cohort / "splits.csv",
+        threads=1,
+        probabilities=cohort / "probabilities.csv",
+    )
+    return pd.read_csv(cohort / "probabilities.csv")
+
+
+def test_every_slice_of_validation_and_test_cases_has_a_row(probabilities):
+    assert probabilities.columns.tolist() == ["case", "slice", *SLICE_CLASSES]
+    expected = [(case, index) for case in ("c_p1_ED", "c_p2_ED") for index in range(5)]
+    assert list(zip(probabilities["case"], probabilities["slice"], strict=True)) == expected
+
+
+def test_probabilities_of_a_slice_sum_to_one(probabilities):
+    np.testing.assert_allclose(probabilities[list(SLICE_CLASSES)].sum(axis=1), 1, atol=1e-5)
+
+
+def test_an_all_zero_slice_at_the_end_is_non_cardiac(probabilities):
+    assert (probabilities.loc[probabilities["slice"].isin([0, 4]), "non-cardiac"] == 1).all()
+    assert (probabilities.loc[probabilities["slice"].isin([1, 2, 3]), "non-cardiac"] < 1).all()
+
+
+def test_inference_sees_what_training_sees(cohort):
+    manager = PlansManager(str(cohort / "plans.json"))
+    configuration = manager.get_configuration("2d")
+    store = cohort / "store"
+    store.mkdir()
+    configuration.preprocessor_class(verbose=False).run_case_save(
+        str(store / "c_p1_ED"),
+        [str(cohort / "images/c_p1_ED_0000.nii.gz")],
+        str(cohort / "labels/c_p1_ED.nii.gz"),
+        manager,
+        configuration,
+        DATASET,
+    )
+    regions = pd.DataFrame({"case": "c_p1_ED", "slice": range(5), "region": "middle"})
+    trained_on = read_slices(store, ["c_p1_ED"], regions, side_mm=40, size_px=32).images
+    unseen = preprocessed(["c_p1_ED"], cohort / "images", cohort / "plans.json", cohort / "dataset.json")
+    _, image, properties = next(iter(unseen))
+    seen = field_of_view(image, properties, 40, 32)
+    assert torch.equal(trained_on, seen.half())

@@ -1,0 +1,1 @@
+"""Slice-region classification (paper, section 2, approach 2)."""

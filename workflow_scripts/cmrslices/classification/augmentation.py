@@ -1,0 +1,53 @@
+"""Random variation of training slices: position, size, contrast and noise."""
+
+import math
+
+import torch
+
+from cmrslices.classification.images import resample
+
+SCALES = (0.8, 1.2)
+SHIFT = 0.1  # of the field of view, in either direction
+GAMMAS = (0.7, 1.5)
+CONTRASTS = (0.75, 1.25)
+BRIGHTNESS = 0.3  # standard deviations of the image
+NOISE = 0.1  # the same
+
+
+def augment(slices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Flip, rotate, scale and shift slices, then change their contrast and add noise.
+
+    Parameters
+    ----------
+    slices : Tensor (n, 1, size, size)
+        z-scored intensities.
+    generator : torch.Generator
+        Of the slices' device; its state fixes the result.
+
+    Returns
+    -------
+    Tensor (n, 1, size, size)
+    """
+
+    def uniform(low: float, high: float) -> torch.Tensor:
+        draws = torch.rand(len(slices), generator=generator, device=slices.device)
+        return low + (high - low) * draws
+
+    moved = resample(slices, _affine(uniform), slices.shape[-1])
+    gamma, contrast, brightness, noise = (
+        values.view(-1, 1, 1, 1)
+        for values in (uniform(*GAMMAS), uniform(*CONTRASTS), uniform(-BRIGHTNESS, BRIGHTNESS), uniform(0, NOISE))
+    )
+    lowest = moved.amin(dim=(2, 3), keepdim=True)
+    spread = (moved.amax(dim=(2, 3), keepdim=True) - lowest).clamp(min=1e-6)
+    curved = ((moved - lowest) / spread) ** gamma * spread + lowest
+    grain = torch.randn(slices.shape, generator=generator, device=slices.device)
+    return curved * contrast + brightness + noise * grain
+
+
+def _affine(uniform) -> torch.Tensor:
+    angle, scale = uniform(-math.pi, math.pi), uniform(*SCALES)
+    flip = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)  # with the rotation, every reflection
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    rows = [flip * cos, -sin, uniform(-SHIFT, SHIFT) * 2, flip * sin, cos, uniform(-SHIFT, SHIFT) * 2]
+    return torch.stack(rows, dim=1).view(-1, 2, 3)

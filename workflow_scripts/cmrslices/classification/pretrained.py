@@ -1,0 +1,46 @@
+"""ImageNet weights, downloaded once and verified by the hash in their name."""
+
+import os
+import re
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+
+from cmrslices.classification.networks import check_name
+from cmrslices.errors import InputError
+
+
+def fetch_weights(network: str, file: str | Path) -> None:
+    """Download torchvision's default ImageNet weights of a network.
+
+    Parameters
+    ----------
+    network : str
+        torchvision's name of it.
+    file : path
+        Where they are written, complete and verified or not at all.
+
+    Raises
+    ------
+    InputError
+        Unknown network, no connection, or a download whose hash is wrong.
+    """
+    check_name(network)
+    download(torchvision.models.get_model_weights(network).DEFAULT.url, Path(file))
+
+
+def download(url: str, file: Path) -> None:
+    """Download a file whose name ends in the first digits of its SHA-256, such as ``resnet18-f37072fd.pth``."""
+    digits = re.search(r"-([0-9a-f]{8,})\.\w+$", url)[1]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, os.fspath(file), hash_prefix=digits, progress=False)
+    except (URLError, TimeoutError, ConnectionError) as fault:
+        raise InputError(
+            f"{url}: cannot be downloaded ({getattr(fault, 'reason', fault)}); run this rule where there is a "
+            "connection, or set classification.initial_weights to a folder that holds the file, or to none"
+        ) from None
+    except RuntimeError as fault:
+        raise InputError(f"{url}: the download is damaged ({fault}); run again") from None

@@ -1,0 +1,173 @@
+"""One cohort: every patient found is converted, excluded with a reason, or a fault."""
+
+import contextlib
+import functools
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from cmrslices.convert import FORMATS, check_folder
+from cmrslices.convert.patient import COLUMNS, convert_patient, safe_name
+from cmrslices.convert.raw import RawPatient
+from cmrslices.errors import CollectedErrors, InputError
+from cmrslices.parallel import map_progress
+
+
+def convert_cohort(name: str, cohort: dict, images: str, labels: str, cases: str, threads: int) -> None:
+    """Convert a raw cohort to the common layout: one label order, one affine a case, slice 0 at the base.
+
+    Parameters
+    ----------
+    name : str
+        The cohort's name in the configuration.
+    cohort : dict
+        Its row there: format, folder, and optionally exclude (patient to reason), label_map
+        (LVBP, LVM and RVBP to the source's values) and csv.
+    images, labels : path
+        Folders to make, for ``{case}_0000.nii.gz`` and ``{case}.nii.gz``.
+    cases : path
+        The table to write, one row for every case found.
+    threads : int
+        Patients converted at once; each takes the memory of its two stacks.
+
+    Raises
+    ------
+    CollectedErrors
+        All faults of all patients; no output is left.
+    InputError
+        The folder, its CSV or the exclusion list is at fault.
+    """
+    patients = find_patients(name, cohort)
+    convert = functools.partial(
+        convert_patient,
+        cohort=name,
+        label_map=FORMATS[cohort["format"]].label_map(cohort),
+        images=Path(images),
+        labels=Path(labels),
+    )
+    with _removed_on_failure(Path(images), Path(labels)):
+        table = _convert_all(name, patients, convert, threads)
+        table.to_csv(cases, index=False)
+    print(summary(name, table))
+
+
+def find_patients(name: str, cohort: dict) -> list[RawPatient]:
+    """Find the cohort's patients and mark those that the configuration leaves out.
+
+    Parameters
+    ----------
+    name, cohort
+        As in `convert_cohort`.
+
+    Raises
+    ------
+    InputError
+        The folder holds no patient in its format's layout, or the exclusion list names a stranger.
+    """
+    problem = check_folder(name, cohort)
+    if problem:
+        raise InputError(problem)
+    source = FORMATS[cohort["format"]]
+    patients = source.find_patients(cohort)
+    if not patients:
+        raise InputError(f"cohort {name}: {cohort['folder']} lists no patient; its layout is: {source.LAYOUT}")
+    return exclude_patients(patients, cohort.get("exclude", {}), name)
+
+
+def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threads: int) -> pd.DataFrame:
+    clashes = name_clashes(patients)
+    faults = [f"cohort {name}, patient {patient}: {clash}" for patient, clash in clashes.items()]
+    rows = []
+    convertible = [patient for patient in patients if patient.name not in clashes]
+    results = map_progress(convert, convertible, threads, unit="patient")
+    for patient, (own_rows, own_faults) in zip(convertible, results, strict=True):
+        rows += own_rows
+        remedy = f"or leave the patient out: cohorts.{name}.exclude"
+        faults += [f"cohort {name}, patient {patient.name}: {fault} ({remedy})" for fault in own_faults]
+    if faults:
+        raise CollectedErrors(faults)
+    table = pd.DataFrame(rows, columns=COLUMNS).astype({"slices": "Int64"}).sort_values("case")
+    if table["excluded"].all():
+        raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
+    return table
+
+
+def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> list[RawPatient]:
+    """Mark the patients that the configuration leaves out.
+
+    Parameters
+    ----------
+    patients : list of RawPatient
+    reasons : dict
+        Patient, as the source spells it, to reason.
+    cohort : str
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        The list names a patient that the cohort does not have.
+    """
+    reasons = {str(patient): reason or "no reason given" for patient, reason in reasons.items()}
+    strangers = reasons.keys() - {patient.name for patient in patients}
+    if strangers:
+        raise InputError(f"cohorts.{cohort}.exclude: no patient {', '.join(sorted(strangers))} is found; remove it")
+    return [
+        replace(patient, excluded=reasons[patient.name], fault="") if patient.name in reasons else patient
+        for patient in patients
+    ]
+
+
+def name_clashes(patients: list[RawPatient]) -> dict[str, str]:
+    """Fault of each patient whose name cannot name a case: listed twice, empty, or like another's once made safe."""
+    listed = Counter(patient.name for patient in patients)
+    safe = Counter(safe_name(name) for name in listed)
+    faults = {}
+    for name, count in listed.items():
+        if not name:
+            faults[name] = "a patient has no name; give it one"
+        elif count > 1:
+            faults[name] = "the patient is listed twice; list it once"
+        elif safe[safe_name(name)] > 1:
+            faults[name] = f"another patient's name also becomes '{safe_name(name)}' in file names; rename one"
+    return faults
+
+
+def summary(name: str, table: pd.DataFrame) -> str:
+    """Say counts that add up, and the cases whose direction needs a look.
+
+    Parameters
+    ----------
+    name : str
+    table : DataFrame
+        cases.csv.
+    """
+    excluded = table[table["excluded"].astype(bool)]
+    kept = table.drop(excluded.index)
+    lines = [
+        f"cohort {name}: {len(table)} cases of {table['patient'].nunique()} patients found"
+        f" = {len(kept)} converted + {len(excluded)} excluded"
+    ]
+    lines += [f"excluded: {count} cases, {reason}" for reason, count in excluded["reason"].value_counts().items()]
+    lines += [f"apex first in the source, reversed: {kept['flipped'].astype(bool).sum()} cases"]
+    words = Counter(word for words in kept["repairs"] for word in words.split(";") if word)
+    lines += [f"{word}: {count} cases" for word, count in sorted(words.items())]
+    doubtful = kept[kept["repairs"].str.contains("direction-")]
+    lines += [f"WARNING: {row.case}: {row.repairs}; look at it" for row in doubtful.itertuples()]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(*folders: Path) -> Iterator[None]:
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in folders:
+            shutil.rmtree(folder)
+        raise

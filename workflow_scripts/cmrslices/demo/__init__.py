@@ -1,0 +1,1 @@
+"""Synthetic short-axis cine CMR, written in the raw layouts of real cohorts."""

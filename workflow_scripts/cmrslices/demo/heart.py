@@ -1,0 +1,153 @@
+"""A heart as numbers: left and right ventricle of one patient, their contraction and their contours."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Group:
+    """How a pathology changes the heart; thicknesses and radii are multiples of a normal one's."""
+
+    radius: float = 1.0
+    wall: float = 1.0
+    septum: float = 0.0  # extra thickness of the septum
+    scar: float = 0.0  # share of the wall that a scar has lost
+    rv: float = 1.0
+    shortening: float = 0.32  # of the radius, from ED to ES
+    rv_shortening: float = 0.30
+
+
+GROUPS = {
+    "NOR": Group(),
+    "DCM": Group(radius=1.28, wall=0.9, rv=1.05, shortening=0.12, rv_shortening=0.2),
+    "HCM": Group(radius=0.92, wall=1.35, septum=0.6, shortening=0.42),
+    "MINF": Group(radius=1.14, scar=0.45, shortening=0.19),
+    "RV": Group(radius=0.95, rv=1.35, rv_shortening=0.17),
+}
+"""The five groups of ACDC (Bernard et al., IEEE TMI 2018)."""
+
+
+@dataclass(frozen=True)
+class Observer:
+    """How much human contours differ from the anatomy; SDs, ends in slices and outlines in mm."""
+
+    base: float = 0.40
+    apex: float = 0.40
+    rv_base: float = 0.55
+    rv_apex: float = 0.75
+    outline_mm: float = 0.9
+    outline_correlation_mm: float = 9.0
+    smallest_mm2: float = 20.0  # a smaller outline is not drawn
+    ring: float = 0.5  # a basal slice is contoured where this share of the ring is muscle
+
+
+@dataclass(frozen=True)
+class Heart:
+    """Shape and place of the ventricles in one phase.
+
+    Lengths in mm, angles in radians about the LV's long axis from the middle of the septum,
+    positive towards the anterior wall. z runs from base to apex; 0 is the first slice.
+    """
+
+    centre: tuple[float, float]  # x, y of the long axis at z = 0
+    drift: tuple[float, float]  # x, y of the long axis per mm of z
+    septum: float  # direction from the LV to the RV in the image plane
+    base: float  # z of the mitral plane on the long axis
+    tilt: tuple[float, float]  # z of that plane per mm towards septum and anterior wall
+    outflow: float  # depth of the muscle's gap at the outflow tract
+    outflow_angle: float
+    length: float  # mitral plane to the cavity's tip
+    radius: float
+    fullness: float  # of the cavity towards its tip: 0 is an ellipsoid
+    oval: float
+    oval_angle: float
+    wall: float
+    septum_extra: float
+    scar: float
+    scar_angle: float
+    shortening: float
+    papillary: float  # radius of the papillary muscles
+    rv_base: float  # z of the tricuspid plane, from the mitral plane
+    rv_length: float  # share of the LV's length
+    rv_width: float  # septum to free wall
+    rv_angle: float  # half of the angle that the RV spans
+    rv_shortening: float
+
+
+def draw_heart(group: Group, slice_mm: float, centre: tuple[float, float], rng: np.random.Generator) -> Heart:
+    """Heart of one patient at end-diastole.
+
+    Parameters
+    ----------
+    group : Group
+        The patient's pathology.
+    slice_mm : float
+        Distance of the slices: the first one lies up to that far above the base.
+    centre : (float, float)
+        x and y of the heart in the image plane, mm.
+    rng : numpy.random.Generator
+        Source of all variation between patients.
+    """
+    size = rng.normal(1.0, 0.07)
+    return Heart(
+        centre=centre,
+        drift=tuple(rng.normal((0.10, -0.02), 0.10).tolist()),
+        septum=math.radians(rng.normal(200, 14)),
+        base=slice_mm * rng.uniform(-0.2, 1.3),
+        tilt=tuple(rng.normal((-0.06, 0.10), 0.05).tolist()),
+        outflow=rng.uniform(4, 13),
+        outflow_angle=rng.normal(0.6, 0.2),
+        length=size * rng.normal(76, 4) * group.radius**0.3,
+        radius=size * rng.normal(24.5, 1.5) * group.radius,
+        fullness=rng.uniform(0.0, 0.6),
+        oval=rng.normal(0, 0.035),
+        oval_angle=rng.uniform(0, math.pi),
+        wall=rng.normal(7.6, 0.6) * group.wall,
+        septum_extra=group.septum * rng.uniform(0.5, 1.2),
+        scar=group.scar * rng.uniform(0.6, 1.2),
+        scar_angle=rng.uniform(-math.pi, math.pi),
+        shortening=group.shortening * rng.normal(1, 0.1),
+        papillary=rng.uniform(3.5, 6.0),
+        rv_base=slice_mm * rng.normal(0.55, 0.5),
+        rv_length=rng.uniform(0.80, 1.0),
+        rv_width=size * rng.normal(28, 3.5) * group.rv,
+        rv_angle=math.radians(rng.normal(80, 5)) * group.rv**0.3,
+        rv_shortening=group.rv_shortening * rng.normal(1, 0.1),
+    )
+
+
+def contracted(heart: Heart, amount: float) -> Heart:
+    """The heart after a share of its contraction: 0 is end-diastole, 1 end-systole.
+
+    The base descends towards a still apex, the cavities shrink and the wall, but for a scar, thickens.
+    """
+    short = heart.shortening * amount
+    rv_short = heart.rv_shortening * amount
+    descent = 0.45 * short * heart.length
+    return replace(
+        heart,
+        base=heart.base + descent,
+        length=heart.length - descent,
+        radius=heart.radius * (1 - short),
+        wall=heart.wall * (1 + 1.3 * short),
+        scar=heart.scar * (1 + short),
+        rv_base=heart.rv_base + 0.25 * rv_short * heart.length - 0.3 * descent,
+        rv_width=heart.rv_width * (1 - 1.1 * rv_short),
+    )
+
+
+def as_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.random.Generator) -> Heart:
+    """The heart that an observer contours: its ends lie a fraction of a slice off."""
+    base = slice_mm * rng.normal(0, observer.base)
+    apex = slice_mm * rng.normal(0, observer.apex)
+    rv_base = slice_mm * rng.normal(0, observer.rv_base)
+    rv_apex = slice_mm * rng.normal(0, observer.rv_apex)
+    return replace(
+        heart,
+        base=heart.base + base,
+        length=heart.length - base + apex,
+        rv_base=max(heart.rv_base + rv_base, 0.0),
+        rv_length=heart.rv_length + (rv_apex - rv_base) / heart.length,
+    )

@@ -1,0 +1,136 @@
+"""Patients written as the raw data of a real download: ACDC, M&Ms, or NIfTI listed in a CSV."""
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from cmrslices.demo.patients import Patient
+
+MNMS_CSV = "211230_M&Ms_Dataset_information_diagnosis_opendataset.csv"
+MNMS_PATHOLOGIES = {"MINF": "IHD", "RV": "ARV"}
+MNMS_VENDORS = {"Siemens": ("A", 1), "Philips": ("B", 2), "GE": ("C", 4), "Canon": ("D", 5)}
+"""Letter and first centre of each vendor (Campello et al., IEEE TMI 2021)."""
+
+SKEWED_EVERY = 4
+"""Every such M&Ms patient has direction cosines that are not orthonormal, as some real ones."""
+
+FRAME_SECONDS = 0.04
+
+
+def write_acdc(patients: Iterable[Patient], folder: Path) -> None:
+    """Patients as the ACDC download: a folder of frames each, frames numbered from 1, RV 1, MYO 2, LV 3.
+
+    The header's sform is a bare diagonal without the spacing, as in the real files.
+    """
+    for number, patient in enumerate(patients, start=1):
+        name = f"patient{number:03d}"
+        place = folder / "training" / name
+        place.mkdir(parents=True)
+        count = 20 + number % 11
+        frame = {"ED": 1, "ES": 1 + round(0.36 * count)}
+        for phase, position in frame.items():
+            stem = place / f"{name}_frame{position:02d}"
+            _save_acdc(patient.images[patient.frames[phase]], patient.spacing_mm, f"{stem}.nii.gz")
+            _save_acdc(_relabelled(patient.labels[phase], (0, 3, 2, 1)), patient.spacing_mm, f"{stem}_gt.nii.gz")
+        info = {**frame, "Group": patient.group, "Height": "170.0", "NbFrame": count, "Weight": "70.0"}
+        (place / "Info.cfg").write_text("".join(f"{key}: {value}\n" for key, value in info.items()))
+
+
+def write_mnms(patients: Iterable[Patient], folder: Path) -> None:
+    """Patients as the M&Ms download: 4D stacks from apex to base and a CSV, frames numbered from 0.
+
+    LV 1, MYO 2, RV 3 as float64; only the ED and ES frames carry labels.
+    """
+    rows = []
+    for number, patient in enumerate(patients):
+        code = _mnms_code(number)
+        place = folder / "Testing" / code
+        place.mkdir(parents=True)
+        image = np.stack(patient.images, axis=-1)[:, :, ::-1]
+        label = np.zeros(image.shape, np.float64)
+        for phase, frame in patient.frames.items():
+            label[..., frame] = patient.labels[phase][:, :, ::-1]
+        affine = short_axis_affine(patient.spacing_mm)
+        if number % SKEWED_EVERY == SKEWED_EVERY - 1:
+            affine[:3, 0] += 0.002 * affine[:3, 2]
+        _save(image, affine, (*patient.spacing_mm, FRAME_SECONDS), place / f"{code}_sa.nii.gz")
+        _save(label, affine, (*patient.spacing_mm, FRAME_SECONDS), place / f"{code}_sa_gt.nii.gz")
+        vendor, centre = MNMS_VENDORS[patient.vendor]
+        rows.append(
+            {
+                "External code": code,
+                "VendorName": patient.vendor,
+                "Vendor": vendor,
+                "Centre": centre,
+                "Pathology": MNMS_PATHOLOGIES.get(patient.group, patient.group),
+                **patient.frames,
+                "Age": "",
+                "Sex": "",
+                "Height": "",
+                "Weight": "",
+            }
+        )
+    pd.DataFrame(rows).to_csv(folder / MNMS_CSV)
+
+
+def write_nifti(patients: Iterable[Patient], folder: Path) -> None:
+    """Patients as NIfTI files listed in ``cohort.csv``: stacks from apex to base; LV 1, MYO 2, RV 3."""
+    rows = []
+    for kind in ("images", "labels"):
+        (folder / kind).mkdir(parents=True)
+    for number, patient in enumerate(patients, start=1):
+        name = f"P{number:04d}"
+        affine = short_axis_affine(patient.spacing_mm)
+        for phase, frame in patient.frames.items():
+            row = {kind: f"{kind}s/{name}_{phase}.nii.gz" for kind in ("image", "label")}
+            _save(patient.images[frame][:, :, ::-1], affine, patient.spacing_mm, folder / row["image"])
+            _save(patient.labels[phase][:, :, ::-1], affine, patient.spacing_mm, folder / row["label"])
+            rows.append({"patient": name, "phase": phase, **row})
+    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False, quoting=csv.QUOTE_MINIMAL)
+
+
+WRITERS: dict[str, Callable[[Iterable[Patient], Path], None]] = {
+    "acdc": write_acdc,
+    "mnms": write_mnms,
+    "nifti": write_nifti,
+}
+"""Writer of each raw format. A writer makes its folder's content; patients may be made as they are written."""
+
+
+def short_axis_affine(spacing_mm: tuple[float, float, float]) -> np.ndarray:
+    """Affine (RAS, mm) of a short-axis stack from apex to base.
+
+    Columns run to the patient's left, rows to inferior and posterior, slices to right, posterior and superior.
+    """
+    slices = np.array([0.40, -0.62, 0.675])
+    slices /= np.linalg.norm(slices)
+    columns = np.cross([0.0, -0.5, -1.0], slices)
+    columns /= np.linalg.norm(columns)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([columns, np.cross(slices, columns), slices]) * spacing_mm
+    return affine
+
+
+def _mnms_code(number: int) -> str:
+    """A code of M&Ms' form, letter and digit in turn, that names nobody."""
+    return f"D{number // 100 % 10}M{number // 10 % 10}O{number % 10}"
+
+
+def _relabelled(labels: np.ndarray, values: tuple[int, ...]) -> np.ndarray:
+    return np.array(values, labels.dtype)[labels]
+
+
+def _save(data: np.ndarray, affine: np.ndarray, zooms: tuple[float, ...], path: Path | str) -> None:
+    picture = nib.Nifti1Image(data, affine)
+    picture.header.set_zooms(zooms)
+    nib.save(picture, path)
+
+
+def _save_acdc(data: np.ndarray, spacing_mm: tuple[float, float, float], path: Path | str) -> None:
+    picture = nib.Nifti1Image(data, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    picture.set_qform(np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0]), code=0)
+    nib.save(picture, path)

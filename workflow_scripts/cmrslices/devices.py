@@ -1,0 +1,47 @@
+"""The device that a job computes on, and its numerical precision."""
+
+import contextlib
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def best_device() -> torch.device:
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def lowered_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
+    """Choose the type that convolutions and matrix products are computed in.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+    precision : {'auto', 'fp32', 'bf16'}
+        ``auto`` is float16 on a GPU, as in nnU-Net, and bfloat16 on a CPU that has instructions for it.
+
+    Returns
+    -------
+    torch.dtype or None
+        None for float32 throughout. Training in float16 needs a gradient scaler.
+    """
+    if precision == "bf16":
+        return torch.bfloat16
+    if precision == "fp32":
+        return None
+    if device.type == "cuda":
+        return torch.float16
+    return torch.bfloat16 if _cpu_has_bf16() else None
+
+
+def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
+    """Context in which the forward pass runs in the type that `lowered_dtype` chooses."""
+    dtype = lowered_dtype(device, precision)
+    return torch.autocast(device.type, dtype) if dtype else contextlib.nullcontext()
+
+
+def _cpu_has_bf16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

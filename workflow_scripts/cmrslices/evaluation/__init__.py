@@ -1,0 +1,1 @@
+"""Scores of every slice, and the paper's tables and figure made from them."""

@@ -1,0 +1,111 @@
+"""Tables for readers: Markdown and LaTeX from a table of finished cells."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+STAR = "*"
+PACKAGES = "% \\usepackage{adjustbox,booktabs}\n"
+LATEX_CHARACTERS = str.maketrans(
+    {character: f"\\{character}" for character in "&%_#${}"} | {"\\": r"\textbackslash{}", "<": "$<$", "−": "$-$"}
+)
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A number with fixed decimals and a true minus sign; empty where it is undefined."""
+    return "" if pd.isna(value) else f"{value:z.{decimals}f}".replace("-", "−")
+
+
+def mean_sd(mean: float, sd: float, significant: bool) -> str:
+    """``mean (SD)`` as the paper prints it, the mean starred where it is significant; empty without a mean."""
+    return "" if pd.isna(mean) else f"{number(mean)}{STAR if significant else ''} ({number(sd)})"
+
+
+def words(value: object) -> str:
+    """A tidy table's value as text: a number with two decimals, yes or no, empty where it is undefined."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def tidy_markdown(table: pd.DataFrame, caption: str, titles: Mapping[str, Mapping[str, str]]) -> str:
+    """A tidy table as Markdown: a row per row, the names of the columns in `titles` replaced by their titles."""
+    named = table.assign(**{column: titled(table[column], names) for column, names in titles.items()})
+    return markdown(named.map(words).rename(columns=lambda name: name.replace("_", " ")), caption)
+
+
+def titled(names: pd.Series, titles: Mapping[str, str]) -> pd.Series:
+    """The names' titles; a name without one stays."""
+    return names.astype(str).map(lambda name: titles.get(name, name))
+
+
+def test_data(scores: pd.DataFrame, cohorts: Mapping[str, str]) -> str:
+    """The patients and labelled slices of each cohort, as part of a caption."""
+    carried = scores.dropna(subset="dsc")
+    counts = []
+    for cohort, title in cohorts.items():
+        part = carried[carried["cohort"] == cohort]
+        slices = len(part[["case", "slice"]].drop_duplicates())
+        counts.append(f"{title} n = {part['patient'].nunique()} patients, {slices} slices")
+    return "; ".join(counts)
+
+
+def sparse(names: pd.Series) -> pd.Series:
+    """The names with those equal to the row above left blank."""
+    return names.where(names != names.shift(), "")
+
+
+def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None) -> str:
+    """A Markdown table under its caption.
+
+    Parameters
+    ----------
+    cells : DataFrame of str
+        With one or two levels of column names.
+    caption : str
+        Plain text.
+    bold : DataFrame of bool, optional
+        The cells to print bold; it may have fewer columns than `cells`.
+    """
+    text = cells.map(_markdown_text)
+    if bold is not None:
+        text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), "**" + text + "**")
+    headers = [_markdown_text(" ".join(filter(None, column))) for column in _header_levels(cells)]
+    body = text.to_markdown(index=False, headers=headers, disable_numparse=True)
+    return f"{_markdown_text(caption)}\n\n{body}\n"
+
+
+def latex(cells: pd.DataFrame, caption: str, label: str, bold: pd.DataFrame | None = None) -> str:
+    r"""A LaTeX table (booktabs) with a caption and a label; the arguments are those of `markdown`."""
+    text = cells.map(_latex_text)
+    if bold is not None:
+        text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), r"\textbf{" + text + "}")
+    text.columns = pd.MultiIndex.from_tuples([tuple(map(_latex_text, c)) for c in _header_levels(cells)])
+    if cells.columns.nlevels == 1:
+        text.columns = text.columns.get_level_values(0)
+    body = text.style.hide(axis="index").to_latex(
+        hrules=True,
+        column_format="l" * text.shape[1],
+        multicol_align="c",
+        caption=_latex_text(caption),
+        label=label,
+        position_float="centering",
+    )
+    fitted = body.replace(r"\begin{tabular}", "\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}")
+    return PACKAGES + fitted.replace(r"\end{tabular}", "\\end{tabular}\n\\end{adjustbox}")
+
+
+def _header_levels(cells: pd.DataFrame) -> list[tuple[str, ...]]:
+    return [column if isinstance(column, tuple) else (column,) for column in cells.columns]
+
+
+def _markdown_text(text: str) -> str:
+    return re.sub(r"([\\*_|])", r"\\\1", text)
+
+
+def _latex_text(text: str) -> str:
+    return text.translate(LATEX_CHARACTERS)

@@ -1,0 +1,71 @@
+"""Table 1: the baseline's performance gap between the middle and the ends of the heart."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cmrslices.evaluation import rendering
+from cmrslices.evaluation.paper import beside_paper, read_paper
+from cmrslices.evaluation.scores import read_scores
+from cmrslices.evaluation.statistics import regional_gap
+from cmrslices.labels import REGIONS
+
+KEY = ["cohort", "label", "region"]
+
+
+def write_table1(
+    scores: list[str],
+    cohorts: Mapping[str, str],
+    significance: float,
+    paper: str | Path,
+    csv: str,
+    markdown: str,
+    latex: str,
+    against_paper: str,
+    against_paper_markdown: str,
+) -> None:
+    """Write Table 1 as CSV, Markdown and LaTeX, and beside the paper's.
+
+    Parameters
+    ----------
+    scores : list of path
+        The baseline's scores of every cohort.
+    cohorts : dict of name to title
+        In the order of the rows.
+    significance : float
+        p below it is starred.
+    paper : path
+        The paper's Table 1.
+    csv, markdown, latex, against_paper, against_paper_markdown : path
+        To write.
+    """
+    slices = read_scores(scores, cohorts)
+    gap = regional_gap(slices, significance)
+    beside = beside_paper(gap, read_paper(paper), KEY, ["mean", "sd", "significant"])
+
+    caption = (
+        f"Mean (SD) of the baseline's DSC (%) by cardiac region and label. * p < {significance:g} against the "
+        f"middle (Welch's t-test). {rendering.test_data(slices, cohorts)}."
+    )
+    beside_caption = (
+        "Table 1 beside the paper's: DSC in %, difference = ours − paper; significant: against the middle, Welch's "
+        f"t-test (ours p < {significance:g}, the paper's p < 0.01). {rendering.test_data(slices, cohorts)}."
+    )
+    cells = layout(gap, cohorts)
+
+    gap.to_csv(csv, index=False, float_format="%.6g")
+    beside.to_csv(against_paper, index=False, float_format="%.6g")
+    Path(markdown).write_text(rendering.markdown(cells, f"Table 1. {caption}"))
+    Path(latex).write_text(rendering.latex(cells, caption, "tab:gap"))
+    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, {"cohort": cohorts}))
+
+
+def layout(gap: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
+    """Cells as in the paper: a row per cohort and label, a column per region, ``mean (SD)`` starred."""
+    text = [rendering.mean_sd(*row) for row in zip(gap["mean"], gap["sd"], gap["significant"], strict=True)]
+    table = gap.assign(text=text).pivot(index=["cohort", "label"], columns="region", values="text")
+    order = gap[["cohort", "label"]].drop_duplicates()
+    table = table.loc[pd.MultiIndex.from_frame(order), list(REGIONS)].reset_index()
+    table["cohort"] = rendering.sparse(rendering.titled(table["cohort"], cohorts))
+    return table.set_axis(["Dataset", "Label", *(region.capitalize() for region in REGIONS)], axis=1)

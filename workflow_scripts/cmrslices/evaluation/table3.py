@@ -1,0 +1,118 @@
+"""Table 3: what each approach changes against the baseline, and the false positives beside it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmrslices.evaluation import rendering
+from cmrslices.evaluation.paper import beside_paper, read_paper
+from cmrslices.evaluation.scores import read_scores
+from cmrslices.evaluation.statistics import WHOLE_HEART, false_positives, improvements
+from cmrslices.labels import LABELS, REGIONS
+
+KEY = ["cohort", "approach", "label", "region"]
+HEADINGS = {region: region.capitalize() for region in REGIONS} | {WHOLE_HEART: "Whole heart"}
+
+
+def write_table3(
+    scores: list[str],
+    cohorts: Mapping[str, str],
+    approaches: Mapping[str, str],
+    baseline: str,
+    significance: float,
+    paper: str | Path,
+    csv: str,
+    markdown: str,
+    latex: str,
+    false_positives_csv: str,
+    false_positives_markdown: str,
+    against_paper: str,
+    against_paper_markdown: str,
+) -> None:
+    """Write Table 3 as CSV, Markdown and LaTeX, beside the paper's, and the table of false positives.
+
+    Parameters
+    ----------
+    scores : list of path
+        The scores of every approach and cohort.
+    cohorts, approaches : dict of name to title
+        In the order of the rows.
+    baseline : str
+        The approach the others are compared with.
+    significance : float
+        p below it is starred.
+    paper : path
+        The paper's Table 3.
+    csv, markdown, latex, false_positives_csv, false_positives_markdown, against_paper, against_paper_markdown : path
+        To write.
+
+    Raises
+    ------
+    InputError
+        When the approaches are not scored on the same slices.
+    """
+    slices = read_scores(scores, cohorts, approaches)
+    changes = improvements(slices, baseline, significance)
+    beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, ["mean_difference", "sd_difference", "significant"]))
+    wrong = false_positives(slices)
+
+    data = rendering.test_data(slices, cohorts)
+    meaning = f"against {approaches[baseline]} on the same slices, in points of DSC %; positive is better"
+    caption = (
+        f"Difference of the mean (and of the SD) of the DSC {meaning}. "
+        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region. {data}."
+    )
+    beside_caption = (
+        f"Table 3 beside the paper's: differences {meaning}; difference = ours − paper; significant: paired t-test "
+        f"(ours p < {significance:g}, the paper's p < 0.01). {data}."
+    )
+    titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
+    cells, bold = layout(changes, cohorts, approaches)
+
+    changes.to_csv(csv, index=False, float_format="%.6g")
+    beside.to_csv(against_paper, index=False, float_format="%.6g")
+    wrong.to_csv(false_positives_csv, index=False, float_format="%.6g")
+    Path(markdown).write_text(rendering.markdown(cells, f"Table 3. {caption}", bold))
+    Path(latex).write_text(rendering.latex(cells, caption, "tab:improvement", bold))
+    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, titles))
+    Path(false_positives_markdown).write_text(_false_positives_markdown(wrong, titles))
+
+
+def layout(
+    changes: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells as in the paper, with the middle and the whole heart; and which of them are bold.
+
+    A row per cohort and approach; columns by label and region, ``mean (SD)`` differences starred.
+    """
+    values = changes[["mean_difference", "sd_difference", "significant"]].itertuples(index=False)
+    table = changes.assign(text=[rendering.mean_sd(*row) for row in values])
+    table["best"] = table["best"] & (table["text"] != "")
+    rows = pd.MultiIndex.from_frame(table[["cohort", "approach"]].drop_duplicates())
+    columns = pd.MultiIndex.from_product([LABELS, HEADINGS])
+    wide = table.pivot(index=["cohort", "approach"], columns=["label", "region"], values=["text", "best"]).loc[rows]
+    headings = pd.MultiIndex.from_product([LABELS, HEADINGS.values()])
+    cells = wide["text"][columns].reset_index(drop=True).set_axis(headings, axis=1)
+    bold = wide["best"][columns].reset_index(drop=True).set_axis(headings, axis=1).astype(bool)
+    names = rows.to_frame(index=False)
+    cells.insert(0, ("", "Dataset"), rendering.sparse(rendering.titled(names["cohort"], cohorts)))
+    cells.insert(1, ("", "Approach"), rendering.titled(names["approach"], approaches))
+    return cells, bold
+
+
+def _with_sign(beside: pd.DataFrame) -> pd.DataFrame:
+    paper, ours = beside["paper_mean_difference"], beside["ours_mean_difference"]
+    same = (np.sign(paper) == np.sign(ours)).astype(object)
+    return beside.assign(same_sign=same.where(paper.notna() & ours.notna(), np.nan))
+
+
+def _false_positives_markdown(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> str:
+    caption = (
+        "False positives: of the slices whose reference does not carry the label (slices), those with any of it "
+        "predicted, and the mean area predicted in them. Descriptive: no test, no stars."
+    )
+    percent = table[table["slices"] > 0].assign(rate=100 * table["rate"])
+    columns = {"rate": "rate (%)", "mean_area_mm2": "mean area (mm²)"}
+    return rendering.tidy_markdown(percent.rename(columns=columns), caption, titles)

@@ -1,0 +1,34 @@
+"""One loop over patients or cases, with a progress bar, on one or more processes."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_progress(
+    function: Callable[[Item], Result], items: Sequence[Item], threads: int, unit: str
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for every item, in their order.
+
+    Parameters
+    ----------
+    function : callable
+        A module's function or a partial of one.
+    items : sequence
+    threads : int
+        Processes; 1 stays in this one.
+    unit : str
+        What an item is, for the progress bar on stderr.
+    """
+    if threads == 1:
+        yield from tqdm(map(function, items), total=len(items), unit=unit)
+        return
+    # Fork, because a fresh interpreter would run the job's script again: it has no guarded main module.
+    with ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from tqdm(pool.map(function, items), total=len(items), unit=unit)

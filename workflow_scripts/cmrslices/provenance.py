@@ -1,0 +1,96 @@
+"""What made a result: code, configuration, versions and commit."""
+
+import ast
+import functools
+import hashlib
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+PACKAGES = ("snakemake", "nnunetv2", "torch", "torchvision", "SimpleITK", "numpy", "scipy", "pandas")
+
+
+def code_digest(script: str | Path) -> str:
+    """Digest of what a script does: its code and that of every library module it imports.
+
+    Comments, docstrings and layout do not count, so that editing them re-runs nothing.
+
+    Parameters
+    ----------
+    script : path
+        A Python file. Imports of `cmrslices` and `trainers` are followed wherever they stand.
+
+    Returns
+    -------
+    str
+        Hexadecimal, 16 digits.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_reachable(Path(script).resolve())):
+        digest.update(_code(path).encode())
+    return digest.hexdigest()[:16]
+
+
+def _reachable(script: Path) -> set[Path]:
+    found, waiting = set(), [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imported_files(path))
+    return found
+
+
+@functools.cache
+def _imported_files(path: Path) -> tuple[Path, ...]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    candidates = set()
+    for name in names:
+        parts = name.split(".")
+        if parts[0] not in {"cmrslices", "trainers"}:
+            continue
+        for depth in range(1, len(parts) + 1):
+            stem = LIBRARY.parent.joinpath(*parts[:depth])
+            candidates |= {stem.with_suffix(".py"), stem / "__init__.py"}
+    return tuple(sorted(file for file in candidates if file.is_file()))
+
+
+@functools.cache
+def _code(path: Path) -> str:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _is_text(line)]
+    return ast.dump(tree)
+
+
+def _is_text(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def versions() -> dict[str, str]:
+    """Installed version of each package the results depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def commit() -> str:
+    """The project's git commit, with ``-dirty`` where tracked files differ, or ``unknown``."""
+    command = ["git", "-C", str(LIBRARY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"
+
+
+def write_provenance(settings: dict, path: str | Path) -> None:
+    """Write the resolved configuration, the versions and the commit as YAML."""
+    import yaml
+
+    content = {"commit": commit(), "versions": versions(), "configuration": settings}
+    Path(path).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -1,0 +1,1 @@
+"""Baseline, batch sampling and region-specific models: nnU-Net under a slice-sampling policy."""

@@ -1,0 +1,147 @@
+"""nnU-Net's raw data set, fingerprint, 2D plan and preprocessed store."""
+
+import json
+import os
+from collections import deque
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from cmrslices.errors import InputError
+from cmrslices.labels import LABELS
+from cmrslices.parallel import map_progress
+from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
+
+
+def plan_segmentation(
+    images: str, labels: str, splits: str, plan: dict, raw: str, plans: str, folds: str, threads: int
+) -> None:
+    """Write nnU-Net's data set, its single fold, fingerprint and 2D plan.
+
+    Images and labels stay where they are: `dataset.json` lists their paths.
+
+    Parameters
+    ----------
+    images, labels : path
+        The training cohort's folders.
+    splits : path
+        `splits.csv`; test cases take no part.
+    plan : dict
+        Changes to nnU-Net's plan, see `reduced_plan`.
+    raw, plans, folds : path
+        `dataset.json`, `nnUNetPlans.json` and `splits_final.json` to write.
+    threads : int
+        Processes for the fingerprint.
+    """
+    cases = pd.read_csv(splits)
+    fold = {
+        name: sorted(cases.loc[cases["split"] == split, "case"])
+        for name, split in (("train", "train"), ("val", "validation"))
+    }
+    dataset = Path(raw).parent
+    _write_json(raw, dataset_json(fold["train"] + fold["val"], Path(images), Path(labels), dataset))
+    _write_json(folds, [fold])
+    set_nnunet_folders(dataset)
+    DatasetFingerprintExtractor(dataset.name, num_processes=threads).run(overwrite_existing=True)
+    planned = ExperimentPlanner(dataset.name, plans_name=PLANS).plan_experiment()
+    if planned["transpose_forward"] != [0, 1, 2]:
+        raise InputError(
+            f"{images}: slices are not the coarsest axis of the training images, so nnU-Net would not train on "
+            "short-axis slices; give images whose slice spacing exceeds their in-plane spacing"
+        )
+    planned["configurations"] = {"2d": reduced_plan(planned["configurations"]["2d"], **plan)}
+    _write_json(plans, planned)
+
+
+def dataset_json(cases: list[str], images: Path, labels: Path, dataset: Path) -> dict:
+    """nnU-Net's description of a data set whose files lie elsewhere; paths are relative to `dataset`."""
+    return {
+        "channel_names": {"0": "cine MR"},
+        "labels": {"background": 0, **LABELS},
+        "numTraining": len(cases),
+        "file_ending": ".nii.gz",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+        "dataset": {
+            case: {
+                "images": [os.path.relpath(images / f"{case}_0000.nii.gz", dataset)],
+                "label": os.path.relpath(labels / f"{case}.nii.gz", dataset),
+            }
+            for case in cases
+        },
+    }
+
+
+def reduced_plan(
+    configuration: dict, spacing_mm: list | None, patch_size_px: list | None, features: list | None
+) -> dict:
+    """A 2D configuration of nnU-Net's plans with a coarser grid or a smaller network.
+
+    Parameters
+    ----------
+    configuration : dict
+        nnU-Net's `2d` configuration.
+    spacing_mm, patch_size_px : list of 2 numbers, or None
+        In plane, [y, x]; None keeps what nnU-Net planned.
+    features : list of int, or None
+        Features of each stage; the first stage keeps the resolution, each other halves it.
+    """
+    changed = {**configuration, "architecture": {**configuration["architecture"]}}
+    if spacing_mm:
+        changed["spacing"] = [float(value) for value in spacing_mm]
+    if patch_size_px:
+        changed["patch_size"] = list(patch_size_px)
+    if features:
+        stages = len(features)
+        changed["architecture"]["arch_kwargs"] = {
+            **configuration["architecture"]["arch_kwargs"],
+            "n_stages": stages,
+            "features_per_stage": list(features),
+            "kernel_sizes": [[3, 3]] * stages,
+            "strides": [[1, 1]] + [[2, 2]] * (stages - 1),
+            "n_conv_per_stage": [2] * stages,
+            "n_conv_per_stage_decoder": [2] * (stages - 1),
+        }
+    return changed
+
+
+def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> None:
+    """Fill nnU-Net's preprocessed store of the 2D configuration.
+
+    Parameters
+    ----------
+    plans, raw : path
+        `nnUNetPlans.json` and `dataset.json`.
+    store : path
+        Folder to make.
+    threads : int
+        Processes.
+    """
+    manager = PlansManager(json.loads(Path(plans).read_text()))
+    dataset = json.loads(Path(raw).read_text())
+    Path(store).mkdir(parents=True)
+    preprocess = partial(
+        _preprocess_case, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, store=Path(store)
+    )
+    deque(map_progress(preprocess, list(dataset["dataset"]), threads, unit="case"), maxlen=0)
+
+
+def _preprocess_case(case: str, manager: PlansManager, dataset: dict, raw_folder: Path, store: Path) -> None:
+    files = dataset["dataset"][case]
+    DefaultPreprocessor(verbose=False).run_case_save(
+        str(store / case),
+        [str(raw_folder / image) for image in files["images"]],
+        str(raw_folder / files["label"]),
+        manager,
+        manager.get_configuration("2d"),
+        dataset,
+    )
+
+
+def _write_json(path: str | Path, content: dict | list) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(content, indent=1))

@@ -1,0 +1,14 @@
+"""Raw images and labels of one cohort to the common layout, slice 0 at the base."""
+
+from cmrslices.convert.cohort import convert_cohort
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    convert_cohort(
+        name=snakemake.wildcards.cohort,
+        cohort=snakemake.params.cohort,
+        images=snakemake.output.images,
+        labels=snakemake.output.labels,
+        cases=snakemake.output.cases,
+        threads=snakemake.threads,
+    )

@@ -1,0 +1,14 @@
+"""Synthetic patients of one cohort, in the raw layout of its format."""
+
+from cmrslices.demo.cohorts import make_demo_cohort
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    make_demo_cohort(
+        folder=snakemake.output.raw,
+        cohort=snakemake.wildcards.cohort,
+        raw_format=snakemake.params.format,
+        patients=snakemake.params.patients,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
+    )

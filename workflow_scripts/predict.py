@@ -1,0 +1,19 @@
+"""Segment the test cases of one cohort by one approach."""
+
+from cmrslices.job import job_log
+from cmrslices.prediction import predict_cohort
+
+with job_log(snakemake.log[0]):
+    predict_cohort(
+        approach=snakemake.params.approach,
+        weights=snakemake.input.weights,
+        regions=snakemake.input.regions,
+        cohort=snakemake.wildcards.cohort,
+        images=snakemake.input.images,
+        splits=snakemake.input.splits,
+        mirroring=snakemake.params.mirroring,
+        precision=snakemake.params.precision,
+        threads=snakemake.threads,
+        labels=snakemake.output.labels,
+        routes=snakemake.output.routes,
+    )

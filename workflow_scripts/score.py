@@ -1,0 +1,16 @@
+"""Score the predictions of one approach on one cohort."""
+
+from cmrslices.evaluation.scores import score_cohort
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    score_cohort(
+        predictions=snakemake.input.predictions,
+        references=snakemake.input.references,
+        slices=snakemake.input.slices,
+        splits=snakemake.input.splits,
+        scores=snakemake.output.scores,
+        cohort=snakemake.wildcards.cohort,
+        approach=snakemake.wildcards.approach,
+        threads=snakemake.threads,
+    )

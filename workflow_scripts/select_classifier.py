@@ -1,0 +1,21 @@
+"""Table 2, and the classifier that routes slices to models."""
+
+from cmrslices.evaluation.table2 import write_table2
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    write_table2(
+        probabilities=snakemake.input.probabilities,
+        networks=snakemake.params.networks,
+        slices=snakemake.input.slices,
+        splits=snakemake.input.splits,
+        select_on=snakemake.params.select_on,
+        paper=snakemake.params.paper,
+        selected=snakemake.output.selected,
+        csv=snakemake.output.csv,
+        markdown=snakemake.output.markdown,
+        latex=snakemake.output.latex,
+        against_paper=snakemake.output.against_paper,
+        confusion=snakemake.output.confusion,
+        confusion_pdf=snakemake.output.confusion_pdf,
+    )

@@ -1,0 +1,12 @@
+"""Patients of the training cohort to train, validation and test; elsewhere all are test."""
+
+from cmrslices.job import job_log
+from cmrslices.splits import split_cohort
+
+with job_log(snakemake.log[0]):
+    split_cohort(
+        cases=snakemake.input.cases,
+        splits=snakemake.output.splits,
+        sizes=snakemake.params.splits,
+        seed=snakemake.params.seed,
+    )

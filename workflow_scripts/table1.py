@@ -1,0 +1,17 @@
+"""Table 1: the baseline's DSC by cohort, label and region."""
+
+from cmrslices.evaluation.table1 import write_table1
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    write_table1(
+        scores=snakemake.input.scores,
+        cohorts=snakemake.params.cohorts,
+        significance=snakemake.params.significance,
+        paper=snakemake.params.paper,
+        csv=snakemake.output.csv,
+        markdown=snakemake.output.markdown,
+        latex=snakemake.output.latex,
+        against_paper=snakemake.output.against_paper,
+        against_paper_markdown=snakemake.output.against_paper_markdown,
+    )

@@ -1,0 +1,21 @@
+"""Table 3: every approach against the baseline; and the false positives."""
+
+from cmrslices.evaluation.table3 import write_table3
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    write_table3(
+        scores=snakemake.input.scores,
+        cohorts=snakemake.params.cohorts,
+        approaches=snakemake.params.approaches,
+        baseline=snakemake.params.baseline,
+        significance=snakemake.params.significance,
+        paper=snakemake.params.paper,
+        csv=snakemake.output.csv,
+        markdown=snakemake.output.markdown,
+        latex=snakemake.output.latex,
+        false_positives_csv=snakemake.output.false_positives,
+        false_positives_markdown=snakemake.output.false_positives_markdown,
+        against_paper=snakemake.output.against_paper,
+        against_paper_markdown=snakemake.output.against_paper_markdown,
+    )

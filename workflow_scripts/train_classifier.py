@@ -1,0 +1,19 @@
+"""One slice-region classifier, fine-tuned."""
+
+from cmrslices.classification.training import train_classifier
+from cmrslices.job import job_log
+
+with job_log(snakemake.log[0]):
+    train_classifier(
+        network=snakemake.wildcards.network,
+        store=snakemake.input.store,
+        plans=snakemake.input.plans,
+        folds=snakemake.input.folds,
+        slices=snakemake.input.slices,
+        initial=snakemake.input.initial or None,
+        training=snakemake.params.training,
+        seed=snakemake.params.seed,
+        threads=snakemake.threads,
+        weights=snakemake.output.weights,
+        history=snakemake.output.history,
+    )

@@ -1,0 +1,18 @@
+"""Train one segmenter under its slice-sampling policy."""
+
+from cmrslices.job import job_log
+from cmrslices.segmentation.training import train_segmenter
+
+with job_log(snakemake.log[0]):
+    train_segmenter(
+        model=snakemake.wildcards.model,
+        policy=snakemake.params.policy,
+        training=snakemake.params.training,
+        seed=snakemake.params.seed,
+        plans=snakemake.input.plans,
+        folds=snakemake.input.folds,
+        dataset=snakemake.input.raw,
+        slices=snakemake.input.slices,
+        weights=snakemake.output.weights,
+        threads=snakemake.threads,
+    )
