@@ -112,7 +112,9 @@ class Plan(Section):
 
     spacing_mm: Pair[PositiveFloat] | None = Field(None, description="in-plane spacing [y, x] in mm")
     patch_size_px: Pair[PositiveInt] | None = Field(None, description="patch [y, x] in pixels")
-    features: list[PositiveInt] | None = Field(None, description="features of each resolution stage")
+    features: Annotated[list[PositiveInt], Field(min_length=3)] | None = Field(
+        None, description="features of each resolution stage, 3 or more"
+    )
 
     @model_validator(mode="after")
     def _divisible(self) -> "Plan":

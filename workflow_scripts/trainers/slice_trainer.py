@@ -36,6 +36,9 @@ class SliceTrainer(nnUNetTrainer):
         self.num_val_iterations_per_epoch = training["validation_iterations"]
         self.initial_lr = training["learning_rate"]
         self.save_every = training["checkpoint_every"]
+        # nnU-Net draws this picture after every epoch; in short epochs that costs more than training.
+        self._plot_progress = self.logger.plot_progress_png
+        self.logger.plot_progress_png = self._plot_progress_at_checkpoints
 
     def initialize(self) -> None:
         """Build network, optimiser and loss from the seed; on a CPU, in reduced precision where it has it."""
@@ -83,6 +86,11 @@ class SliceTrainer(nnUNetTrainer):
             )
             for stream, (loader, length) in enumerate(zip(loaders, lengths, strict=True))
         )
+
+    def _plot_progress_at_checkpoints(self, folder: str) -> None:
+        done = self.current_epoch + 1
+        if done % self.save_every == 0 or done == self.num_epochs:
+            self._plot_progress(folder)
 
     def save_checkpoint(self, filename: str) -> None:
         """Write a checkpoint that is whole or absent."""

@@ -38,13 +38,13 @@ def _find_patient(folder: Path) -> RawPatient:
         info = _read_info(folder / "Info.cfg")
         cases = tuple(_find_case(folder, phase, info[phase]) for phase in PHASES)
     except InputError as fault:
-        return RawPatient(folder.name, fault=str(fault))
-    return RawPatient(folder.name, cases, group=info.get("Group", ""))
+        return RawPatient(folder.name, folder, fault=str(fault))
+    return RawPatient(folder.name, folder, cases, group=info.get("Group", ""))
 
 
 def _find_case(folder: Path, phase: str, frame: str) -> RawCase:
     try:
-        number = frame_number(frame, first=1) + 1
+        number = frame_number(frame, first=1)
     except InputError as fault:
         raise InputError(f"{folder / 'Info.cfg'}: {phase}: {fault}") from None
     stem = f"{folder.name}_frame{number:02d}"

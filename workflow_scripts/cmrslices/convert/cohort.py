@@ -124,16 +124,19 @@ def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> 
 
 def name_clashes(patients: list[RawPatient]) -> dict[str, str]:
     """Fault of each patient whose name cannot name a case: listed twice, empty, or like another's once made safe."""
-    listed = Counter(patient.name for patient in patients)
-    safe = Counter(safe_name(name) for name in listed)
+    sources: dict[str, list[Path]] = {}
+    for patient in patients:
+        sources.setdefault(patient.name, []).append(patient.source)
+    safe = Counter(safe_name(name) for name in sources)
     faults = {}
-    for name, count in listed.items():
+    for name, listed in sources.items():
+        where = " and ".join(sorted({str(path) for path in listed}))
         if not name:
-            faults[name] = "a patient has no name; give it one"
-        elif count > 1:
-            faults[name] = "the patient is listed twice; list it once"
+            faults[name] = f"{where}: a patient has no name; give it one"
+        elif len(listed) > 1:
+            faults[name] = f"{where}: the patient is listed twice; list it once"
         elif safe[safe_name(name)] > 1:
-            faults[name] = f"another patient's name also becomes '{safe_name(name)}' in file names; rename one"
+            faults[name] = f"{where}: another patient becomes '{safe_name(name)}' in file names too; rename one"
     return faults
 
 

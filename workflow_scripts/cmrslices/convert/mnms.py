@@ -62,8 +62,8 @@ def _is_unlabelled(folder: Path) -> bool:
 
 def _without_row(folder: Path, table: Path) -> RawPatient:
     if _is_unlabelled(folder):
-        return RawPatient(folder.name, excluded="unlabelled")
-    return RawPatient(folder.name, fault=f"{folder}: no row in {table.name}, which names ED and ES; add one")
+        return RawPatient(folder.name, folder, excluded="unlabelled")
+    return RawPatient(folder.name, folder, fault=f"{folder}: no row in {table.name}, which names ED and ES; add one")
 
 
 def _find_patient(row: dict[str, str], folders: list[Path], table: Path) -> RawPatient:
@@ -71,17 +71,17 @@ def _find_patient(row: dict[str, str], folders: list[Path], table: Path) -> RawP
     folders = [path for path in folders if path.name == code]
     about = {"group": row.get("Pathology", ""), "vendor": row.get("VendorName", "")}
     if not folders:
-        return RawPatient(code, **about, excluded="no folder")
+        return RawPatient(code, table, **about, excluded="no folder")
     if len(folders) > 1:
         where = " and ".join(str(path) for path in folders)
-        return RawPatient(code, fault=f"the patient has the folders {where}; keep one")
+        return RawPatient(code, table, fault=f"the patient has the folders {where}; keep one")
     if _is_unlabelled(folders[0]):
-        return RawPatient(code, **about, excluded="unlabelled")
+        return RawPatient(code, table, **about, excluded="unlabelled")
     try:
         cases = tuple(_find_case(folders[0], phase, row[phase]) for phase in PHASES)
     except InputError as fault:
-        return RawPatient(code, fault=f"{table}: {fault}")
-    return RawPatient(code, cases, **about)
+        return RawPatient(code, table, fault=f"{table}: {fault}")
+    return RawPatient(code, table, cases, **about)
 
 
 def _find_case(folder: Path, phase: str, frame: str) -> RawCase:

@@ -33,24 +33,26 @@ def find_patients(cohort: dict) -> list[RawPatient]:
     InputError
         The CSV is missing or lacks a column.
     """
-    folder, table = Path(cohort["folder"]), _table(cohort)
+    table = _table(cohort)
     rows = sorted(read_rows(table, COLUMNS), key=lambda row: row["patient"])
-    return [_find_patient(name, list(own), folder) for name, own in groupby(rows, lambda row: row["patient"])]
+    return [_find_patient(name, list(own), table, cohort) for name, own in groupby(rows, lambda row: row["patient"])]
 
 
 def _table(cohort: dict) -> Path:
     return Path(cohort["folder"]) / cohort.get("csv", "cohort.csv")
 
 
-def _find_patient(name: str, rows: list[dict[str, str]], folder: Path) -> RawPatient:
+def _find_patient(name: str, rows: list[dict[str, str]], table: Path, cohort: dict) -> RawPatient:
     try:
-        cases = tuple(_find_case(folder, row) for row in rows)
+        cases = _find_cases(rows, Path(cohort["folder"]))
     except InputError as fault:
-        return RawPatient(name, fault=str(fault))
-    return RawPatient(name, cases, group=rows[0].get("group", ""), vendor=rows[0].get("vendor", ""))
+        return RawPatient(name, table, fault=f"{table}: {fault}")
+    return RawPatient(name, table, cases, group=rows[0].get("group", ""), vendor=rows[0].get("vendor", ""))
 
 
-def _find_case(folder: Path, row: dict[str, str]) -> RawCase:
-    if row["phase"] not in PHASES:
-        raise InputError(f"the CSV's phase '{row['phase']}' is unknown; write ED or ES")
-    return RawCase(row["phase"], path_inside(folder, row["image"]), path_inside(folder, row["label"]))
+def _find_cases(rows: list[dict[str, str]], folder: Path) -> tuple[RawCase, ...]:
+    phases = sorted(row["phase"] for row in rows)
+    if phases != sorted(PHASES):
+        raise InputError(f"the patient has the phases {', '.join(phases)}; list ED and ES, once each")
+    paths = [(path_inside(folder, row["image"]), path_inside(folder, row["label"])) for row in rows]
+    return tuple(RawCase(row["phase"], *pair) for row, pair in zip(rows, paths, strict=True))

@@ -1,6 +1,5 @@
 """One patient: read ED and ES, put the base first, write both cases."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +58,8 @@ def convert_patient(
         What keeps the patient from being converted.
     """
     if patient.excluded:
-        return [_about(patient, cohort, phase) | _excluded(patient.excluded) for phase in PHASES], []
+        left_out = {"excluded": True, "reason": patient.excluded}
+        return [_about(patient, cohort, phase) | left_out for phase in PHASES], []
     stacks, faults = _read_stacks(patient, label_map)
     if faults:
         return [], faults
@@ -80,9 +80,6 @@ def _read_stacks(patient: RawPatient, label_map: dict[str, int]) -> tuple[dict[s
     if patient.fault:
         return {}, [patient.fault]
     stacks, faults = {}, []
-    count = Counter(raw.phase for raw in patient.cases)
-    faults += [f"no {phase}; add the case" for phase in PHASES if not count[phase]]
-    faults += [f"{phase} is listed twice; list it once" for phase in PHASES if count[phase] > 1]
     for raw in patient.cases:
         try:
             stacks[raw.phase] = read_stack(raw, label_map)
@@ -100,10 +97,6 @@ def _about(patient: RawPatient, cohort: str, phase: str) -> dict:
         "group": patient.group,
         "vendor": patient.vendor,
     }
-
-
-def _excluded(reason: str) -> dict:
-    return {"excluded": True, "reason": reason}
 
 
 def _write_case(stack: Stack, direction: Direction, case: str, images: Path, labels: Path) -> dict:

@@ -36,6 +36,8 @@ class RawPatient:
     ----------
     name : str
         As the folder or the CSV spells it.
+    source : Path
+        The folder or the CSV that lists the patient.
     cases : tuple of RawCase
     group, vendor : str
         Pathology group and scanner vendor; empty where unknown.
@@ -46,6 +48,7 @@ class RawPatient:
     """
 
     name: str
+    source: Path
     cases: tuple[RawCase, ...] = ()
     group: str = ""
     vendor: str = ""
@@ -93,21 +96,21 @@ def path_inside(folder: Path, text: str) -> Path:
     """
     path = folder / text
     if not text or PurePath(text).is_absolute() or ".." in PurePath(text).parts:
-        raise InputError(f"the CSV's path '{text}' leads out of the folder; give it relative to {folder}, without '..'")
+        raise InputError(f"the path '{text}' leads out of the folder; give it relative to {folder}, without '..'")
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the CSV's path '{text}' is a link out of the folder; copy the file into {folder}")
+        raise InputError(f"the path '{text}' is a link out of the folder; copy the file into {folder}")
     return path
 
 
 def frame_number(text: str, first: int) -> int:
-    """Frame number as the source writes it, as an index from 0.
+    """Frame number that a source writes.
 
     Parameters
     ----------
     text : str
         A whole number.
     first : int
-        The source's number of the first frame.
+        Number of the source's first frame.
 
     Raises
     ------
@@ -116,4 +119,4 @@ def frame_number(text: str, first: int) -> int:
     """
     if not text.isdecimal() or int(text) < first:
         raise InputError(f"'{text}' is no frame number; frames are counted from {first}")
-    return int(text) - first
+    return int(text)

@@ -99,7 +99,8 @@ def _readable(path: Path) -> Iterator[None]:
     except InputError:
         raise
     except (ImageFileError, EOFError, OSError, ValueError, zlib.error) as fault:
-        raise InputError(f"{path}: truncated or not what its name says ({fault}); fetch it again") from None
+        reason = " ".join(str(fault).split())
+        raise InputError(f"{path}: truncated or not what its name says ({reason}); fetch it again") from None
 
 
 def _select_frame(file: nib.Nifti1Image, frame: int | None, path: Path) -> np.ndarray:

@@ -1,13 +1,12 @@
 """A demo cohort: patients made in parallel, written in one raw layout."""
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from cmrslices.demo.layouts import WRITERS
-from cmrslices.demo.patients import Patient, make_patient
+from cmrslices.demo.patients import make_patient
+from cmrslices.parallel import map_progress
 
 CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0)}
 """Share of the contraction in each stored frame: M&Ms stores frames that carry no labels, too."""
@@ -35,13 +34,8 @@ def make_demo_cohort(folder: str | Path, cohort: str, raw_format: str, patients:
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    WRITERS[raw_format](_patients(cohort, raw_format, patients, seed, threads), unfinished)
+    make = partial(make_patient, cohort, raw_format, seed=seed, contractions=CONTRACTIONS[raw_format])
+    WRITERS[raw_format](map_progress(make, range(patients), threads, "patient"), unfinished)
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     print(f"{cohort}: {patients} patients written to {folder} as {raw_format}")
-
-
-def _patients(cohort: str, raw_format: str, patients: int, seed: int, threads: int) -> Iterator[Patient]:
-    make = partial(make_patient, cohort, raw_format, seed=seed, contractions=CONTRACTIONS[raw_format])
-    with ProcessPoolExecutor(threads) as pool:
-        yield from pool.map(make, range(patients))

@@ -36,11 +36,14 @@ class Observer:
     base: float = 0.40
     apex: float = 0.40
     rv_base: float = 0.55
-    rv_apex: float = 0.75
+    rv_apex: float = 0.70
     outline_mm: float = 0.9
     outline_correlation_mm: float = 9.0
-    smallest_mm2: float = 20.0  # a smaller outline is not drawn
+    smallest_mm2: float = 15.0  # a smaller outline is not drawn
     ring: float = 0.5  # a basal slice is contoured where this share of the ring is muscle
+
+
+OBSERVER = Observer()
 
 
 @dataclass(frozen=True)
@@ -95,31 +98,31 @@ def draw_heart(group: Group, slice_mm: float, centre: tuple[float, float], rng: 
         centre=centre,
         drift=tuple(rng.normal((0.10, -0.02), 0.10).tolist()),
         septum=math.radians(rng.normal(200, 14)),
-        base=slice_mm * rng.uniform(-0.2, 1.3),
+        base=slice_mm * rng.uniform(-0.5, 0.9),
         tilt=tuple(rng.normal((-0.06, 0.10), 0.05).tolist()),
-        outflow=rng.uniform(4, 13),
+        outflow=rng.uniform(2, 11),
         outflow_angle=rng.normal(0.6, 0.2),
-        length=size * rng.normal(76, 4) * group.radius**0.3,
-        radius=size * rng.normal(24.5, 1.5) * group.radius,
-        fullness=rng.uniform(0.0, 0.6),
+        length=size * rng.normal(80, 5) * group.radius**0.3,
+        radius=size * rng.normal(26.5, 1.5) * group.radius,
+        fullness=rng.uniform(0.4, 1.0),
         oval=rng.normal(0, 0.035),
         oval_angle=rng.uniform(0, math.pi),
-        wall=rng.normal(7.6, 0.6) * group.wall,
+        wall=rng.normal(7.8, 0.6) * group.wall,
         septum_extra=group.septum * rng.uniform(0.5, 1.2),
         scar=group.scar * rng.uniform(0.6, 1.2),
         scar_angle=rng.uniform(-math.pi, math.pi),
         shortening=group.shortening * rng.normal(1, 0.1),
         papillary=rng.uniform(3.5, 6.0),
         rv_base=slice_mm * rng.normal(0.55, 0.5),
-        rv_length=rng.uniform(0.80, 1.0),
-        rv_width=size * rng.normal(28, 3.5) * group.rv,
+        rv_length=rng.uniform(0.86, 1.10),
+        rv_width=size * rng.normal(32, 4) * group.rv,
         rv_angle=math.radians(rng.normal(80, 5)) * group.rv**0.3,
         rv_shortening=group.rv_shortening * rng.normal(1, 0.1),
     )
 
 
 def contracted(heart: Heart, amount: float) -> Heart:
-    """The heart after a share of its contraction: 0 is end-diastole, 1 end-systole.
+    """Heart after a share of its contraction: 0 is end-diastole, 1 end-systole.
 
     The base descends towards a still apex, the cavities shrink and the wall, but for a scar, thickens.
     """
@@ -139,15 +142,19 @@ def contracted(heart: Heart, amount: float) -> Heart:
 
 
 def as_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.random.Generator) -> Heart:
-    """The heart that an observer contours: its ends lie a fraction of a slice off."""
+    """Heart that an observer contours: its base lies a fraction of a slice off, its tip where it is."""
     base = slice_mm * rng.normal(0, observer.base)
-    apex = slice_mm * rng.normal(0, observer.apex)
     rv_base = slice_mm * rng.normal(0, observer.rv_base)
-    rv_apex = slice_mm * rng.normal(0, observer.rv_apex)
     return replace(
         heart,
         base=heart.base + base,
-        length=heart.length - base + apex,
+        length=heart.length - base,
         rv_base=max(heart.rv_base + rv_base, 0.0),
-        rv_length=heart.rv_length + (rv_apex - rv_base) / heart.length,
     )
+
+
+def last_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Where an observer stops contouring the LV and the RV: z in mm, around the tips of their cavities."""
+    lv = heart.base + heart.length + slice_mm * rng.normal(0, observer.apex)
+    rv = heart.base + heart.length * heart.rv_length + slice_mm * rng.normal(0, observer.rv_apex)
+    return lv, min(lv, rv)

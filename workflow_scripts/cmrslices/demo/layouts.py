@@ -1,6 +1,5 @@
 """Patients written as the raw data of a real download: ACDC, M&Ms, or NIfTI listed in a CSV."""
 
-import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def write_nifti(patients: Iterable[Patient], folder: Path) -> None:
             _save(patient.images[frame][:, :, ::-1], affine, patient.spacing_mm, folder / row["image"])
             _save(patient.labels[phase][:, :, ::-1], affine, patient.spacing_mm, folder / row["label"])
             rows.append({"patient": name, "phase": phase, **row})
-    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False, quoting=csv.QUOTE_MINIMAL)
+    pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
 
 
 WRITERS: dict[str, Callable[[Iterable[Patient], Path], None]] = {
@@ -116,7 +115,7 @@ def short_axis_affine(spacing_mm: tuple[float, float, float]) -> np.ndarray:
 
 
 def _mnms_code(number: int) -> str:
-    """A code of M&Ms' form, letter and digit in turn, that names nobody."""
+    """Code of M&Ms' form, letter and digit in turn, that names nobody."""
     return f"D{number // 100 % 10}M{number // 10 % 10}O{number % 10}"
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrslices.demo.heart import GROUPS, Heart, Observer, as_contoured, contracted, draw_heart
+from cmrslices.demo.heart import GROUPS, OBSERVER, Heart, Observer, as_contoured, contracted, draw_heart, last_contoured
 from cmrslices.demo.scanner import Scanner, acquire, draw_scanner, smooth_noise
 from cmrslices.demo.scene import Chest, draw_chest, paint
 from cmrslices.demo.ventricles import axis_frame, ventricles
 from cmrslices.labels import LABELS
 
-SUBSLICES = 4
+SUBSLICES = 6
 """Points through the thickness of a slice, whose mean is the slice: partial volume."""
 
 WARP_MM = 2.0
@@ -23,7 +23,7 @@ WARP_CORRELATION_MM = 14.0
 class Patient:
     """Images and labels of one patient; arrays (x, y, z), slice 0 at the base.
 
-    `images` has one frame per entry of `contractions`, `labels` those of ED and ES.
+    `images` has every stored frame; `frames` says which are ED and ES.
     """
 
     group: str
@@ -62,7 +62,7 @@ def make_patient(
     index: int,
     seed: int,
     contractions: tuple[float, ...] = (0.0, 1.0),
-    observer: Observer = Observer(),  # noqa: B008 (frozen)
+    observer: Observer = OBSERVER,
 ) -> Patient:
     """Synthetic patient of a cohort; the arguments fix every voxel.
 
@@ -89,7 +89,7 @@ def make_patient(
     heart = draw_heart(GROUPS[group], scanner.slice_mm, tuple((middle + rng.normal((4, -4), 6)).tolist()), rng)
     chest = draw_chest(rng)
     reach = heart.base + heart.length + heart.wall
-    stack = draw_stack(scanner, round(reach / scanner.slice_mm + rng.uniform(0.3, 1.7)), rng)
+    stack = draw_stack(scanner, round(reach / scanner.slice_mm + rng.uniform(-0.1, 1.0)), rng)
 
     images = [image(contracted(heart, amount), chest, stack, rng) for amount in contractions]
     frames = {"ED": contractions.index(0.0), "ES": contractions.index(1.0)}
@@ -122,15 +122,19 @@ def contours(heart: Heart, observer: Observer, stack: Stack, rng: np.random.Gene
     """Labels of one phase as an observer draws them, (x, y, z), uint8.
 
     A voxel is labelled where the part fills half or more of the slice's thickness. Papillary muscles belong
-    to the cavity. A basal slice is contoured where muscle makes up enough of the ring around it.
+    to the cavity, and so does the outflow tract in a slice that is contoured, which a basal one is where
+    muscle makes up enough of the ring around it.
     """
     pixel_mm = stack.scanner.pixel_mm
     wobble = smooth_noise((2 * stack.slices, *stack.shape[1:]), observer.outline_correlation_mm / pixel_mm, rng)
     drawn = as_contoured(heart, observer, stack.scanner.slice_mm, rng)
+    lv_stop, rv_stop = last_contoured(heart, observer, stack.scanner.slice_mm, rng)
     slices = []
     for k, (dx, dy) in enumerate(observer.outline_mm * wobble.reshape(stack.slices, 2, *stack.shape[1:])):
         x, y, z = stack.positions(k)
-        slices.append(_contoured_slice(drawn, observer, pixel_mm, x + dx, y + dy, z))
+        labels = _contoured_slice(drawn, observer, pixel_mm, x + dx, y + dy, z)
+        labels[labels == LABELS["RVBP"]] *= z.mean() < rv_stop
+        slices.append(labels * (z.mean() < lv_stop))
     return np.stack(slices).transpose(2, 1, 0)
 
 
@@ -139,7 +143,7 @@ def _contoured_slice(heart: Heart, observer: Observer, pixel_mm: float, x, y, z)
     cavity = shape.lv > 0
     ring = (shape.epicardium > 0) & ~cavity
     parts = {
-        "LVBP": cavity & (shape.below_mitral > 0),
+        "LVBP": cavity,
         "LVM": ring & (shape.below_muscle > 0),
         "RVBP": (shape.rv > 0) & (shape.below_tricuspid > 0),
     }
@@ -151,4 +155,3 @@ def _contoured_slice(heart: Heart, observer: Observer, pixel_mm: float, x, y, z)
         if part.sum() * pixel_mm**2 >= observer.smallest_mm2:
             labels[part] = LABELS[name]
     return labels
-

@@ -26,7 +26,9 @@ class Scanner:
 SSFP = Tissues()
 SCANNERS = {
     "nifti": (Scanner("Siemens", SSFP, 1.55, 9, (136, 136), 0.55, 0.035, 0.25, 420),),
-    "acdc": (Scanner("Siemens", replace(SSFP, myocardium=0.40, liver=0.42), 1.5, 10, (144, 136), 0.6, 0.045, 0.4, 260),),
+    "acdc": (
+        Scanner("Siemens", replace(SSFP, myocardium=0.40, liver=0.42), 1.5, 10, (144, 136), 0.6, 0.045, 0.4, 260),
+    ),
     "mnms": (
         Scanner("Siemens", replace(SSFP, fat=1.2, myocardium=0.27), 1.25, 9.6, (160, 144), 0.7, 0.04, 0.3, 480),
         Scanner("Philips", replace(SSFP, rv_blood=0.8, myocardium=0.42), 1.3, 9.6, (160, 152), 0.8, 0.06, 0.5, 900),
@@ -50,7 +52,7 @@ def draw_scanner(raw_format: str, rng: np.random.Generator) -> Scanner:
             fat=tissues.fat * rng.uniform(0.85, 1.15),
         ),
         pixel_mm=round(scanner.pixel_mm * rng.uniform(0.93, 1.1), 4),
-        slice_mm=round(scanner.slice_mm * rng.choice([0.85, 0.9, 1.0]), 2),
+        slice_mm=round(scanner.slice_mm * (0.85, 0.9, 1.0)[rng.integers(3)], 2),
         noise=scanner.noise * rng.uniform(0.7, 1.5),
         shading=scanner.shading * rng.uniform(0.5, 1.5),
         scale=scanner.scale * rng.uniform(0.8, 1.2),

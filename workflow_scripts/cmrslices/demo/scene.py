@@ -10,6 +10,7 @@ from cmrslices.demo.ventricles import AxisFrame, Ventricles, axis_frame, ventric
 
 ATRIAL_WALL_MM = 2.0
 RV_WALL_MM = 3.0
+INFUNDIBULUM_MM = 12.0  # height of the RV's outflow above the tricuspid plane; never contoured
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class Chest:
 def draw_chest(rng: np.random.Generator) -> Chest:
     """Surroundings of one patient."""
     return Chest(
-        torso=(rng.normal(-55, 8), rng.normal(52, 6), rng.normal(150, 8), rng.normal(114, 6)),
+        torso=(rng.normal(-55, 8), rng.normal(52, 6), rng.normal(154, 8), rng.normal(132, 6)),
         fat=rng.uniform(8, 26),
         pericardial_fat=rng.uniform(2, 11),
         diaphragm=rng.normal(36, 5),
-        rise=rng.uniform(0.05, 0.25),
+        rise=rng.uniform(0.10, 0.40),
         spine=(rng.normal(-58, 6), rng.normal(84, 5)),
         aorta=(rng.normal(-22, 6), rng.normal(66, 4), rng.uniform(9, 13)),
         atria=(rng.normal(31, 3), rng.normal(31, 3)),
@@ -83,8 +84,9 @@ def paint(
     -------
     array (z, y, x), float32
     """
+
     def lay(depth: np.ndarray, signal: np.ndarray | float) -> None:
-        canvas.__iadd__((signal - canvas) * np.clip(0.5 + depth / edge_mm, 0, 1))
+        np.add(canvas, (signal - canvas) * np.clip(0.5 + depth / edge_mm, 0, 1), out=canvas)
 
     at = axis_frame(heart, x, y, z)
     shape = ventricles(heart, at)
@@ -110,7 +112,7 @@ def _lay_chest(lay, chest: Chest, tissues: Tissues, texture, x, y, z) -> None:
     dome = y + chest.rise * z - chest.diaphragm + 0.0025 * (x + 30) ** 2
     inside = torso - chest.fat - 9
     lay(np.minimum(dome, inside), tissues.liver * uneven)
-    lay(np.minimum(np.abs(dome) * -1 + 1.5, inside), tissues.muscle)
+    lay(np.minimum(1.5 - np.abs(dome), inside), tissues.muscle)
     lay(_ellipse(x - chest.spine[0], y - chest.spine[1], 22, 18), tissues.bone * uneven)
     lay(chest.aorta[2] - np.hypot(x - chest.aorta[0], y - chest.aorta[1]), tissues.aorta)
 
@@ -118,7 +120,7 @@ def _lay_chest(lay, chest: Chest, tissues: Tissues, texture, x, y, z) -> None:
 def _lay_vessels(lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFrame, shape: Ventricles) -> None:
     """Pericardial fat, atria and great vessels: blood as bright as the ventricles', above their base."""
     fat = chest.pericardial_fat * (at.hump(0.9, 2.2) + 0.4 * at.hump(-1.2, 0.7))
-    lay(np.minimum(np.maximum(shape.epicardium, shape.rv + RV_WALL_MM) + fat, shape.below_mitral + 8), tissues.fat)
+    lay(np.minimum(np.maximum(shape.epicardium, shape.rv + RV_WALL_MM) + fat, shape.below_mitral), tissues.fat)
 
     def dome(septal: float, anterior: float, radius: float, below: np.ndarray, blood: float) -> None:
         height = np.clip(1 - ((below + 26) / 32) ** 2, 0, 1)
@@ -141,9 +143,10 @@ def _lay_vessels(lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFram
 
 
 def _lay_ventricles(lay, heart: Heart, tissues: Tissues, texture, at: AxisFrame, shape: Ventricles) -> None:
-    rv = np.minimum(shape.rv, shape.below_tricuspid)
-    lay(np.minimum(shape.rv + RV_WALL_MM, shape.below_tricuspid), tissues.myocardium)
-    trabeculae = np.clip(0.3 * texture - 0.004 * shape.below_tricuspid, -0.6, 0)
+    inlet = shape.below_tricuspid + INFUNDIBULUM_MM * at.hump(1.0, 1.0)
+    rv = np.minimum(shape.rv, inlet)
+    lay(np.minimum(shape.rv + RV_WALL_MM, inlet), tissues.myocardium)
+    trabeculae = np.clip(0.25 * texture - 0.004 * shape.below_tricuspid, -0.5, 0)
     lay(rv, tissues.rv_blood * (1 + trabeculae))
     lay(np.minimum(shape.epicardium, shape.below_muscle), tissues.myocardium * (1 + 0.05 * texture))
     level = np.clip(at.below_base / heart.length, 0, 1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from cmrslices.demo.heart import Heart
 
-APEX_CAP = 0.75  # thickness of the muscle below the cavity's tip, of the wall's
+APEX_CAP = 0.35  # thickness of the muscle below the cavity's tip, of the wall's
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def ventricles(heart: Heart, at: AxisFrame) -> Ventricles:
 
     below_tricuspid = at.below_base - heart.rv_base + 0.12 * at.anterior
     rv_level = below_tricuspid / (heart.length * heart.rv_length - heart.rv_base)
-    crescent = at.hump(0.0, heart.rv_angle) * np.maximum(_shell(rv_level, 0.0), 0)
+    crescent = at.hump(0.0, heart.rv_angle) * np.maximum(_shell(rv_level, 0.4), 0)
     return Ventricles(
         lv=endo * _shell(at.below_base / heart.length, heart.fullness) - at.distance,
         epicardium=-beyond_epi,

@@ -7,7 +7,8 @@ import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
 from cmrslices.errors import InputError
-from cmrslices.labels import NON_CARDIAC, REGIONS, SLICE_CLASSES
+from cmrslices.labels import NON_CARDIAC, REGIONS
+from cmrslices.routing import classified_regions
 
 CLASSES = (*REGIONS, NON_CARDIAC)
 """Slice classes from base to apex, then the slices outside the heart."""
@@ -40,7 +41,9 @@ def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.Dat
     reference = pd.read_csv(slices, dtype={"case": str}, keep_default_na=False)[["case", "slice", "region"]]
     reference = reference[reference["case"].isin(cases)].sort_values(["case", "slice"], ignore_index=True)
     if reference.empty:
-        raise InputError(f"{splits}: no slice is in the {split} split; give it patients or change classification.select_on")
+        raise InputError(
+            f"{splits}: no slice is in the {split} split; give it patients or change classification.select_on"
+        )
     return reference
 
 
@@ -63,16 +66,16 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
     InputError
         When a slice has no probabilities.
     """
-    classes = list(SLICE_CLASSES)
-    table = pd.read_csv(probabilities, dtype={"case": str})
-    rows = reference.merge(table, on=["case", "slice"], how="left", validate="one_to_one")
-    missing = rows.loc[rows[classes].isna().any(axis=1), "case"]
+    predicted = classified_regions(pd.read_csv(probabilities, dtype={"case": str}))
+    key = ["case", "slice"]
+    rows = reference[key].merge(predicted, on=key, how="left", validate="one_to_one")
+    missing = rows.loc[rows["region"].isna(), "case"]
     if len(missing):
         raise InputError(
             f"{probabilities}: {len(missing)} slices have no probabilities, the first of {missing.iloc[0]}; "
             "delete it and run again"
         )
-    return np.array(classes)[rows[classes].to_numpy().argmax(axis=1)]
+    return rows["region"].to_numpy()
 
 
 def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFrame:

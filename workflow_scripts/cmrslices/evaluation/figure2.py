@@ -98,6 +98,5 @@ def _mark_regions(panel: Axes, bounds: tuple[float, float]) -> None:
 def _name_regions(panel: Axes, bounds: tuple[float, float]) -> None:
     edges = (0, *bounds, 1)
     for region, (left, right) in zip(REGIONS, itertools.pairwise(edges), strict=True):
-        panel.text(
-            (left + right) / 2, 1.015, region, transform=panel.get_xaxis_transform(), ha="center", fontsize=6, color="0.4"
-        )
+        centre, above = (left + right) / 2, 1.015
+        panel.text(centre, above, region, transform=panel.get_xaxis_transform(), ha="center", fontsize=6, color="0.4")

@@ -4,6 +4,11 @@ import numpy as np
 import pandas as pd
 
 
+def grid(points: int) -> np.ndarray:
+    """Positions from 0 (base) to 1 (apex), rounded as in slices.csv so that slices on a point meet it exactly."""
+    return (np.arange(points) / (points - 1)).round(6)
+
+
 def case_profile(position: np.ndarray, dsc: np.ndarray, points: int) -> np.ndarray:
     """A case's slice DSCs, interpolated linearly between the slices (paper, section 2, evaluation metrics).
 
@@ -13,16 +18,14 @@ def case_profile(position: np.ndarray, dsc: np.ndarray, points: int) -> np.ndarr
         Of the slices whose reference carries the label, from 0 (base) to 1 (apex).
     dsc : array of the same shape
     points : int
-        From 0 to 1.
+        Of the `grid`.
 
     Returns
     -------
     array, shape (points,)
         NaN before the first slice and after the last: nothing is extrapolated.
     """
-    # i / (n - 1) is how slices.csv computes positions too, so that a slice that lies on a point meets it exactly.
-    grid = np.arange(points) / (points - 1)
-    return np.interp(grid, position, dsc, left=np.nan, right=np.nan)
+    return np.interp(grid(points), position, dsc, left=np.nan, right=np.nan)
 
 
 def profiles(scores: pd.DataFrame, points: int) -> pd.DataFrame:
@@ -68,7 +71,7 @@ def _spread(cases: pd.DataFrame) -> pd.DataFrame:
     quartiles = cases.quantile([0.25, 0.5, 0.75])
     return pd.DataFrame(
         {
-            "position": np.arange(cases.shape[1]) / (cases.shape[1] - 1),
+            "position": grid(cases.shape[1]),
             "mean": cases.mean(),
             "sd": cases.std(),
             "q25": quartiles.loc[0.25],

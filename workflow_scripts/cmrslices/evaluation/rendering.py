@@ -9,13 +9,13 @@ import pandas as pd
 STAR = "*"
 PACKAGES = "% \\usepackage{adjustbox,booktabs}\n"
 LATEX_CHARACTERS = str.maketrans(
-    {character: f"\\{character}" for character in "&%_#${}"} | {"\\": r"\textbackslash{}", "<": "$<$", "−": "$-$"}
+    {character: f"\\{character}" for character in "&%_#${}"} | {"\\": r"\textbackslash{}", "<": "$<$"}
 )
 
 
 def number(value: float, decimals: int = 2) -> str:
-    """A number with fixed decimals and a true minus sign; empty where it is undefined."""
-    return "" if pd.isna(value) else f"{value:z.{decimals}f}".replace("-", "−")
+    """A number with fixed decimals, zero without a sign; empty where it is undefined."""
+    return "" if pd.isna(value) else f"{value:z.{decimals}f}"
 
 
 def mean_sd(mean: float, sd: float, significant: bool) -> str:
@@ -71,7 +71,7 @@ def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None
     bold : DataFrame of bool, optional
         The cells to print bold; it may have fewer columns than `cells`.
     """
-    text = cells.map(_markdown_text)
+    text = cells.map(_markdown_text).astype(object)
     if bold is not None:
         text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), "**" + text + "**")
     headers = [_markdown_text(" ".join(filter(None, column))) for column in _header_levels(cells)]
@@ -81,7 +81,7 @@ def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None
 
 def latex(cells: pd.DataFrame, caption: str, label: str, bold: pd.DataFrame | None = None) -> str:
     r"""A LaTeX table (booktabs) with a caption and a label; the arguments are those of `markdown`."""
-    text = cells.map(_latex_text)
+    text = cells.map(_latex_text).astype(object)
     if bold is not None:
         text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), r"\textbf{" + text + "}")
     text.columns = pd.MultiIndex.from_tuples([tuple(map(_latex_text, c)) for c in _header_levels(cells)])
@@ -108,4 +108,4 @@ def _markdown_text(text: str) -> str:
 
 
 def _latex_text(text: str) -> str:
-    return text.translate(LATEX_CHARACTERS)
+    return re.sub(r"(?<!\w)-(?=\d)", "$-$", text.translate(LATEX_CHARACTERS))

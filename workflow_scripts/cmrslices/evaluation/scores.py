@@ -1,9 +1,7 @@
 """Scores: the DSC and the areas of every slice and label, case by case."""
 
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import SimpleITK as sitk
 
 from cmrslices.errors import InputError
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
+from cmrslices.parallel import map_progress
 
 COLUMNS = ["cohort", "approach", "case", "patient", "phase", "slice", "region", "position", "label"]
 TOLERANCE_MM = 1e-3
@@ -85,8 +84,7 @@ def score_cohort(
     if not cases:
         raise InputError(f"{splits}: no case is in the test split; give it patients (config key: splits)")
     read = partial(_score_files, predictions=Path(predictions), references=Path(references))
-    with ProcessPoolExecutor(threads, mp_context=get_context("fork")) as pool:
-        scored = dict(zip(cases, pool.map(read, cases, chunksize=4), strict=True))
+    scored = dict(zip(cases, map_progress(read, cases, threads, unit="case"), strict=True))
     result = _with_regions(pd.concat(scored, names=["case"]).reset_index("case"), Path(slices))
     result = result.assign(cohort=cohort, approach=approach)
     result[[*COLUMNS, "reference_mm2", "predicted_mm2", "dsc"]].to_csv(scores, index=False)
@@ -159,5 +157,5 @@ def _with_regions(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
     result = scored.merge(slices[[*key, "patient", "phase", "region", "position"]], on=key, how="outer", indicator=True)
     unmatched = result.loc[result["_merge"] != "both", "case"].unique()
     if unmatched.size:
-        raise InputError(f"{path}: its slices are not those of the label map of {unmatched[0]}; delete it and run again")
+        raise InputError(f"{path}: not the slices of the label map of {unmatched[0]}; delete it and run again")
     return result.sort_values([*key, "label"])

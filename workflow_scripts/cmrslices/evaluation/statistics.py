@@ -97,8 +97,8 @@ def improvements(scores: pd.DataFrame, baseline: str, significance: float) -> pd
                     "p": paired(ours, theirs),
                 }
             )
-    columns = ["cohort", "approach", "label", "region", "slices", "mean_difference", "sd_difference", "p"]
-    table = pd.DataFrame(rows, columns=columns)
+    numbers = dict.fromkeys(["mean_difference", "sd_difference", "p"], float)
+    table = pd.DataFrame(rows, columns=["cohort", "approach", "label", "region", "slices", *numbers]).astype(numbers)
     largest = table.groupby(["cohort", "label", "region"])["mean_difference"].transform("max")
     best = (table["mean_difference"] == largest) & (largest > 0)
     return table.assign(significant=table["p"] < significance, best=best)
@@ -128,14 +128,14 @@ def false_positives(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def welch(first: pd.Series, second: pd.Series) -> float:
-    """p of Welch's t-test; NaN where it is undefined (under two values, or no spread in either)."""
+    """Welch's t-test: p; NaN where it is undefined (under two values, or no spread in either)."""
     if min(len(first), len(second)) < 2 or np.ptp(first) == np.ptp(second) == 0:
         return np.nan
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
 def paired(first: pd.Series, second: pd.Series) -> float:
-    """p of the paired t-test; NaN where it is undefined (under two pairs, or all differences equal)."""
+    """Paired t-test: p; NaN where it is undefined (under two pairs, or all differences equal)."""
     difference = np.asarray(first) - np.asarray(second)
     if len(difference) < 2 or np.ptp(difference) == 0:
         return np.nan

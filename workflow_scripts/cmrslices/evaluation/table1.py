@@ -49,8 +49,8 @@ def write_table1(
         f"middle (Welch's t-test). {rendering.test_data(slices, cohorts)}."
     )
     beside_caption = (
-        "Table 1 beside the paper's: DSC in %, difference = ours − paper; significant: against the middle, Welch's "
-        f"t-test (ours p < {significance:g}, the paper's p < 0.01). {rendering.test_data(slices, cohorts)}."
+        "Table 1 beside the paper's: DSC in %, difference: ours minus the paper's; significant: against the middle, "
+        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {rendering.test_data(slices, cohorts)}."
     )
     cells = layout(gap, cohorts)
 

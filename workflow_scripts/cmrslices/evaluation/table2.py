@@ -59,12 +59,7 @@ def write_table2(
     paper_values = read_paper(paper).melt("network", METRICS, "metric", "percent")
     beside = beside_paper(weighted, paper_values, ["network", "metric"], ["percent"])
 
-    caption = (
-        "Precision and recall (%) of the slice-region classifiers: weighted averages over the regions, and "
-        f"each region. {select_on.capitalize()} split of the training cohort, n = {reference['case'].nunique()} cases, "
-        f"{len(reference)} slices. Bold: the selected network (highest mean of weighted precision and recall). "
-        "Descriptive: no test, no stars."
-    )
+    caption = _caption(reference, select_on)
     cells = layout(table, networks)
     bold = pd.DataFrame({networks[best]: [True] * len(cells)})
     matrices = {networks[name]: regions for name, regions in predicted.items()}
@@ -91,6 +86,15 @@ def layout(table: pd.DataFrame, networks: Mapping[str, str]) -> pd.DataFrame:
         for metric in METRICS
     ]
     return pd.DataFrame({"": rows, **columns})
+
+
+def _caption(reference: pd.DataFrame, split: str) -> str:
+    return (
+        "Precision and recall (%) of the slice-region classifiers: weighted averages, and each region. "
+        f"{split.capitalize()} split of the training cohort, n = {reference['case'].nunique()} cases, {len(reference)} "
+        "slices. Bold: the selected network (highest mean of weighted precision and recall). "
+        "Descriptive: no test, no stars."
+    )
 
 
 def _choice(table: pd.DataFrame, network: str, select_on: str) -> dict[str, str | float]:

@@ -13,6 +13,7 @@ from cmrslices.evaluation.statistics import WHOLE_HEART, false_positives, improv
 from cmrslices.labels import LABELS, REGIONS
 
 KEY = ["cohort", "approach", "label", "region"]
+VALUES = ["mean_difference", "sd_difference", "significant"]
 HEADINGS = {region: region.capitalize() for region in REGIONS} | {WHOLE_HEART: "Whole heart"}
 
 
@@ -55,19 +56,10 @@ def write_table3(
     """
     slices = read_scores(scores, cohorts, approaches)
     changes = improvements(slices, baseline, significance)
-    beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, ["mean_difference", "sd_difference", "significant"]))
+    beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, VALUES))
     wrong = false_positives(slices)
 
-    data = rendering.test_data(slices, cohorts)
-    meaning = f"against {approaches[baseline]} on the same slices, in points of DSC %; positive is better"
-    caption = (
-        f"Difference of the mean (and of the SD) of the DSC {meaning}. "
-        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region. {data}."
-    )
-    beside_caption = (
-        f"Table 3 beside the paper's: differences {meaning}; difference = ours − paper; significant: paired t-test "
-        f"(ours p < {significance:g}, the paper's p < 0.01). {data}."
-    )
+    caption, beside_caption = _captions(approaches[baseline], significance, rendering.test_data(slices, cohorts))
     titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
     cells, bold = layout(changes, cohorts, approaches)
 
@@ -87,19 +79,32 @@ def layout(
 
     A row per cohort and approach; columns by label and region, ``mean (SD)`` differences starred.
     """
-    values = changes[["mean_difference", "sd_difference", "significant"]].itertuples(index=False)
-    table = changes.assign(text=[rendering.mean_sd(*row) for row in values])
-    table["best"] = table["best"] & (table["text"] != "")
+    table = changes.assign(text=[rendering.mean_sd(*row) for row in changes[VALUES].itertuples(index=False)])
     rows = pd.MultiIndex.from_frame(table[["cohort", "approach"]].drop_duplicates())
-    columns = pd.MultiIndex.from_product([LABELS, HEADINGS])
-    wide = table.pivot(index=["cohort", "approach"], columns=["label", "region"], values=["text", "best"]).loc[rows]
-    headings = pd.MultiIndex.from_product([LABELS, HEADINGS.values()])
-    cells = wide["text"][columns].reset_index(drop=True).set_axis(headings, axis=1)
-    bold = wide["best"][columns].reset_index(drop=True).set_axis(headings, axis=1).astype(bool)
+    cells, bold = _wide(table, "text", rows), _wide(table, "best", rows).astype(bool)
     names = rows.to_frame(index=False)
     cells.insert(0, ("", "Dataset"), rendering.sparse(rendering.titled(names["cohort"], cohorts)))
     cells.insert(1, ("", "Approach"), rendering.titled(names["approach"], approaches))
     return cells, bold
+
+
+def _captions(baseline: str, significance: float, data: str) -> tuple[str, str]:
+    meaning = f"against {baseline} on the same slices, in points of DSC %; positive is better"
+    caption = (
+        f"Difference of the mean (and of the SD) of the DSC {meaning}. "
+        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region. {data}."
+    )
+    beside_caption = (
+        f"Table 3 beside the paper's: differences {meaning}; difference: ours minus the paper's; significant: paired "
+        f"t-test (ours p < {significance:g}, the paper's p < 0.01). {data}."
+    )
+    return caption, beside_caption
+
+
+def _wide(table: pd.DataFrame, value: str, rows: pd.MultiIndex) -> pd.DataFrame:
+    wide = table.pivot(index=["cohort", "approach"], columns=["label", "region"], values=value)
+    ordered = wide.reindex(index=rows, columns=pd.MultiIndex.from_product([LABELS, HEADINGS]))
+    return ordered.reset_index(drop=True).set_axis(pd.MultiIndex.from_product([LABELS, HEADINGS.values()]), axis=1)
 
 
 def _with_sign(beside: pd.DataFrame) -> pd.DataFrame:

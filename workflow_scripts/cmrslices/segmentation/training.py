@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +47,6 @@ def train_segmenter(
     torch.set_num_threads(1 if device.type == "cuda" else threads)
     made_from = {Path(path).name: _digest(path) for path in (folds, slices, dataset)}
     own_plans = model_plans(json.loads(Path(plans).read_text()), model, policy, training, seed, made_from)
-    os.environ.setdefault("nnUNet_compile", "true")
     trainer = SliceTrainer(
         {**own_plans, "continue_training": False}, model, 0, json.loads(Path(dataset).read_text()), device
     )

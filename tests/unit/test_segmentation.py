@@ -1,0 +1,215 @@
+"""Planning, training, resuming and predicting with real nnU-Net models of a tiny size."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cmrslices.prediction import predict_cohort
+from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation, reduced_plan
+from cmrslices.segmentation.training import train_segmenter
+
+ROOT = Path(__file__).parents[2]
+DATASET = "Dataset001_tiny"
+CASES = [f"tiny_p{patient}_{phase}" for patient in range(4) for phase in ("ED", "ES")]
+SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+REGIONS = ["non-cardiac", "base", "middle", "middle", "apex"]
+TRAINING = {
+    "epochs": 2,
+    "iterations_per_epoch": 2,
+    "validation_iterations": 1,
+    "batch_size": 4,
+    "learning_rate": 0.01,
+    "checkpoint_every": 1,
+    "precision": "fp32",
+}
+PLAN = {"spacing_mm": None, "patch_size_px": [32, 32], "features": [4, 8, 8]}
+
+
+def write_case(folder, case, rng):
+    label = np.zeros((40, 36, 5), np.uint8)
+    label[10:30, 10:30, 1:] = 2
+    label[14:26, 14:26, 1:] = 1
+    label[30:36, 12:28, 1:4] = 3
+    image = label * 100 + rng.integers(0, 50, label.shape)
+    affine = np.diag([1.5, 1.5, 8, 1])
+    nibabel.save(nibabel.Nifti1Image(image.astype(np.int16), affine), folder / f"images/{case}_0000.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(label, affine), folder / f"labels/{case}.nii.gz")
+
+
+class Project:
+    """A cohort with nnU-Net's plans and store, and paths of what is trained from it."""
+
+    def __init__(self, root):
+        self.root = root
+        self.cohort = root / "cohorts/tiny"
+        self.preprocessed = root / f"nnunet/preprocessed/{DATASET}"
+        self.raw = root / f"nnunet/raw/{DATASET}/dataset.json"
+        self.plans = self.preprocessed / "nnUNetPlans.json"
+        self.folds = self.preprocessed / "splits_final.json"
+
+    def make(self):
+        rng = np.random.default_rng(0)
+        for name in ("images", "labels"):
+            (self.cohort / name).mkdir(parents=True)
+        for case in CASES:
+            write_case(self.cohort, case, rng)
+        pd.DataFrame({"case": CASES, "split": SPLITS}).to_csv(self.cohort / "splits.csv", index=False)
+        slices = [
+            {"case": case, "slice": index, "region": region, "position": (index - 1) / 3 if index else None}
+            for case in CASES
+            for index, region in enumerate(REGIONS)
+        ]
+        pd.DataFrame(slices).to_csv(self.cohort / "slices.csv", index=False)
+        plan_segmentation(
+            self.cohort / "images", self.cohort / "labels", self.cohort / "splits.csv",
+            PLAN, self.raw, self.plans, self.folds, threads=1,
+        )
+        preprocess_segmentation(self.plans, self.raw, self.preprocessed / "nnUNetPlans_2d", threads=1)
+        return self
+
+    def weights(self, model):
+        return self.root / f"nnunet/results/{DATASET}/SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth"
+
+    def train(self, model, policy, **changes):
+        train_segmenter(
+            model, policy, {**TRAINING, **changes}, 1, self.plans, self.folds, self.raw,
+            self.cohort / "slices.csv", self.weights(model), threads=1,
+        )
+        return network_of(self.weights(model))
+
+
+def network_of(checkpoint):
+    return torch.load(checkpoint, weights_only=False)["network_weights"]
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return Project(tmp_path_factory.mktemp("project")).make()
+
+
+@pytest.fixture(scope="module")
+def apex_model(project):
+    project.train("apex", {"sampling": "region", "region": "apex"})
+    return project.weights("apex")
+
+
+def test_test_cases_take_no_part_in_planning_or_training(project):
+    fold = json.loads(project.folds.read_text())
+    assert fold == [{"train": CASES[:4], "val": CASES[4:6]}]
+    assert set(json.loads(project.raw.read_text())["dataset"]) == set(CASES[:6])
+    assert {path.name.split(".")[0] for path in (project.preprocessed / "nnUNetPlans_2d").glob("*.pkl")} == set(CASES[:6])
+
+
+def test_without_changes_the_plan_is_nnunets():
+    configuration = {"spacing": [1, 1], "patch_size": [64, 64], "architecture": {"arch_kwargs": {"n_stages": 6}}}
+    assert reduced_plan(configuration, None, None, None) == configuration
+
+
+def test_a_model_folder_carries_its_sampling_policy(apex_model):
+    plans = json.loads((apex_model.parents[1] / "plans.json").read_text())
+    assert plans["configurations"]["apex"]["sampling"] == {"sampling": "region", "region": "apex"}
+    assert plans["configurations"]["apex"]["inherits_from"] == "2d"
+    assert plans["configurations"]["apex"]["batch_size"] == 4
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_policy_others(project):
+    first = project.train("baseline", {"sampling": "uniform"})
+    again = project.train("again", {"sampling": "uniform"})
+    high = project.train("high", {"sampling": "quadratic", "ratio": 20})
+    assert same(first, again)
+    assert not same(first, high)
+
+
+def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(project, monkeypatch):
+    undisturbed = project.train("whole", {"sampling": "uniform"}, epochs=3)
+    from trainers.slice_trainer import SliceTrainer
+
+    def stop_after_first_epoch(self):
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        super(SliceTrainer, self).on_epoch_start()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SliceTrainer, "on_epoch_start", stop_after_first_epoch, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            project.train("broken", {"sampling": "uniform"}, epochs=3)
+    assert project.weights("broken").with_name("checkpoint_latest.pth").exists()
+    resumed = project.train("broken", {"sampling": "uniform"}, epochs=3)
+    log = "".join(path.read_text() for path in project.weights("broken").parent.glob("training_log*"))
+    assert "Going on from epoch 1" in log
+    assert same(undisturbed, resumed)
+
+
+def test_a_checkpoint_of_other_settings_is_set_aside(project):
+    project.train("changed", {"sampling": "uniform"})
+    project.weights("changed").rename(project.weights("changed").with_name("checkpoint_latest.pth"))
+    weights = project.train("changed", {"sampling": "uniform"}, learning_rate=0.02)
+    assert project.weights("changed").with_name("checkpoint_latest.stale").exists()
+    assert same(weights, project.train("fresh", {"sampling": "uniform"}, learning_rate=0.02))
+
+
+def predict(project, folder, approach, weights, regions=()):
+    predict_cohort(
+        approach, weights, list(regions), "tiny", project.cohort / "images", project.cohort / "splits.csv",
+        True, "fp32", 1, folder / "labels", folder / "routes.csv",
+    )
+    return {path.name: nibabel.load(path) for path in sorted((folder / "labels").iterdir())}
+
+
+def test_predictions_lie_on_the_images_grid_and_cover_the_test_cases(project, apex_model, tmp_path):
+    predicted = predict(project, tmp_path, {"router": "constant", "model": "apex"}, [apex_model])
+    assert set(predicted) == {f"{case}.nii.gz" for case in CASES[6:]}
+    for name, image in predicted.items():
+        reference = nibabel.load(project.cohort / "labels" / name)
+        assert image.shape == reference.shape
+        assert image.affine == pytest.approx(reference.affine, abs=1e-4)
+
+
+def test_every_slice_is_segmented_by_the_model_its_router_names(project, apex_model, tmp_path):
+    project.train("baseline", {"sampling": "uniform"})
+    models = {"base": "baseline", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
+    both = [project.weights("baseline"), apex_model]
+    routed = predict(
+        project, tmp_path / "routed", {"router": "reference", "models": models}, both, [project.cohort / "slices.csv"]
+    )
+    baseline = predict(project, tmp_path / "baseline", {"router": "constant", "model": "baseline"}, both[:1])
+    apex = predict(project, tmp_path / "apex", {"router": "constant", "model": "apex"}, both[1:])
+    for name, image in routed.items():
+        assert np.array_equal(image.dataobj[..., :4], baseline[name].dataobj[..., :4])
+        assert np.array_equal(image.dataobj[..., 4], apex[name].dataobj[..., 4])
+    routes = pd.read_csv(tmp_path / "routed/routes.csv")
+    assert routes["model"].tolist() == ["baseline"] * 4 + ["apex"] + ["baseline"] * 4 + ["apex"]
+
+
+def test_stock_nnunet_predicts_with_a_trained_regional_model(project, apex_model, tmp_path):
+    stock_input = tmp_path / "images"
+    stock_input.mkdir()
+    for case in CASES[6:]:
+        (stock_input / f"{case}_0000.nii.gz").symlink_to(project.cohort / f"images/{case}_0000.nii.gz")
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("nnUNet_") and name != "PYTHONPATH"},
+        "nnUNet_raw": str(project.root / "nnunet/raw"),
+        "nnUNet_preprocessed": str(project.root / "nnunet/preprocessed"),
+        "nnUNet_results": str(project.root / "nnunet/results"),
+        "nnUNet_extTrainer": str(ROOT / "workflow_scripts/trainers"),
+    }
+    command = [Path(sys.executable).parent / "nnUNetv2_predict", "-i", stock_input, "-o", tmp_path / "stock"]
+    command += ["-d", "1", "-c", "apex", "-f", "0", "-tr", "SliceTrainer", "-device", "cpu", "-npp", "1", "-nps", "1"]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    ours = predict(project, tmp_path / "ours", {"router": "constant", "model": "apex"}, [apex_model])
+    for name, image in ours.items():
+        stock = np.asarray(nibabel.load(tmp_path / "stock" / name).dataobj)
+        assert (np.asarray(image.dataobj) == stock).mean() >= 0.999
