@@ -9,6 +9,9 @@ min_version("9.19")
 configfile: "config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/demo.smk"  # synthetic patients in native raw layouts
 include: "rules/cohorts.smk"  # 3 Datasets: conversion, splits, slice regions
@@ -19,6 +22,7 @@ include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2
 
 
 rule all:
+    default_target: True
     input:
         tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
         against_paper=expand(
@@ -27,5 +31,4 @@ rule all:
         ),
         figure=RESULTS / "figures/figure2.pdf",
         provenance=RESULTS / "provenance.yaml",
-    default_target: True
     localrule: True

@@ -10,13 +10,13 @@ rule fetch_weights:
     """ImageNet weights of one network, verified by their hash; compute nodes are offline."""
     output:
         weights=RESULTS / "classifiers/imagenet/{network}.pth",
-    params:
-        code=code_of("fetch_weights"),
     log:
         RESULTS / "logs/fetch_weights/{network}.log",
     localrule: True
     conda:
         "../envs/train.yaml"
+    params:
+        code=code_of("fetch_weights"),
     script:
         "../workflow_scripts/fetch_weights.py"
 
@@ -32,21 +32,21 @@ rule train_classifier:
     output:
         weights=RESULTS / "classifiers/{network}/weights.pth",
         history=RESULTS / "classifiers/{network}/history.csv",
-    params:
-        training=SETTINGS.classification.training(),
-        seed=SETTINGS.seed,
-        code=code_of("train_classifier"),
     log:
         RESULTS / "logs/train_classifier/{network}.log",
     benchmark:
         RESULTS / "benchmarks/train_classifier/{network}.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16000,
         runtime="60h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        training=SETTINGS.classification.training(),
+        seed=SETTINGS.seed,
+        code=code_of("train_classifier"),
     script:
         "../workflow_scripts/train_classifier.py"
 
@@ -61,19 +61,19 @@ rule classify:
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         probabilities=RESULTS / "classifiers/{network}/{cohort}.csv",
-    params:
-        code=code_of("classify"),
     log:
         RESULTS / "logs/classify/{network}/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/classify/{network}/{cohort}.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 4
     resources:
         gpu=1,
         mem_mb=8000,
         runtime="2h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        code=code_of("classify"),
     script:
         "../workflow_scripts/classify.py"
 
@@ -81,28 +81,32 @@ rule classify:
 rule select_classifier:
     """Table 2, and the network with the best weighted-average precision and recall."""
     input:
-        probabilities=expand(
-            RESULTS / f"classifiers/{{network}}/{TRAINING}.csv", network=NETWORKS
-        ),
+        probabilities=expand(RESULTS / f"classifiers/{{network}}/{TRAINING}.csv", network=NETWORKS),
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
         splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
+        paper=PAPER / "table2.csv",
     output:
         selected=RESULTS / "classifiers/selected.yaml",
         csv=RESULTS / "tables/table2.csv",
         markdown=report(RESULTS / "tables/table2.md", **caption("table2", "Tables", table="Table 2")),
         latex=RESULTS / "tables/table2.tex",
         against_paper=RESULTS / "tables/table2_against_paper.csv",
-        confusion=report(RESULTS / "figures/confusion.png", **caption("confusion", "Figures", figure="Confusion matrices")),
+        against_paper_markdown=report(
+            RESULTS / "tables/table2_against_paper.md",
+            **caption("table2_against_paper", "Against the paper", table="Table 2"),
+        ),
+        confusion=report(
+            RESULTS / "figures/confusion.png", **caption("confusion", "Figures", figure="Confusion matrices")
+        ),
         confusion_pdf=RESULTS / "figures/confusion.pdf",
-    params:
-        networks=SETTINGS.classification.networks,
-        select_on=SETTINGS.classification.select_on,
-        paper=PAPER / "table2.csv",
-        code=code_of("select_classifier"),
     log:
         RESULTS / "logs/select_classifier.log",
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        networks=SETTINGS.classification.networks,
+        select_on=SETTINGS.classification.select_on,
+        code=code_of("select_classifier"),
     script:
         "../workflow_scripts/select_classifier.py"

@@ -14,20 +14,20 @@ rule convert_cohort:
         images=directory(RESULTS / "cohorts/{cohort}/images"),
         labels=directory(RESULTS / "cohorts/{cohort}/labels"),
         cases=RESULTS / "cohorts/{cohort}/cases.csv",
-    params:
-        cohort=lambda w: COHORTS[w.cohort],
-        raw_names=raw_names,
-        code=code_of("convert_cohort"),
     log:
         RESULTS / "logs/convert_cohort/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/convert_cohort/{cohort}.tsv"
+    conda:
+        "../envs/convert.yaml"
     threads: 8
     resources:
         mem_mb=4000,
         runtime="4h",
-    conda:
-        "../envs/convert.yaml"
+    params:
+        cohort=lambda w: COHORTS[w.cohort],
+        raw_names=raw_names,
+        code=code_of("convert_cohort"),
     script:
         "../workflow_scripts/convert_cohort.py"
 
@@ -38,15 +38,15 @@ rule split_cohort:
         cases=RESULTS / "cohorts/{cohort}/cases.csv",
     output:
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
-    params:
-        splits=lambda w: SETTINGS.splits.model_dump() if w.cohort == TRAINING else None,
-        seed=SETTINGS.seed,
-        code=code_of("split_cohort"),
     log:
         RESULTS / "logs/split_cohort/{cohort}.log",
     localrule: True
     conda:
         "../envs/convert.yaml"
+    params:
+        splits=lambda w: SETTINGS.splits.model_dump() if w.cohort == TRAINING else None,
+        seed=SETTINGS.seed,
+        code=code_of("split_cohort"),
     script:
         "../workflow_scripts/split_cohort.py"
 
@@ -58,19 +58,19 @@ rule assign_regions:
         labels=RESULTS / "cohorts/{cohort}/labels",
     output:
         slices=RESULTS / "cohorts/{cohort}/slices.csv",
-    params:
-        base=SETTINGS.regions.base,
-        apex=SETTINGS.regions.apex,
-        code=code_of("assign_regions"),
     log:
         RESULTS / "logs/assign_regions/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/assign_regions/{cohort}.tsv"
+    conda:
+        "../envs/convert.yaml"
     threads: 4
     resources:
         mem_mb=2000,
         runtime="1h",
-    conda:
-        "../envs/convert.yaml"
+    params:
+        base=SETTINGS.regions.base,
+        apex=SETTINGS.regions.apex,
+        code=code_of("assign_regions"),
     script:
         "../workflow_scripts/assign_regions.py"

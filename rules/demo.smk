@@ -10,20 +10,20 @@ if SETTINGS.demo:
         """Patients of one cohort: anatomy, scanner and raw layout of its format."""
         output:
             raw=directory(Path(SETTINGS.demo.folder) / "{cohort}"),
+        log:
+            RESULTS / "logs/make_demo_cohort/{cohort}.log",
+        benchmark:
+            RESULTS / "benchmarks/make_demo_cohort/{cohort}.tsv"
+        conda:
+            "../envs/convert.yaml"
+        threads: 4
+        resources:
+            mem_mb=4000,
+            runtime="1h",
         params:
             format=lambda w: SETTINGS.cohorts[w.cohort].format,
             patients=lambda w: SETTINGS.demo.patients[w.cohort],
             seed=SETTINGS.seed,
             code=code_of("make_demo_cohort"),
-        log:
-            RESULTS / "logs/make_demo_cohort/{cohort}.log",
-        benchmark:
-            RESULTS / "benchmarks/make_demo_cohort/{cohort}.tsv"
-        threads: 4
-        resources:
-            mem_mb=4000,
-            runtime="1h",
-        conda:
-            "../envs/convert.yaml"
         script:
             "../workflow_scripts/make_demo_cohort.py"

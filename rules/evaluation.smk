@@ -15,18 +15,18 @@ rule score:
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         scores=RESULTS / "scores/{approach}/{cohort}.csv",
-    params:
-        code=code_of("score"),
     log:
         RESULTS / "logs/score/{approach}/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/score/{approach}/{cohort}.tsv"
+    conda:
+        "../envs/report.yaml"
     threads: 4
     resources:
         mem_mb=2000,
         runtime="1h",
-    conda:
-        "../envs/report.yaml"
+    params:
+        code=code_of("score"),
     script:
         "../workflow_scripts/score.py"
 
@@ -34,27 +34,26 @@ rule score:
 rule table1:
     """Experiment 1: the baseline's DSC by cohort, label and region; Welch's t-test."""
     input:
-        scores=expand(
-            RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS
-        ),
+        scores=expand(RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS),
+        paper=PAPER / "table1.csv",
     output:
         csv=RESULTS / "tables/table1.csv",
         markdown=report(RESULTS / "tables/table1.md", **caption("table1", "Tables", table="Table 1")),
         latex=RESULTS / "tables/table1.tex",
         against_paper=RESULTS / "tables/table1_against_paper.csv",
         against_paper_markdown=report(
-            RESULTS / "tables/table1_against_paper.md", **caption("table1_against_paper", "Against the paper", table="Table 1")
+            RESULTS / "tables/table1_against_paper.md",
+            **caption("table1_against_paper", "Against the paper", table="Table 1"),
         ),
-    params:
-        cohorts=TITLES["cohorts"],
-        significance=SETTINGS.evaluation.significance,
-        paper=PAPER / "table1.csv",
-        code=code_of("table1"),
     log:
         RESULTS / "logs/table1.log",
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        significance=SETTINGS.evaluation.significance,
+        code=code_of("table1"),
     script:
         "../workflow_scripts/table1.py"
 
@@ -63,30 +62,33 @@ rule table3:
     """Experiment 2: every approach against the baseline on the same slices; paired t-test."""
     input:
         scores=all_scores,
+        paper=PAPER / "table3.csv",
     output:
         csv=RESULTS / "tables/table3.csv",
         markdown=report(RESULTS / "tables/table3.md", **caption("table3", "Tables", table="Table 3")),
         latex=RESULTS / "tables/table3.tex",
         false_positives=RESULTS / "tables/false_positives.csv",
         false_positives_markdown=report(
-            RESULTS / "tables/false_positives.md", **caption("false_positives", "Tables", table="False positives")
+            RESULTS / "tables/false_positives.md",
+            **caption("false_positives", "Tables", table="False positives"),
         ),
         against_paper=RESULTS / "tables/table3_against_paper.csv",
         against_paper_markdown=report(
-            RESULTS / "tables/table3_against_paper.md", **caption("table3_against_paper", "Against the paper", table="Table 3")
+            RESULTS / "tables/table3_against_paper.md",
+            **caption("table3_against_paper", "Against the paper", table="Table 3"),
         ),
-    params:
-        cohorts=TITLES["cohorts"],
-        approaches=TITLES["approaches"],
-        baseline=BASELINE,
-        significance=SETTINGS.evaluation.significance,
-        paper=PAPER / "table3.csv",
-        code=code_of("table3"),
     log:
         RESULTS / "logs/table3.log",
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        baseline=BASELINE,
+        significance=SETTINGS.evaluation.significance,
+        candidates=[name for name, row in SETTINGS.approaches.items() if row.router != "reference"],
+        code=code_of("table3"),
     script:
         "../workflow_scripts/table3.py"
 
@@ -102,15 +104,15 @@ rule figure2:
         png=report(RESULTS / "figures/figure2.png", **caption("figure2", "Figures", figure="Figure 2")),
         pdf=RESULTS / "figures/figure2.pdf",
         csv=RESULTS / "figures/figure2.csv",
-    params:
-        approaches=TITLES["approaches"],
-        points=SETTINGS.evaluation.profile_points,
-        code=code_of("figure2"),
     log:
         RESULTS / "logs/figure2.log",
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        approaches=TITLES["approaches"],
+        points=SETTINGS.evaluation.profile_points,
+        code=code_of("figure2"),
     script:
         "../workflow_scripts/figure2.py"
 
@@ -121,13 +123,13 @@ rule provenance:
         tables=[rules.table1.output.csv, rules.table3.output.csv],
     output:
         RESULTS / "provenance.yaml",
-    params:
-        settings=SETTINGS.model_dump(mode="json"),
-        code=code_of("provenance"),
     log:
         RESULTS / "logs/provenance.log",
     localrule: True
     conda:
         "../envs/report.yaml"
+    params:
+        settings=SETTINGS.model_dump(mode="json"),
+        code=code_of("provenance"),
     script:
         "../workflow_scripts/provenance.py"

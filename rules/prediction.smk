@@ -15,23 +15,21 @@ rule predict:
     output:
         labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),
         routes=RESULTS / "predictions/{approach}/{cohort}/routes.csv",
-    params:
-        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(
-            exclude={"title"}, exclude_none=True
-        ),
-        mirroring=SETTINGS.segmentation.mirroring,
-        precision=SETTINGS.segmentation.precision,
-        code=code_of("predict"),
     log:
         RESULTS / "logs/predict/{approach}/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/predict/{approach}/{cohort}.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=8000,
         runtime="4h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(exclude={"title"}, exclude_none=True),
+        mirroring=SETTINGS.segmentation.mirroring,
+        precision=SETTINGS.segmentation.precision,
+        code=code_of("predict"),
     script:
         "../workflow_scripts/predict.py"

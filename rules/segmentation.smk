@@ -17,19 +17,19 @@ rule plan_segmentation:
         fingerprint=PREPROCESSED / "dataset_fingerprint.json",
         plans=PREPROCESSED / "nnUNetPlans.json",
         folds=PREPROCESSED / "splits_final.json",
-    params:
-        plan=SETTINGS.segmentation.plan.model_dump(),
-        code=code_of("plan_segmentation"),
     log:
         RESULTS / "logs/plan_segmentation.log",
     benchmark:
         RESULTS / "benchmarks/plan_segmentation.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 8
     resources:
         mem_mb=8000,
         runtime="4h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        plan=SETTINGS.segmentation.plan.model_dump(),
+        code=code_of("plan_segmentation"),
     script:
         "../workflow_scripts/plan_segmentation.py"
 
@@ -41,18 +41,18 @@ rule preprocess_segmentation:
         raw=rules.plan_segmentation.output.raw,
     output:
         store=directory(PREPROCESSED / "nnUNetPlans_2d"),
-    params:
-        code=code_of("preprocess_segmentation"),
     log:
         RESULTS / "logs/preprocess_segmentation.log",
     benchmark:
         RESULTS / "benchmarks/preprocess_segmentation.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 8
     resources:
         mem_mb=8000,
         runtime="4h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        code=code_of("preprocess_segmentation"),
     script:
         "../workflow_scripts/preprocess_segmentation.py"
 
@@ -67,21 +67,21 @@ rule train_segmenter:
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
     output:
         weights=MODEL_WEIGHTS,
-    params:
-        policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
-        training=SETTINGS.segmentation.training(),
-        seed=SETTINGS.seed,
-        code=code_of("train_segmenter"),
     log:
         RESULTS / "logs/train_segmenter/{model}.log",
     benchmark:
         RESULTS / "benchmarks/train_segmenter/{model}.tsv"
+    conda:
+        "../envs/train.yaml"
     threads: 8
     resources:
         gpu=1,
         mem_mb=16000,
         runtime="36h",
-    conda:
-        "../envs/train.yaml"
+    params:
+        policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
+        training=SETTINGS.segmentation.training(),
+        seed=SETTINGS.seed,
+        code=code_of("train_segmenter"),
     script:
         "../workflow_scripts/train_segmenter.py"

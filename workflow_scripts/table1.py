@@ -8,7 +8,7 @@ with job_log(snakemake.log[0]):
         scores=snakemake.input.scores,
         cohorts=snakemake.params.cohorts,
         significance=snakemake.params.significance,
-        paper=snakemake.params.paper,
+        paper=snakemake.input.paper,
         csv=snakemake.output.csv,
         markdown=snakemake.output.markdown,
         latex=snakemake.output.latex,

@@ -114,7 +114,7 @@ def test_mnms_slices_run_from_apex_to_base_and_the_header_says_so(mnms):
     folder, patients = mnms
     code = pd.read_csv(folder / MNMS_CSV)["External code"][0]
     picture = nib.load(folder / f"Testing/{code}/{code}_sa.nii.gz")
-    right, anterior, superior = picture.affine[:3, 2] * (1, 1, 1)
+    right, anterior, superior = picture.affine[:3, 2]
     assert (right > 0, anterior < 0, superior > 0) == (True, True, True)
     assert np.array_equal(np.asarray(picture.dataobj)[:, :, -1, 1], patients[0].images[1][:, :, 0])
 

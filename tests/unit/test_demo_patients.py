@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cmrslices.demo.heart import GROUPS, OBSERVER, as_contoured, contracted, draw_heart
+from cmrslices.demo.heart import GROUPS, OBSERVER, as_contoured, contracted, draw_heart, last_contoured
 from cmrslices.demo.patients import make_patient
 from cmrslices.demo.ventricles import axis_frame, ventricles
 from cmrslices.labels import LABELS, PHASES
@@ -131,8 +131,15 @@ def test_the_rv_is_a_crescent_on_the_septal_side(heart):
     assert ventricles(heart, at).epicardium[rv].max() <= 0
 
 
-def test_observers_disagree_about_the_base_and_agree_about_the_tip(heart):
+def test_observers_differ_by_a_share_of_a_slice_at_the_base_and_keep_the_tip(heart):
     rng = np.random.default_rng(0)
     drawn = [as_contoured(heart, OBSERVER, 10, rng) for _ in range(400)]
     assert np.std([one.base for one in drawn]) == pytest.approx(10 * OBSERVER.base, rel=0.15)
     assert np.ptp([one.base + one.length for one in drawn]) == pytest.approx(0, abs=1e-9)
+
+
+def test_contouring_of_the_rv_ends_no_later_than_that_of_the_lv(heart):
+    rng = np.random.default_rng(0)
+    ends = [last_contoured(heart, OBSERVER, 10, rng) for _ in range(200)]
+    assert all(rv <= lv for lv, rv in ends)
+    assert any(rv < lv for lv, rv in ends)

@@ -95,33 +95,33 @@ def change(table, region):
 
 
 def test_a_higher_mean_and_a_lower_sd_are_positive():
-    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", 0.01), "base")
+    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", ["other"], 0.01), "base")
     # differences 30, 20, 10; SD 20 against 10
     assert row[["slices", "mean_difference", "sd_difference"]].tolist() == pytest.approx([3, 20, 10])
 
 
 def test_the_paired_p_follows_its_formula():
-    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", 0.01), "base")
+    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", ["other"], 0.01), "base")
     assert row["p"] == pytest.approx(2 * stats.t.sf(20 / (10 / np.sqrt(3)), 2))
 
 
 def test_the_whole_heart_is_all_slices_together():
-    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", 0.01), "all")
+    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", ["other"], 0.01), "all")
     assert row[["slices", "mean_difference"]].tolist() == pytest.approx([7, 60 / 7])
 
 
 def test_pairs_are_matched_by_slice_not_by_row():
-    shuffled = improvements(scores(BASE + MIDDLE + BETTER[::-1] + SAME), "baseline", 0.01)
+    shuffled = improvements(scores(BASE + MIDDLE + BETTER[::-1] + SAME), "baseline", ["other"], 0.01)
     assert change(shuffled, "base")["p"] == pytest.approx(2 * stats.t.sf(20 / (10 / np.sqrt(3)), 2))
 
 
 def test_the_baseline_is_not_compared_with_itself():
-    table = improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", 0.01)
+    table = improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", ["other"], 0.01)
     assert table["approach"].unique().tolist() == ["other"]
 
 
 def test_an_unchanged_region_has_no_p_and_is_not_best():
-    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", 0.01), "middle")
+    row = change(improvements(scores(BASE + MIDDLE + BETTER + SAME), "baseline", ["other"], 0.01), "middle")
     assert row["mean_difference"] == 0
     assert np.isnan(row["p"])
     assert not row["best"]
@@ -130,14 +130,28 @@ def test_an_unchanged_region_has_no_p_and_is_not_best():
 def test_the_largest_improvement_is_the_best():
     third = [("third", region, k, dsc + 0.01) for _, region, k, dsc in BETTER + SAME]
     table = improvements(
-        scores(BASE + MIDDLE + BETTER + SAME + third, approaches=("baseline", "other", "third")), "baseline", 0.01
+        scores(BASE + MIDDLE + BETTER + SAME + third, approaches=("baseline", "other", "third")),
+        "baseline",
+        ["other", "third"],
+        0.01,
     )
     assert table.loc[table["best"], "approach"].unique().tolist() == ["third"]
 
 
+def test_an_upper_bound_is_never_the_best():
+    bound = [("bound", region, k, dsc + 0.01) for _, region, k, dsc in BETTER + SAME]
+    table = improvements(
+        scores(BASE + MIDDLE + BETTER + SAME + bound, approaches=("baseline", "other", "bound")),
+        "baseline",
+        ["other"],
+        0.01,
+    )
+    assert table.loc[table["best"], "approach"].unique().tolist() == ["other"]
+
+
 def test_approaches_scored_on_other_slices_are_an_error():
     with pytest.raises(InputError, match="other and baseline differ in 1 slices"):
-        improvements(scores(BASE + MIDDLE + BETTER + SAME[1:]), "baseline", 0.01)
+        improvements(scores(BASE + MIDDLE + BETTER + SAME[1:]), "baseline", ["other"], 0.01)
 
 
 def test_false_positives_are_counted_among_the_slices_without_the_label():

@@ -60,6 +60,7 @@ def table3(folder, scores, approaches=APPROACHES, name="table3"):
         cohorts=COHORTS,
         approaches=approaches,
         baseline="baseline",
+        candidates=list(APPROACHES),
         significance=0.01,
         paper=PAPER / "table3.csv",
         **outputs,

@@ -136,7 +136,7 @@ def fit(
         ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy`` and ``seconds``.
     """
     device = best_device()
-    model.to(device)
+    model.to(device, memory_format=torch.channels_last)  # up to twice as fast on CPUs
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=lowered_dtype(device, settings.precision) is torch.float16)
     class_weights = loss_weights(train.targets, settings.loss_weights).to(device)

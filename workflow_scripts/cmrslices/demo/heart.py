@@ -33,9 +33,9 @@ GROUPS = {
 class Observer:
     """How much human contours differ from the anatomy; SDs, ends in slices and outlines in mm."""
 
-    base: float = 0.40
+    base: float = 0.30
     apex: float = 0.40
-    rv_base: float = 0.55
+    rv_base: float = 0.45
     rv_apex: float = 0.70
     outline_mm: float = 0.9
     outline_correlation_mm: float = 9.0

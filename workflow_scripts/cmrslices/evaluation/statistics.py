@@ -51,7 +51,7 @@ def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
     return table.assign(significant=table["p"] < significance)
 
 
-def improvements(scores: pd.DataFrame, baseline: str, significance: float) -> pd.DataFrame:
+def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], significance: float) -> pd.DataFrame:
     """Each approach against the baseline, on the same slices, by cohort, label and region.
 
     Paired t-test (paper, section 3, experiment 2).
@@ -62,6 +62,8 @@ def improvements(scores: pd.DataFrame, baseline: str, significance: float) -> pd
         Of all approaches, as `read_scores` gives them.
     baseline : str
         The approach the others are compared with.
+    candidates : list of str
+        The approaches that can be the best one; an upper bound is none.
     significance : float
         p below it is significant.
 
@@ -70,7 +72,7 @@ def improvements(scores: pd.DataFrame, baseline: str, significance: float) -> pd
     DataFrame
         cohort, approach, label, region (base, middle, apex, all), slices, mean_difference (approach -
         baseline) and sd_difference (baseline - approach) in points of DSC %, p, significant, best (the
-        largest mean improvement among the approaches).
+        largest mean improvement among the candidates).
 
     Raises
     ------
@@ -99,8 +101,9 @@ def improvements(scores: pd.DataFrame, baseline: str, significance: float) -> pd
             )
     numbers = dict.fromkeys(["mean_difference", "sd_difference", "p"], float)
     table = pd.DataFrame(rows, columns=["cohort", "approach", "label", "region", "slices", *numbers]).astype(numbers)
-    largest = table.groupby(["cohort", "label", "region"])["mean_difference"].transform("max")
-    best = (table["mean_difference"] == largest) & (largest > 0)
+    of_candidates = table["mean_difference"].where(table["approach"].isin(candidates))
+    largest = of_candidates.groupby([table["cohort"], table["label"], table["region"]], observed=False).transform("max")
+    best = (of_candidates == largest) & (largest > 0)
     return table.assign(significant=table["p"] < significance, best=best)
 
 

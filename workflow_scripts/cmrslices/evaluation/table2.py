@@ -26,6 +26,7 @@ def write_table2(
     markdown: str,
     latex: str,
     against_paper: str,
+    against_paper_markdown: str,
     confusion: str,
     confusion_pdf: str,
 ) -> None:
@@ -42,7 +43,7 @@ def write_table2(
         The split that is judged.
     paper : path
         The paper's Table 2.
-    selected, csv, markdown, latex, against_paper, confusion, confusion_pdf : path
+    selected, csv, markdown, latex, against_paper, against_paper_markdown, confusion, confusion_pdf : path
         To write; precision and recall are in %.
 
     Raises
@@ -68,6 +69,8 @@ def write_table2(
     table.assign(selected=table["network"] == best).to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
     Path(markdown).write_text(rendering.markdown(cells, f"Table 2. {caption}", bold))
+    beside_caption = f"Table 2 beside the paper's: weighted averages (%); difference: ours minus the paper's. {caption}"
+    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, {"network": networks}))
     Path(latex).write_text(rendering.latex(cells, caption, "tab:classifiers", bold))
     figures.save(picture, confusion, confusion_pdf)
     Path(selected).write_text(yaml.safe_dump(_choice(table, best, select_on), sort_keys=False))

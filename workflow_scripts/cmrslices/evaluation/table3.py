@@ -22,6 +22,7 @@ def write_table3(
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
     baseline: str,
+    candidates: list[str],
     significance: float,
     paper: str | Path,
     csv: str,
@@ -42,6 +43,8 @@ def write_table3(
         In the order of the rows.
     baseline : str
         The approach the others are compared with.
+    candidates : list of str
+        The approaches among which the largest improvement is bold.
     significance : float
         p below it is starred.
     paper : path
@@ -55,7 +58,7 @@ def write_table3(
         When the approaches are not scored on the same slices.
     """
     slices = read_scores(scores, cohorts, approaches)
-    changes = improvements(slices, baseline, significance)
+    changes = improvements(slices, baseline, candidates, significance)
     beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, VALUES))
     wrong = false_positives(slices)
 
@@ -92,7 +95,7 @@ def _captions(baseline: str, significance: float, data: str) -> tuple[str, str]:
     meaning = f"against {baseline} on the same slices, in points of DSC %; positive is better"
     caption = (
         f"Difference of the mean (and of the SD) of the DSC {meaning}. "
-        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region. {data}."
+        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region, upper bounds aside. {data}."
     )
     beside_caption = (
         f"Table 3 beside the paper's: differences {meaning}; difference: ours minus the paper's; significant: paired "
