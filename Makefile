@@ -32,7 +32,7 @@ $(VENV):
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r envs/bootstrap.lock
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes envs/requirements.lock
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/requirements.lock
 	cp envs/requirements.lock $(STAMP)
 
 lock: $(BIN)/uv ## Renew the lock and the conda files after envs/requirements.txt changed

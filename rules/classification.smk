@@ -44,7 +44,7 @@ rule train_classifier:
         mem_mb=16000,
         runtime="60h",
     params:
-        training=SETTINGS.classification.training(),
+        training={**SETTINGS.classification.training(), "precision": SETTINGS.segmentation.precision},
         seed=SETTINGS.seed,
         code=code_of("train_classifier"),
     script:

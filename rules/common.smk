@@ -18,7 +18,7 @@ except InputError as fault:
 
 RESULTS = Path(SETTINGS.results)
 PAPER = Path(workflow.basedir) / "resources/paper"
-COHORTS = {name: row.model_dump() for name, row in SETTINGS.cohorts.items()}
+COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
 BASELINE = SETTINGS.evaluation.baseline

@@ -40,7 +40,7 @@ rule preprocess_segmentation:
         plans=rules.plan_segmentation.output.plans,
         raw=rules.plan_segmentation.output.raw,
     output:
-        store=directory(PREPROCESSED / "nnUNetPlans_2d"),
+        store=directory(PREPROCESSED / "store"),
     log:
         RESULTS / "logs/preprocess_segmentation.log",
     benchmark:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.images import field_of_view, kept_slices, read_slices, resample
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 
 def noted(shape, spacing_mm, low=(0, 0, 0), high=None):
@@ -66,8 +67,9 @@ def test_a_store_is_read_with_each_slices_region_and_without_cropped_slices(tmp_
     image = np.arange(3, dtype=np.float32)[None, :, None, None] + np.zeros((1, 3, 16, 16), np.float32)
     properties = noted((5, 16, 16), (10, 1, 1), low=(1, 0, 0), high=(4, 16, 16))
     sizes = {"chunks": (1, 1, 16, 16), "blocks": (1, 1, 16, 16)}
+    (tmp_path / "2d").mkdir()
     for case in ("a_ED", "b_ED"):
-        nnUNetDatasetBlosc2.save_case(image, np.zeros_like(image), properties, str(tmp_path / case), **sizes)
+        nnUNetDatasetBlosc2.save_case(image, np.zeros_like(image), properties, str(tmp_path / "2d" / case), **sizes)
     regions = ["non-cardiac", "base", "middle", "apex", "non-cardiac"]
     table = pd.DataFrame([(c, i, r) for c in ("a_ED", "b_ED") for i, r in enumerate(regions)])
     table.columns = ["case", "slice", "region"]

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view, read_slices
 from cmrslices.classification.inference import classify, preprocessed
 from cmrslices.labels import SLICE_CLASSES
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 RESAMPLING = "resample_data_or_seg_to_shape"
 CONFIGURATION = {
@@ -106,9 +107,9 @@ def test_inference_sees_what_training_sees(cohort):
     manager = PlansManager(str(cohort / "plans.json"))
     configuration = manager.get_configuration("2d")
     store = cohort / "store"
-    store.mkdir()
+    (store / "2d").mkdir(parents=True)
     configuration.preprocessor_class(verbose=False).run_case_save(
-        str(store / "c_p1_ED"),
+        str(store / "2d/c_p1_ED"),
         [str(cohort / "images/c_p1_ED_0000.nii.gz")],
         str(cohort / "labels/c_p1_ED.nii.gz"),
         manager,

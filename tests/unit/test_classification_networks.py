@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 import torchvision
+
 from cmrslices.classification.networks import build, classify_grey
 from cmrslices.classification.pretrained import download
 from cmrslices.errors import InputError

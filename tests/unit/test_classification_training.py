@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
 from cmrslices.classification import training as module
 from cmrslices.classification.checkpoints import Checkpoint
 from cmrslices.classification.training import best_epoch, loss_weights, train_classifier
 from cmrslices.errors import InputError
 from cmrslices.labels import SLICE_CLASSES
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 SETTINGS = {
     "epochs": 4,
@@ -34,8 +35,8 @@ def disc(radius):
 @pytest.fixture
 def inputs(tmp_path):
     """A store of eight cases, each with one slice per class: a disc whose radius tells the class."""
-    store = tmp_path / "store"
-    store.mkdir()
+    cases = tmp_path / "store/2d"
+    cases.mkdir(parents=True)
     stack = np.stack([disc(radius) * 3 for radius in (0, 13, 9, 4)])[None]
     properties = {
         "spacing": [10, 2, 2],
@@ -45,7 +46,7 @@ def inputs(tmp_path):
     for number, case in enumerate(CASES):
         noise = np.random.default_rng(number).normal(scale=0.1, size=stack.shape)
         image = (stack + noise).astype(np.float32)
-        nnUNetDatasetBlosc2.save_case(image, np.zeros_like(image), properties, str(store / case), **SIZES)
+        nnUNetDatasetBlosc2.save_case(image, np.zeros_like(image), properties, str(cases / case), **SIZES)
     rows = [(case, index, region) for case in CASES for index, region in enumerate(SLICE_CLASSES)]
     pd.DataFrame(rows, columns=["case", "slice", "region"]).to_csv(tmp_path / "slices.csv", index=False)
     (tmp_path / "folds.json").write_text(json.dumps([{"train": CASES[:5], "val": CASES[5:]}]))

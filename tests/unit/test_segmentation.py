@@ -72,7 +72,7 @@ class Project:
             self.cohort / "images", self.cohort / "labels", self.cohort / "splits.csv",
             PLAN, self.raw, self.plans, self.folds, threads=1,
         )
-        preprocess_segmentation(self.plans, self.raw, self.preprocessed / "nnUNetPlans_2d", threads=1)
+        preprocess_segmentation(self.plans, self.raw, self.preprocessed / "store", threads=1)
         return self
 
     def weights(self, model):
@@ -109,7 +109,7 @@ def test_test_cases_take_no_part_in_planning_or_training(project):
     fold = json.loads(project.folds.read_text())
     assert fold == [{"train": CASES[:4], "val": CASES[4:6]}]
     assert set(json.loads(project.raw.read_text())["dataset"]) == set(CASES[:6])
-    assert {path.name.split(".")[0] for path in (project.preprocessed / "nnUNetPlans_2d").glob("*.pkl")} == set(CASES[:6])
+    assert {path.name.split(".")[0] for path in (project.preprocessed / "store/2d").glob("*.pkl")} == set(CASES[:6])
 
 
 def test_without_changes_the_plan_is_nnunets():

@@ -5,7 +5,6 @@ the descriptions here.
 """
 
 import difflib
-import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -87,20 +86,20 @@ class Regions(Section):
 class Uniform(Section):
     """nnU-Net's own sampling."""
 
-    sampling: Literal["uniform"] = Field(description="nnU-Net's own loader, untouched")
+    sampling: Literal["uniform"] = Field(description="`uniform`: nnU-Net's own loader, untouched")
 
 
 class Quadratic(Section):
     """Approach 1: base and apex are drawn more often than the middle."""
 
-    sampling: Literal["quadratic"] = Field(description="base and apex drawn more often than the middle")
+    sampling: Literal["quadratic"] = Field(description="`quadratic`: base and apex are drawn more often than the middle")
     ratio: Annotated[float, Field(ge=1)] = Field(description="maximum / minimum sampling probability in a case")
 
 
 class OneRegion(Section):
     """Approach 2: a segmenter that sees the slices of one region only."""
 
-    sampling: Literal["region"] = Field(description="slices of one region only")
+    sampling: Literal["region"] = Field(description="`region`: slices of one region only")
     region: Region = Field(description="the region")
 
 
@@ -154,7 +153,7 @@ class Classification(Section):
     learning_rate: PositiveFloat = Field(description="learning rate of Adam")
     loss_weights: Literal["none", "balanced"] = Field(description="class weights of the cross-entropy")
     initial_weights: str = Field(
-        description="`imagenet`: torchvision's, downloaded once; `none`: random; or a folder of torchvision's files"
+        description="`imagenet`: torchvision's, downloaded once; `none`: random; or a folder that holds `<network>.pth`"
     )
     field_of_view_mm: PositiveFloat = Field(description="side of the square around the image centre, in mm")
     image_size_px: Annotated[int, Field(ge=32)] = Field(description="side of that square after resampling, in pixels")
@@ -172,7 +171,7 @@ class Constant(Section):
     """Every slice to one model."""
 
     title: str = Field(description="name in tables and figures")
-    router: Literal["constant"] = Field(description="every slice to one model")
+    router: Literal["constant"] = Field(description="`constant`: every slice to one model")
     model: Name = Field(description="the model")
 
 
@@ -320,7 +319,7 @@ def _sections(annotation: object) -> list[type[BaseModel]]:
 
 def configuration_table() -> str:
     """The Markdown table of keys that README.md shows."""
-    rows = [f"| `{key}` | {text[0].upper()}{re.sub(r'[|]', '/', text[1:])} |" for key, text in described_keys()]
+    rows = [f"| `{key}` | {text} |" for key, text in described_keys()]
     return "\n".join(["| key | meaning |", "|---|---|", *rows])
 
 

@@ -77,8 +77,9 @@ def _is_text(line: ast.stmt) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Installed version of each package the results depend on."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    """Version of each package the results depend on, where it is installed."""
+    found = {package.name: package.version for package in metadata.distributions()}
+    return {name: found[name] for name in PACKAGES if name in found}
 
 
 def commit() -> str:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from torch.nn import functional
 
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.segmentation.nnunet import CASES_IN_STORE
 
 
 class Slices(NamedTuple):
@@ -40,7 +41,7 @@ def read_slices(store: str | Path, cases: list[str], regions: pd.DataFrame, side
     Slices
         In the order of `cases`, base to apex.
     """
-    dataset = infer_dataset_class(str(store))(str(store), list(cases))
+    dataset = nnUNetDatasetBlosc2(str(Path(store) / CASES_IN_STORE), list(cases))
     wanted = regions[regions["case"].isin(cases)].set_index(["case", "slice"])["region"]
     images = torch.empty((len(wanted), 1, size_px, size_px), dtype=torch.float16)
     targets = []

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 PLANS = "nnUNetPlans"
+CASES_IN_STORE = "2d"
+"""Folder of the store that holds the cases; nnU-Net wants no other file there, and Snakemake marks its outputs."""
 TRAINERS = Path(__file__).parents[2] / "trainers"
 
 

@@ -15,7 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from cmrslices.errors import InputError
 from cmrslices.labels import LABELS
 from cmrslices.parallel import map_progress
-from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
+from cmrslices.segmentation.nnunet import CASES_IN_STORE, PLANS, set_nnunet_folders
 
 
 def plan_segmentation(
@@ -55,6 +55,7 @@ def plan_segmentation(
             "short-axis slices; give images whose slice spacing exceeds their in-plane spacing"
         )
     planned["configurations"] = {"2d": reduced_plan(planned["configurations"]["2d"], **plan)}
+    planned["configurations"]["2d"]["data_identifier"] = f"store/{CASES_IN_STORE}"
     _write_json(plans, planned)
 
 
@@ -123,17 +124,16 @@ def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> N
     """
     manager = PlansManager(json.loads(Path(plans).read_text()))
     dataset = json.loads(Path(raw).read_text())
-    Path(store).mkdir(parents=True)
-    preprocess = partial(
-        _preprocess_case, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, store=Path(store)
-    )
+    cases = Path(store) / CASES_IN_STORE
+    cases.mkdir(parents=True)
+    preprocess = partial(_preprocess_case, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
     deque(map_progress(preprocess, list(dataset["dataset"]), threads, unit="case"), maxlen=0)
 
 
-def _preprocess_case(case: str, manager: PlansManager, dataset: dict, raw_folder: Path, store: Path) -> None:
+def _preprocess_case(case: str, manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path) -> None:
     files = dataset["dataset"][case]
     DefaultPreprocessor(verbose=False).run_case_save(
-        str(store / case),
+        str(cases / case),
         [str(raw_folder / image) for image in files["images"]],
         str(raw_folder / files["label"]),
         manager,
