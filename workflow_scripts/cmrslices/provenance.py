@@ -1,6 +1,7 @@
 """What made a result: code, configuration, versions and commit."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import subprocess
@@ -78,8 +79,11 @@ def _is_text(line: ast.stmt) -> bool:
 
 def versions() -> dict[str, str]:
     """Version of each package the results depend on, where it is installed."""
-    found = {package.name: package.version for package in metadata.distributions()}
-    return {name: found[name] for name in PACKAGES if name in found}
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def commit() -> str:

@@ -1,0 +1,96 @@
+"""What Snakemake plans, and what stops it, with no data at hand."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+PAPER = {
+    "convert_cohort": 3,
+    "split_cohort": 3,
+    "assign_regions": 3,
+    "plan_segmentation": 1,
+    "preprocess_segmentation": 1,
+    "train_segmenter": 6,
+    "fetch_weights": 7,
+    "train_classifier": 7,
+    "classify": 21,
+    "select_classifier": 1,
+    "predict": 15,
+    "score": 15,
+    "table1": 1,
+    "table3": 1,
+    "figure2": 1,
+    "provenance": 1,
+}
+
+
+def test_a_dry_run_without_data_shows_the_papers_jobs(workflow):
+    assert workflow.planned() == PAPER
+
+
+@pytest.mark.parametrize("look", [["--dag", "dot"], ["--rulegraph", "dot"], ["--summary"]])
+def test_looking_works_without_data(workflow, look):
+    answer = workflow.run(*look)
+    assert answer.returncode == 0, answer.stderr
+    assert "train_segmenter" in answer.stdout
+
+
+def test_a_run_without_data_stops_before_the_first_job_and_names_folder_and_layout(workflow):
+    answer = workflow.run("--cores", "1")
+    assert answer.returncode != 0
+    for cohort, folder, landmark in (("nhs", "NHS", "cohort.csv"), ("mnms", "MnMs", "Testing"), ("acdc", "ACDC", "Info.cfg")):
+        (line,) = [line for line in answer.stderr.splitlines() if line.startswith(f"cohort {cohort}:")]
+        assert str(workflow.folder / "data" / folder) in line
+        assert landmark in line
+    assert not (workflow.folder / "results").exists()
+
+
+def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
+    planned = workflow.planned(
+        models={"sampling_50": {"sampling": "quadratic", "ratio": 50}},
+        approaches={"sampling_50": {"title": "50", "router": "constant", "model": "sampling_50"}},
+    )
+    assert planned == {**PAPER, "train_segmenter": 7, "predict": 18, "score": 18}
+
+
+def test_a_cohort_is_a_new_row(workflow):
+    planned = workflow.planned(cohorts={"ours": {"title": "Ours", "format": "nifti", "folder": "ours"}})
+    assert planned["convert_cohort"] == 4
+    assert planned["predict"] == planned["score"] == 20
+    assert planned["train_segmenter"] == 6
+
+
+def test_a_model_that_no_approach_uses_is_not_trained(workflow):
+    assert workflow.planned(approaches={"sampling_low": None})["train_segmenter"] == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"segmentation": {"epoch": 5}}, "segmentation.epoch: unknown key; did you mean 'epochs'?"),
+        ({"approaches": {"baseline": {"model": "best"}}}, "approaches.baseline: 'best' is not defined"),
+        ({"splits": {"train": 0.5, "validation": 0.2, "test": 0.2}}, "splits: train, validation and test sum to 0.9"),
+    ],
+)
+def test_a_faulty_configuration_stops_a_dry_run_with_the_key(workflow, changes, message):
+    answer = workflow.run("-n", **changes)
+    assert answer.returncode != 0
+    assert message in answer.stdout + answer.stderr
+
+
+def test_loading_the_snakefile_imports_neither_torch_nor_nnunet(workflow):
+    code = (
+        "import sys\nfrom snakemake.cli import main\n"
+        f"sys.argv = ['snakemake', '-n', '-q', '-s', {str(ROOT / 'Snakefile')!r}, '-d', {str(workflow.folder)!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('loaded:', [name for name in ('torch', 'nnunetv2', 'cmrslices') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "loaded: ['cmrslices']" in answer.stdout, answer.stderr
+
+
+def test_the_linter_is_content(workflow):
+    answer = workflow.run("--lint")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
