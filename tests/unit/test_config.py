@@ -45,7 +45,11 @@ FAULTS = [
     ("models.sampling_low", {"sampling": "quadratic"}, r"models\.sampling_low\.ratio: is missing"),
     ("models.sampling_low.ratio", 0.5, r"models\.sampling_low\.ratio: .*greater than or equal to 1"),
     ("approaches.baseline.model", "best", r"approaches\.baseline: 'best' is not defined; there are: baseline,"),
-    ("approaches.upper_bound.models", {"base": "base"}, r"approaches\.upper_bound: models has no entry for non-cardiac"),
+    (
+        "approaches.upper_bound.models",
+        {"base": "base"},
+        r"approaches\.upper_bound: models has no entry for non-cardiac",
+    ),
     ("training_cohort", "ukbb", r"training_cohort: 'ukbb' is not defined; there are: nhs, mnms, acdc"),
     ("evaluation.baseline", "none", r"evaluation\.baseline: 'none' is not defined"),
     ("splits", {"train": 0.7, "validation": 0.2, "test": 0.2}, r"splits: .*sum to 1\.1; give three patient counts, or"),
@@ -83,7 +87,13 @@ def test_a_row_set_to_null_is_removed():
 @pytest.mark.parametrize("overlay", ["demo/demo.yaml"])
 def test_overlays_hold_only_known_keys(overlay):
     def merge(base, top):
-        return {**base, **{k: merge(base[k], v) if isinstance(base.get(k), dict) and isinstance(v, dict) else v for k, v in top.items()}}
+        return {
+            **base,
+            **{
+                k: merge(base[k], v) if isinstance(base.get(k), dict) and isinstance(v, dict) else v
+                for k, v in top.items()
+            },
+        }
 
     load_settings(merge(DEFAULT, yaml.safe_load((ROOT / overlay).read_text())))
 

@@ -13,7 +13,9 @@ with job_log({str(tmp_path / "logs/job.log")!r}):
 {textwrap.indent(textwrap.dedent(body), "    ")}
 print("after")
 """
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": "workflow_scripts"})
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": "workflow_scripts"}
+    )
     return answer, (tmp_path / "logs/job.log").read_text()
 
 

@@ -46,7 +46,6 @@ def test_comments_docstrings_and_layout_do_not_count(project):
 
 
 def test_imports_inside_functions_are_followed(project):
-    script, package = project
-    (package / "outer.py").write_text("def g():\n    from cmrslices import other\n    return other\n")
+    (project[1] / "outer.py").write_text("def g():\n    from cmrslices import other\n    return other\n")
     before = digest_after(project, "other.py", "x = 1\n")
     assert digest_after(project, "other.py", "x = 3\n") != before

@@ -37,7 +37,14 @@ def test_regions_that_do_not_match_the_case_are_an_error_that_names_it(case, sli
 
 def test_a_classified_slice_has_its_most_probable_region():
     probabilities = pd.DataFrame(
-        {"case": "x", "slice": [0, 1], "non-cardiac": [0.1, 0.4], "base": [0.6, 0.3], "middle": [0.3, 0.2], "apex": [0.0, 0.1]}
+        {
+            "case": "x",
+            "slice": [0, 1],
+            "non-cardiac": [0.1, 0.4],
+            "base": [0.6, 0.3],
+            "middle": [0.3, 0.2],
+            "apex": [0.0, 0.1],
+        }
     )
     assert classified_regions(probabilities)["region"].tolist() == ["base", "non-cardiac"]
 

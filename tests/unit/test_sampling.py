@@ -115,7 +115,7 @@ def test_a_forced_foreground_class_is_drawn_evenly_among_those_in_the_slice():
     dataset = OneCase()
     labels = []
     for _ in range(3000):
-        data, label, _, properties = loader._data.load_case("case")
+        data, _, _, properties = loader._data.load_case("case")
         lower, _ = loader.get_bbox(data.shape[1:], True, properties["class_locations"])
         labels.append(dataset.label[(0, *lower)])
     assert set(labels) == {1, 2}
@@ -123,7 +123,9 @@ def test_a_forced_foreground_class_is_drawn_evenly_among_those_in_the_slice():
 
 
 def test_cases_without_a_slice_of_the_region_are_left_out():
-    slices = pd.DataFrame({"case": ["a", "a", "b"], "slice": [0, 1, 0], "region": ["base", "apex", "base"], "position": 0.0})
+    slices = pd.DataFrame(
+        {"case": ["a", "a", "b"], "slice": [0, 1, 0], "region": ["base", "apex", "base"], "position": 0.0}
+    )
     assert list(slice_weights({"sampling": "region", "region": "apex"}, slices)) == ["a"]
 
 

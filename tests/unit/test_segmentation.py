@@ -69,8 +69,14 @@ class Project:
         ]
         pd.DataFrame(slices).to_csv(self.cohort / "slices.csv", index=False)
         plan_segmentation(
-            self.cohort / "images", self.cohort / "labels", self.cohort / "splits.csv",
-            PLAN, self.raw, self.plans, self.folds, threads=1,
+            self.cohort / "images",
+            self.cohort / "labels",
+            self.cohort / "splits.csv",
+            PLAN,
+            self.raw,
+            self.plans,
+            self.folds,
+            threads=1,
         )
         preprocess_segmentation(self.plans, self.raw, self.preprocessed / "store", threads=1)
         return self
@@ -80,8 +86,16 @@ class Project:
 
     def train(self, model, policy, **changes):
         train_segmenter(
-            model, policy, {**TRAINING, **changes}, 1, self.plans, self.folds, self.raw,
-            self.cohort / "slices.csv", self.weights(model), threads=1,
+            model,
+            policy,
+            {**TRAINING, **changes},
+            1,
+            self.plans,
+            self.folds,
+            self.raw,
+            self.cohort / "slices.csv",
+            self.weights(model),
+            threads=1,
         )
         return network_of(self.weights(model))
 
@@ -162,8 +176,17 @@ def test_a_checkpoint_of_other_settings_is_set_aside(project):
 
 def predict(project, folder, approach, weights, regions=()):
     predict_cohort(
-        approach, weights, list(regions), "tiny", project.cohort / "images", project.cohort / "splits.csv",
-        True, "fp32", 1, folder / "labels", folder / "routes.csv",
+        approach,
+        weights,
+        list(regions),
+        "tiny",
+        project.cohort / "images",
+        project.cohort / "splits.csv",
+        True,
+        "fp32",
+        1,
+        folder / "labels",
+        folder / "routes.csv",
     )
     return {path.name: nibabel.load(path) for path in sorted((folder / "labels").iterdir())}
 
@@ -199,7 +222,9 @@ def test_stock_nnunet_predicts_with_a_trained_regional_model(project, apex_model
     for case in CASES[6:]:
         (stock_input / f"{case}_0000.nii.gz").symlink_to(project.cohort / f"images/{case}_0000.nii.gz")
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("nnUNet_") and name != "PYTHONPATH"},
+        **{
+            name: value for name, value in os.environ.items() if not name.startswith("nnUNet_") and name != "PYTHONPATH"
+        },
         "nnUNet_raw": str(project.root / "nnunet/raw"),
         "nnUNet_preprocessed": str(project.root / "nnunet/preprocessed"),
         "nnUNet_results": str(project.root / "nnunet/results"),

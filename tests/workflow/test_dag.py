@@ -40,7 +40,11 @@ def test_looking_works_without_data(workflow, look):
 def test_a_run_without_data_stops_before_the_first_job_and_names_folder_and_layout(workflow):
     answer = workflow.run("--cores", "1")
     assert answer.returncode != 0
-    for cohort, folder, landmark in (("nhs", "NHS", "cohort.csv"), ("mnms", "MnMs", "Testing"), ("acdc", "ACDC", "Info.cfg")):
+    for cohort, folder, landmark in (
+        ("nhs", "NHS", "cohort.csv"),
+        ("mnms", "MnMs", "Testing"),
+        ("acdc", "ACDC", "Info.cfg"),
+    ):
         (line,) = [line for line in answer.stderr.splitlines() if line.startswith(f"cohort {cohort}:")]
         assert str(workflow.folder / "data" / folder) in line
         assert landmark in line

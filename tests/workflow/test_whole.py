@@ -68,7 +68,10 @@ def test_tables_cover_every_cohort_approach_label_and_region(finished):
 def test_every_approach_is_scored_on_the_same_slices(finished):
     files = sorted((finished.folder / "results/scores").glob("*/nhs.csv"))
     assert len(files) == 5
-    keys = [pd.read_csv(file).query("dsc.notna()")[["case", "slice", "label"]].to_records(index=False).tolist() for file in files]
+    keys = [
+        pd.read_csv(file).query("dsc.notna()")[["case", "slice", "label"]].to_records(index=False).tolist()
+        for file in files
+    ]
     assert all(key == keys[0] for key in keys)
 
 
@@ -113,7 +116,9 @@ def test_a_fault_in_one_patient_names_the_patient_and_leaves_no_output(finished,
     whole = gzip.decompress(image.read_bytes())
     image.write_bytes(gzip.compress(whole)[:-200])
     broken = Workflow(tmp_path, {**TINY, "demo": None})
-    answer = broken.run("--cores", "1", "results/cohorts/acdc/cases.csv", cohorts={"nhs": None, "mnms": None}, training_cohort="acdc")
+    answer = broken.run(
+        "--cores", "1", "results/cohorts/acdc/cases.csv", cohorts={"nhs": None, "mnms": None}, training_cohort="acdc"
+    )
     assert answer.returncode != 0
     assert f"patient {image.parent.name}" in answer.stderr
     assert "truncated" in answer.stderr or "not a readable" in answer.stderr or "gzip" in answer.stderr

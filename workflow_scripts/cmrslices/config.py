@@ -65,7 +65,8 @@ class Splits(Section):
         counts = all(isinstance(part, int) and part > 1 for part in parts)
         if not counts and abs(sum(parts) - 1) > 1e-6:
             raise ValueError(
-                f"train, validation and test sum to {sum(parts):g}; give three patient counts, or fractions that sum to 1"
+                f"train, validation and test sum to {sum(parts):g}; "
+                "give three patient counts, or fractions that sum to 1"
             )
         return self
 
@@ -92,7 +93,9 @@ class Uniform(Section):
 class Quadratic(Section):
     """Approach 1: base and apex are drawn more often than the middle."""
 
-    sampling: Literal["quadratic"] = Field(description="`quadratic`: base and apex are drawn more often than the middle")
+    sampling: Literal["quadratic"] = Field(
+        description="`quadratic`: base and apex are drawn more often than the middle"
+    )
     ratio: Annotated[float, Field(ge=1)] = Field(description="maximum / minimum sampling probability in a case")
 
 
@@ -134,7 +137,7 @@ class Segmentation(Section):
     learning_rate: PositiveFloat = Field(description="initial learning rate of SGD, with polynomial decay")
     checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; the most an interruption costs")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="`auto`: bf16 on a CPU that has it and nnU-Net's fp16 on a GPU; also used by classifiers and prediction"
+        description="`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU; for classifiers and prediction too"
     )
     mirroring: bool = Field(description="test-time mirroring, as nnU-Net does")
     plan: Plan = Field(description="changes to nnU-Net's plan; null keeps what it plans")

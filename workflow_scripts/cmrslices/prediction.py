@@ -81,7 +81,12 @@ def load_predictor(weights: str | Path, mirroring: bool, device: torch.device) -
     network.load_state_dict(checkpoint["network_weights"])
     predictor = SlicePredictor(use_mirroring=mirroring, device=device, allow_tqdm=False)
     predictor.manual_initialization(
-        network, plans, configuration, None, dataset, checkpoint["trainer_name"],
+        network,
+        plans,
+        configuration,
+        None,
+        dataset,
+        checkpoint["trainer_name"],
         checkpoint["inference_allowed_mirroring_axes"],
     )
     return model, predictor
@@ -114,7 +119,9 @@ def predict_case(
     """
     any_of_them = next(iter(predictors.values()))
     plans, configuration, dataset = (
-        any_of_them.plans_manager, any_of_them.configuration_manager, any_of_them.dataset_json
+        any_of_them.plans_manager,
+        any_of_them.configuration_manager,
+        any_of_them.dataset_json,
     )
     data, _, properties = DefaultPreprocessor(verbose=False).run_case([str(image)], None, plans, configuration, dataset)
     models = route(case, properties["shape_before_cropping"][0])

@@ -1,6 +1,7 @@
 """Approach 2: a router names, for every slice, the model that segments it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import yaml
@@ -66,7 +67,6 @@ def make_router(approach: dict, regions: list[str], cohort: str) -> Router:
         return constant_router(approach["model"])
     if approach["router"] == "reference":
         return region_router(pd.read_csv(regions[0], keep_default_na=False), approach["models"])
-    with open(regions[0]) as file:
-        network = yaml.safe_load(file)["network"]
+    network = yaml.safe_load(Path(regions[0]).read_text())["network"]
     (chosen,) = [path for path in regions[1:] if str(path).endswith(f"/{network}/{cohort}.csv")]
     return region_router(classified_regions(pd.read_csv(chosen)), approach["models"])

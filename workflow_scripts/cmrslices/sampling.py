@@ -55,7 +55,9 @@ def slice_weights(policy: dict, slices: pd.DataFrame) -> dict[str, np.ndarray] |
     weights = {}
     for case, rows in slices.sort_values(["case", "slice"]).groupby("case"):
         if policy["sampling"] == "quadratic":
-            of_case = quadratic_weights(rows["position"].where(rows["region"] != NON_CARDIAC).to_numpy(float), policy["ratio"])
+            of_case = quadratic_weights(
+                rows["position"].where(rows["region"] != NON_CARDIAC).to_numpy(float), policy["ratio"]
+            )
         else:
             of_case = (rows["region"] == policy["region"]).to_numpy(float)
         if of_case.any():

@@ -19,9 +19,7 @@ HEIGHT_MM = 118
 HEIGHTS = (6, 4, 1.6)
 
 
-def write_figure2(
-    scores: list[str], approaches: Mapping[str, str], points: int, png: str, pdf: str, csv: str
-) -> None:
+def write_figure2(scores: list[str], approaches: Mapping[str, str], points: int, png: str, pdf: str, csv: str) -> None:
     """Draw Figure 2 and write the numbers behind it.
 
     Parameters

@@ -95,7 +95,8 @@ def _captions(baseline: str, significance: float, data: str) -> tuple[str, str]:
     meaning = f"against {baseline} on the same slices, in points of DSC %; positive is better"
     caption = (
         f"Difference of the mean (and of the SD) of the DSC {meaning}. "
-        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region, upper bounds aside. {data}."
+        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region, "
+        f"upper bounds aside. {data}."
     )
     beside_caption = (
         f"Table 3 beside the paper's: differences {meaning}; difference: ours minus the paper's; significant: paired "

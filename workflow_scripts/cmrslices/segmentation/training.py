@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from trainers.slice_trainer import SliceTrainer
 
 from cmrslices.devices import best_device
 from cmrslices.sampling import slice_weights
 from cmrslices.segmentation.nnunet import set_nnunet_folders
+from trainers.slice_trainer import SliceTrainer
 
 
 def train_segmenter(
