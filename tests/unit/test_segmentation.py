@@ -11,10 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from cmrslices.prediction import predict_cohort
+from cmrslices.segmentation.loading import seed_everything
+from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation, reduced_plan
-from cmrslices.segmentation.training import train_segmenter
+from cmrslices.segmentation.training import model_plans, train_segmenter
+from trainers.slice_trainer import SliceTrainer
 
 ROOT = Path(__file__).parents[2]
 DATASET = "Dataset001_tiny"
@@ -146,9 +150,27 @@ def test_the_same_seed_gives_the_same_weights_and_another_policy_others(project)
     assert not same(first, high)
 
 
+def test_the_baselines_augmented_batches_are_those_of_stock_nnunet(project):
+    set_nnunet_folders(project.preprocessed)
+    plans = model_plans(json.loads(project.plans.read_text()), "stock", {"sampling": "uniform"}, TRAINING, 1, {})
+
+    def loader_of(trainer_class):
+        arguments = ({**plans, "continue_training": False}, "stock", 0, json.loads(project.raw.read_text()))
+        trainer = trainer_class(*arguments, torch.device("cpu"))
+        trainer.initialize()
+        return trainer.get_dataloaders()[0]
+
+    ours = next(loader_of(SliceTrainer))
+    stock = loader_of(nnUNetTrainer).data_loader
+    seed_everything(1, 0, 0)
+    theirs = stock.generate_train_batch()
+    assert ours["keys"].tolist() == theirs["keys"].tolist()
+    assert torch.equal(ours["data"], theirs["data"])
+    assert all(torch.equal(one, other) for one, other in zip(ours["target"], theirs["target"], strict=True))
+
+
 def test_an_interrupted_training_ends_with_the_weights_of_an_undisturbed_one(project, monkeypatch):
     undisturbed = project.train("whole", {"sampling": "uniform"}, epochs=3)
-    from trainers.slice_trainer import SliceTrainer
 
     def stop_after_first_epoch(self):
         if self.current_epoch == 1:
