@@ -35,7 +35,7 @@ $(VENV):
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes envs/requirements.lock
 	cp envs/requirements.lock $(STAMP)
 
-lock: $(BIN)/uv ## Renew the lock and the conda files after envs/requirements.txt changed
+lock: $(BIN)/uv ## Renew the lock after envs/requirements.txt changed; the conda files follow by hand
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  envs/requirements.txt -o envs/requirements.lock
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -91,7 +91,7 @@ def router_regions(wildcards):
     if router == "constant":
         return []
     if router == "reference":
-        return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv"
+        return [RESULTS / f"cohorts/{wildcards.cohort}/slices.csv"]
     return [
         RESULTS / "classifiers/selected.yaml",
         *expand(RESULTS / f"classifiers/{{network}}/{wildcards.cohort}.csv", network=NETWORKS),

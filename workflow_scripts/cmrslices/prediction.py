@@ -176,7 +176,7 @@ def predict_cohort(
     """
     torch.set_num_threads(threads)
     device = best_device()
-    route = make_router(approach, [regions] if isinstance(regions, str) else list(regions), cohort)
+    route = make_router(approach, regions, cohort)
     predictors = dict(load_predictor(path, mirroring, device) for path in weights)
     cases = pd.read_csv(splits)
     Path(labels).mkdir(parents=True)

@@ -8,6 +8,8 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+import yaml
+
 LIBRARY = Path(__file__).parent
 PACKAGES = ("snakemake", "nnunetv2", "torch", "torchvision", "SimpleITK", "numpy", "scipy", "pandas")
 
@@ -95,7 +97,5 @@ def commit() -> str:
 
 def write_provenance(settings: dict, path: str | Path) -> None:
     """Write the resolved configuration, the versions and the commit as YAML."""
-    import yaml
-
     content = {"commit": commit(), "versions": versions(), "configuration": settings}
     Path(path).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -99,7 +99,7 @@ class SliceTrainer(nnUNetTrainer):
         Path(temporary).replace(filename)
 
 
-def _reduced(forward: callable, device: torch.device, precision: str) -> callable:
+def _reduced(forward: Callable, device: torch.device, precision: str) -> Callable:
     """Autocast a network's forward pass; its outputs stay float32 for the loss."""
     from cmrslices.devices import autocast
 
