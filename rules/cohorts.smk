@@ -22,7 +22,7 @@ rule convert_cohort:
         "../envs/convert.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime="4h",
     params:
         cohort=lambda w: COHORTS[w.cohort],
@@ -66,7 +66,7 @@ rule assign_regions:
         "../envs/convert.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime="1h",
     params:
         base=SETTINGS.regions.base,

@@ -1,5 +1,7 @@
 """Raw images and labels of one cohort to the common layout, slice 0 at the base."""
 
+from pathlib import Path
+
 from cmrslices.convert.cohort import convert_cohort
 from cmrslices.job import job_log
 
@@ -10,5 +12,7 @@ with job_log(snakemake.log[0]):
         images=snakemake.output.images,
         labels=snakemake.output.labels,
         cases=snakemake.output.cases,
+        finished=Path(snakemake.output.cases).with_name("finished"),
+        code=snakemake.params.code,
         threads=snakemake.threads,
     )

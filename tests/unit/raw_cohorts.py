@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from cmrslices.convert.cohort import convert_cohort
+
 SHAPE = (24, 20, 8)
 SPACING_MM = (1.5, 1.25, 8.0)
 BARE = np.diag([-1.5, -1.25, 8.0, 1.0])
@@ -83,3 +85,10 @@ def mnms_cohort(folder: Path, codes=("A1", "B2"), part: str = "Testing") -> pd.D
     table = pd.DataFrame(rows)
     table.to_csv(folder / "211230_M&Ms_Dataset_information_diagnosis_opendataset.csv")
     return table
+
+
+def convert_to(out: Path, cohort: dict, name: str = "demo", threads: int = 1, code: str = "code") -> Path:
+    """Convert a cohort into a folder: images, labels, cases.csv and, beside it, the finished studies."""
+    finished = out.with_name(f"{out.name}_finished")
+    convert_cohort(name, cohort, out / "images", out / "labels", out / "cases.csv", finished, code, threads)
+    return out

@@ -40,7 +40,7 @@ FAULTS = [
     ("segmentation.epochs", "many", r"segmentation\.epochs: .*integer, not 'many'"),
     ("segmentation.epochs", 0, r"segmentation\.epochs: .*greater than 0, not 0"),
     ("segmentation.mirroring", "yes", r"segmentation\.mirroring: .*boolean"),
-    ("cohorts.acdc.format", "dicom", r"cohorts\.acdc\.format: .*'nifti', 'acdc' or 'mnms', not 'dicom'"),
+    ("cohorts.acdc.format", "dicom", r"cohorts\.acdc\.format: .*'nifti', 'acdc', 'mnms' or 'cvi42', not 'dicom'"),
     ("models.baseline.sampling", "unifrom", r"models\.baseline: .*'uniform', 'quadratic', 'region'"),
     ("models.sampling_low", {"sampling": "quadratic"}, r"models\.sampling_low\.ratio: is missing"),
     ("models.sampling_low.ratio", 0.5, r"models\.sampling_low\.ratio: .*greater than or equal to 1"),

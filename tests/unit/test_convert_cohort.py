@@ -1,13 +1,17 @@
 """A cohort's conversion: every case is accounted for, and the output has one layout."""
 
+import shutil
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from raw_cohorts import SPACING_MM, grey, heart, nifti_cohort, oblique, save, write_csv
+import yaml
+from raw_cohorts import SPACING_MM, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
-from cmrslices.convert.cohort import convert_cohort
+from cmrslices.convert import cohort as cohort_module
+from cmrslices.convert import volumes
 from cmrslices.errors import InputError
 
 
@@ -21,10 +25,10 @@ def convert(tmp_path, raw):
     out = tmp_path / "out"
     out.mkdir()
 
-    def run(threads=1, **cohort):
-        cohort = {"format": "nifti", "folder": str(raw), **cohort}
-        convert_cohort("demo", cohort, out / "images", out / "labels", out / "cases.csv", threads)
-        return out
+    def run(threads=1, code="code", **cohort):
+        return convert_to(out, {"format": "nifti", "folder": str(raw), **cohort}, threads=threads, code=code)
+
+    run.out = out
 
     return run
 
@@ -56,8 +60,12 @@ def test_every_case_has_a_row_with_what_was_done_to_it(convert, raw):
         "flipped": False,
         "direction_from": "labels",
         "repairs": "",
+        "stack": "",
+        "frame": "",
         "group": "DCM",
         "vendor": "GE",
+        "model": "",
+        "field_strength_t": "",
     }
 
 
@@ -173,3 +181,76 @@ def test_names_are_made_safe_for_files(convert, raw):
     rows = nifti_cohort(raw, ["p1"])
     write_csv(raw, rows.assign(patient="../Ann O'Hara/1"))
     assert (convert() / "labels/demo_---Ann-O-Hara-1_ED.nii.gz").is_file()
+
+
+def test_the_frame_of_a_4d_source_is_recorded(tmp_path):
+    mnms_cohort(tmp_path / "mnms", ["A1"])
+    out = convert_to(tmp_path / "out", {"format": "mnms", "folder": str(tmp_path / "mnms")})
+    assert pd.read_csv(out / "cases.csv").set_index("phase")["frame"].to_dict() == {"ED": 0, "ES": 2}
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Names of the patients whose files are read."""
+    names = []
+
+    def read(patient, label_map):
+        names.append(patient.name)
+        return volumes.read_study(patient, label_map)
+
+    monkeypatch.setitem(cohort_module.READERS, "nifti", read)
+    return names
+
+
+def test_a_finished_study_is_not_read_again(convert, raw, reads):
+    nifti_cohort(raw, ["p1", "p2"])
+    first = {path.name: path.read_bytes() for path in convert().rglob("*.*")}
+    reads.clear()
+    shutil.rmtree(convert.out / "images")
+    shutil.rmtree(convert.out / "labels")
+    assert {path.name: path.read_bytes() for path in convert().rglob("*.*")} == first
+    assert reads == []
+
+
+def test_studies_finished_before_a_fault_are_kept(convert, raw, reads):
+    nifti_cohort(raw, ["p1", "p2", "p3"])
+    whole = (raw / "p2_ED.nii.gz").read_bytes()
+    (raw / "p2_ED.nii.gz").write_bytes(b"broken")
+    with pytest.raises(InputError):
+        convert()
+    (raw / "p2_ED.nii.gz").write_bytes(whole)
+    reads.clear()
+    convert()
+    assert reads == ["p2"]
+
+
+def test_a_changed_file_code_or_label_map_converts_the_study_again(convert, raw, reads):
+    nifti_cohort(raw, ["p1", "p2"])
+    convert()
+    save(grey(heart()) + 1, raw / "p1_ED.nii.gz")
+    reads.clear()
+    convert()
+    assert reads == ["p1"]
+    convert(code="other")
+    assert reads == ["p1", "p1", "p2"]
+    convert(code="other", label_map={"LVBP": 1, "LVM": 3, "RVBP": 2})
+    assert reads == ["p1", "p1", "p2", "p1", "p2"]
+
+
+def test_a_patient_that_left_the_cohort_leaves_no_finished_study(convert, raw):
+    rows = nifti_cohort(raw, ["p1", "p2"])
+    convert()
+    write_csv(raw, rows[rows["patient"] == "p1"])
+    out = convert()
+    assert [path.name for path in out.with_name("out_finished").iterdir()] == ["p1"]
+
+
+def test_faults_are_offered_as_an_exclusion_list(convert, raw, capfd):
+    nifti_cohort(raw, ["p1", "p2", "p3"])
+    for patient in ("p1", "p3"):
+        (raw / f"{patient}_ED.nii.gz").write_bytes(b"broken")
+    with pytest.raises(InputError):
+        convert()
+    listed = yaml.safe_load(capfd.readouterr().out.split("configuration:\n")[1])
+    assert set(listed["cohorts"]["demo"]["exclude"]) == {"p1", "p3"}
+    assert convert(**listed["cohorts"]["demo"])

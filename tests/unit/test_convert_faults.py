@@ -7,9 +7,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from raw_cohorts import BARE, acdc_patient, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
+from raw_cohorts import BARE, acdc_patient, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
-from cmrslices.convert.cohort import convert_cohort
 from cmrslices.errors import InputError
 
 
@@ -27,7 +26,7 @@ def fault_of(tmp_path):
     def run(folder, format="nifti"):
         cohort = {"format": format, "folder": str(folder)}
         with pytest.raises(InputError) as fault:
-            convert_cohort("demo", cohort, out / "images", out / "labels", out / "cases.csv", threads=1)
+            convert_to(out, cohort)
         assert not list(out.glob("*")), "partial output"
         return str(fault.value)
 
@@ -103,15 +102,8 @@ def test_other_grid_of_image_and_label(raw, fault_of, affine):
 
 def test_rounding_of_a_header_is_no_other_grid(raw, tmp_path):
     save(heart(), raw / "p1_ED_label.nii.gz", BARE + 1e-4 * np.eye(4, k=3))
-    convert_cohort(
-        "demo",
-        {"format": "nifti", "folder": str(raw)},
-        tmp_path / "images",
-        tmp_path / "labels",
-        tmp_path / "cases.csv",
-        threads=1,
-    )
-    assert (tmp_path / "cases.csv").is_file()
+    out = convert_to(tmp_path / "out", {"format": "nifti", "folder": str(raw)})
+    assert (out / "cases.csv").is_file()
 
 
 def test_unknown_label_value(raw, fault_of):

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from raw_cohorts import convert_to
 
 from cmrslices.convert import check_folder
-from cmrslices.convert.cohort import convert_cohort
 from cmrslices.convert.geometry import reverse_slices
 from cmrslices.convert.orientation import decide_direction, label_vote
 from cmrslices.regions import assign_regions
@@ -21,7 +21,7 @@ def convert(cohort, format, folder, out):
     row = {"format": format, "folder": str(DATA / folder)}
     if check_folder(cohort, row):
         pytest.skip(f"the real data are absent: {check_folder(cohort, row)}")
-    convert_cohort(cohort, row, out / "images", out / "labels", out / "cases.csv", threads=2)
+    convert_to(out, row, cohort, threads=2)
     assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", 0.2, 0.2, threads=2)
     return out
 

@@ -45,11 +45,14 @@ class Cohort(Section):
     """A row of `cohorts`."""
 
     title: str = Field(description="name in tables and figures")
-    format: Literal["nifti", "acdc", "mnms"] = Field(description="layout of the raw folder")
+    format: Literal["nifti", "acdc", "mnms", "cvi42"] = Field(description="layout of the raw folder")
     folder: str = Field(description="raw folder, absolute or relative to the working directory")
     exclude: dict[str, str] = Field({}, description="patients to leave out, each with the reason")
     csv: str = Field("cohort.csv", description="`nifti` only: the CSV in the folder that lists images and labels")
     label_map: LabelMap = Field(LabelMap(), description="`nifti` only: the values of the labels in its files")
+    name_key: str | None = Field(
+        None, description="`cvi42` only: file with a secret; patients are named by a keyed hash of their folder's name"
+    )
 
 
 class Splits(Section):
@@ -135,7 +138,7 @@ class Segmentation(Section):
     validation_iterations: PositiveInt = Field(description="mini-batches of the running validation, per epoch")
     batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
     learning_rate: PositiveFloat = Field(description="initial learning rate of SGD, with polynomial decay")
-    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; the most an interruption costs")
+    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; the most a SIGKILL costs")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         description="`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU; for classifiers and prediction too"
     )
@@ -144,7 +147,7 @@ class Segmentation(Section):
 
     def training(self) -> dict:
         """The keys that a training depends on."""
-        return self.model_dump(exclude={"plan", "mirroring"})
+        return self.model_dump(exclude={"plan", "mirroring", "checkpoint_every"})
 
 
 class Classification(Section):
@@ -167,7 +170,7 @@ class Classification(Section):
 
     def training(self) -> dict:
         """The keys that a training depends on."""
-        return self.model_dump(exclude={"networks", "select_on", "initial_weights"})
+        return self.model_dump(exclude={"networks", "select_on", "initial_weights", "checkpoint_every"})
 
 
 class Constant(Section):
@@ -218,6 +221,9 @@ class Settings(Section):
 
     results: str = Field(description="folder that everything the workflow makes goes to")
     seed: Annotated[int, Field(ge=0)] = Field(description="reaches splits, training and the demo's voxels")
+    deterministic: bool = Field(
+        description="GPU only: trainings use deterministic algorithms, slower (cost not measured); a CPU's always are"
+    )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
     training_cohort: Name = Field(description="its test split, and all other cohorts, are the test data")
     splits: Splits

@@ -3,9 +3,9 @@
 from pathlib import Path
 from types import ModuleType
 
-from cmrslices.convert import acdc, mnms, nifti
+from cmrslices.convert import acdc, cvi42, mnms, nifti
 
-FORMATS: dict[str, ModuleType] = {"acdc": acdc, "mnms": mnms, "nifti": nifti}
+FORMATS: dict[str, ModuleType] = {"acdc": acdc, "cvi42": cvi42, "mnms": mnms, "nifti": nifti}
 """A format is a module with LAYOUT, list_names(cohort), find_patients(cohort) and label_map(cohort)."""
 
 

@@ -9,16 +9,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
-from cmrslices.convert import FORMATS, check_folder
+from cmrslices.convert import FORMATS, check_folder, volumes
+from cmrslices.convert.cvi42 import study as cvi42_study
+from cmrslices.convert.finished import forget_others, link_files
 from cmrslices.convert.patient import COLUMNS, convert_patient, safe_name
 from cmrslices.convert.raw import RawPatient
+from cmrslices.convert.volumes import Study
 from cmrslices.errors import CollectedErrors, InputError
 from cmrslices.parallel import map_progress
 
+READERS: dict[str, Callable[[RawPatient, dict[str, int]], Study]] = {
+    "acdc": volumes.read_study,
+    "cvi42": cvi42_study.read_study,
+    "mnms": volumes.read_study,
+    "nifti": volumes.read_study,
+}
+"""What reads a patient of each format."""
 
-def convert_cohort(name: str, cohort: dict, images: str, labels: str, cases: str, threads: int) -> None:
+
+def convert_cohort(
+    name: str, cohort: dict, images: str, labels: str, cases: str, finished: str, code: str, threads: int
+) -> None:
     """Convert a raw cohort to the common layout: one label order, one affine a case, slice 0 at the base.
+
+    A study that an earlier, failed or finished, conversion has made from the same files is not read again.
 
     Parameters
     ----------
@@ -26,11 +42,15 @@ def convert_cohort(name: str, cohort: dict, images: str, labels: str, cases: str
         The cohort's name in the configuration.
     cohort : dict
         Its row there: format, folder, and optionally exclude (patient to reason), label_map
-        (LVBP, LVM and RVBP to the source's values) and csv.
+        (LVBP, LVM and RVBP to the source's values), csv and name_key.
     images, labels : path
         Folders to make, for ``{case}_0000.nii.gz`` and ``{case}.nii.gz``.
     cases : path
         The table to write, one row for every case found.
+    finished : path
+        Folder that keeps each study that is done, under second names of the same files (hard links).
+    code : str
+        Digest of the converting code; another one converts every study again.
     threads : int
         Patients converted at once; each takes the memory of its two stacks.
 
@@ -45,12 +65,17 @@ def convert_cohort(name: str, cohort: dict, images: str, labels: str, cases: str
     convert = functools.partial(
         convert_patient,
         cohort=name,
+        read=READERS[cohort["format"]],
         label_map=FORMATS[cohort["format"]].label_map(cohort),
-        images=Path(images),
-        labels=Path(labels),
+        code=code,
+        store=Path(finished),
     )
+    table = _convert_all(name, patients, convert, threads)
+    forget_others(Path(finished), set(table["patient"]))
     with _removed_on_failure(Path(images), Path(labels)):
-        table = _convert_all(name, patients, convert, threads)
+        for patient in table.loc[~table["excluded"], "patient"].unique():
+            link_files(sorted((Path(finished) / patient / "images").iterdir()), Path(images))
+            link_files(sorted((Path(finished) / patient / "labels").iterdir()), Path(labels))
         table.to_csv(cases, index=False)
     print(summary(name, table))
 
@@ -80,20 +105,46 @@ def find_patients(name: str, cohort: dict) -> list[RawPatient]:
 
 def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threads: int) -> pd.DataFrame:
     clashes = name_clashes(patients)
-    faults = [f"cohort {name}, patient {patient}: {clash}" for patient, clash in clashes.items()]
-    rows = []
+    rows, faults = [], {}
     convertible = [patient for patient in patients if patient.name not in clashes]
     results = map_progress(convert, convertible, threads, unit="patient")
     for patient, (own_rows, own_faults) in zip(convertible, results, strict=True):
         rows += own_rows
-        remedy = f"or leave the patient out: cohorts.{name}.exclude"
-        faults += [f"cohort {name}, patient {patient.name}: {fault} ({remedy})" for fault in own_faults]
-    if faults:
-        raise CollectedErrors(faults)
-    table = pd.DataFrame(rows, columns=COLUMNS).astype({"slices": "Int64"}).sort_values("case")
+        if own_faults:
+            faults[patient.name] = own_faults
+    if clashes or faults:
+        print(exclusions(name, faults))
+        raise CollectedErrors(fault_lines(name, clashes, faults))
+    whole = {"slices": "Int64", "frame": "Int64"}
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(whole).sort_values("case")
     if table["excluded"].all():
         raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
     return table
+
+
+def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str]]) -> list[str]:
+    """Say every fault of a cohort, one line each.
+
+    Parameters
+    ----------
+    cohort : str
+    clashes : dict of str to str
+        See `name_clashes`.
+    faults : dict of str to list of str
+        Patient to what keeps it from being converted.
+    """
+    remedy = f"or leave the patient out: cohorts.{cohort}.exclude"
+    lines = [f"cohort {cohort}, patient {patient}: {clash}" for patient, clash in clashes.items()]
+    for patient, own in faults.items():
+        lines += [f"cohort {cohort}, patient {patient}: {fault} ({remedy})" for fault in own]
+    return lines
+
+
+def exclusions(cohort: str, faults: dict[str, list[str]]) -> str:
+    """Configuration that leaves out the patients at fault, as YAML to lay over one's own, each with the reason."""
+    reasons = {patient: " | ".join(own) for patient, own in faults.items()}
+    text = yaml.safe_dump({"cohorts": {cohort: {"exclude": reasons}}}, width=1000, allow_unicode=True)
+    return f"To leave out all patients at fault, lay this over the configuration:\n\n{text}"
 
 
 def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> list[RawPatient]:

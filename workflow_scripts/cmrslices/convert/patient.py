@@ -1,14 +1,17 @@
 """One patient: read ED and ES, put the base first, write both cases."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from cmrslices.convert.finished import fingerprint, load_rows, save_rows
 from cmrslices.convert.geometry import reverse_slices
 from cmrslices.convert.orientation import Direction, decide_direction
-from cmrslices.convert.raw import RawPatient
-from cmrslices.convert.volumes import Stack, read_stack, write_volume
-from cmrslices.errors import InputError
+from cmrslices.convert.raw import RawPatient, source_files
+from cmrslices.convert.volumes import Stack, Study, write_volume
+from cmrslices.errors import CollectedErrors, InputError
 from cmrslices.labels import PHASES
 
 COLUMNS = (
@@ -24,8 +27,12 @@ COLUMNS = (
     "flipped",
     "direction_from",
     "repairs",
+    "stack",
+    "frame",
     "group",
     "vendor",
+    "model",
+    "field_strength_t",
 )
 """Columns of cases.csv."""
 
@@ -36,19 +43,28 @@ def safe_name(name: str) -> str:
 
 
 def convert_patient(
-    patient: RawPatient, cohort: str, label_map: dict[str, int], images: Path, labels: Path
+    patient: RawPatient,
+    cohort: str,
+    read: Callable[[RawPatient, dict[str, int]], Study],
+    label_map: dict[str, int],
+    code: str,
+    store: Path,
 ) -> tuple[list[dict], list[str]]:
-    """Convert one patient's cases.
+    """Convert one patient's cases, unless they are finished already.
 
     Parameters
     ----------
     patient : RawPatient
     cohort : str
         The cohort's name, first part of the case's.
+    read : callable
+        The format's reader of a patient and a label map.
     label_map : dict
         Value of LVBP, LVM and RVBP in the source.
-    images, labels : Path
-        Folders that ``{case}_0000.nii.gz`` and ``{case}.nii.gz`` are written to.
+    code : str
+        Digest of the converting code; with another one, a finished study is converted again.
+    store : Path
+        The study goes to its folder ``{patient}``: images/{case}_0000.nii.gz, labels/{case}.nii.gz and its rows.
 
     Returns
     -------
@@ -60,32 +76,31 @@ def convert_patient(
     if patient.excluded:
         left_out = {"excluded": True, "reason": patient.excluded}
         return [_about(patient, cohort, phase) | left_out for phase in PHASES], []
-    stacks, faults = _read_stacks(patient, label_map)
-    if faults:
-        return [], faults
-    try:
-        direction = decide_direction(
-            [stack.affine for stack in stacks.values()], [stack.label for stack in stacks.values()]
-        )
-    except InputError as fault:
-        return [], [str(fault)]
-    rows = []
-    for phase, stack in stacks.items():
-        row = _about(patient, cohort, phase)
-        rows.append(row | _write_case(stack, direction, row["case"], images, labels))
+    if patient.fault:
+        return [], [patient.fault]
+    folder = store / safe_name(patient.name)
+    made_from = fingerprint([code, cohort, label_map, repr(patient)], source_files(patient))
+    rows = load_rows(folder, made_from)
+    if rows is None:
+        try:
+            rows = _convert(patient, cohort, read(patient, label_map), folder)
+        except CollectedErrors as fault:
+            return [], fault.faults
+        except InputError as fault:
+            return [], [str(fault)]
+        save_rows(folder, made_from, rows)
     return rows, []
 
 
-def _read_stacks(patient: RawPatient, label_map: dict[str, int]) -> tuple[dict[str, Stack], list[str]]:
-    if patient.fault:
-        return {}, [patient.fault]
-    stacks, faults = {}, []
-    for raw in patient.cases:
-        try:
-            stacks[raw.phase] = read_stack(raw, label_map)
-        except InputError as fault:
-            faults.append(f"{raw.phase}: {fault}")
-    return stacks, faults
+def _convert(patient: RawPatient, cohort: str, study: Study, folder: Path) -> list[dict]:
+    stacks = study.stacks.values()
+    direction = decide_direction([stack.affine for stack in stacks], [stack.label for stack in stacks])
+    shutil.rmtree(folder, ignore_errors=True)
+    rows = []
+    for phase, stack in study.stacks.items():
+        row = _about(patient, cohort, phase) | study.about
+        rows.append(row | _write_case(stack, direction, row["case"], folder))
+    return rows
 
 
 def _about(patient: RawPatient, cohort: str, phase: str) -> dict:
@@ -99,14 +114,15 @@ def _about(patient: RawPatient, cohort: str, phase: str) -> dict:
     }
 
 
-def _write_case(stack: Stack, direction: Direction, case: str, images: Path, labels: Path) -> dict:
+def _write_case(stack: Stack, direction: Direction, case: str, folder: Path) -> dict:
     image, label, affine = stack.image, stack.label, stack.affine
     if direction.flipped:
         image, affine = reverse_slices(image, stack.affine)
         label, _ = reverse_slices(label, stack.affine)
-    write_volume(image, affine, images / f"{case}_0000.nii.gz")
-    write_volume(label, affine, labels / f"{case}.nii.gz")
-    spacing_mm = np.linalg.norm(affine[:3, :3], axis=0).round(6)
+    for voxels, name in ((image, f"images/{case}_0000.nii.gz"), (label, f"labels/{case}.nii.gz")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_volume(voxels, affine, folder / name)
+    spacing_mm = np.linalg.norm(affine[:3, :3], axis=0).round(6).tolist()
     return {
         "excluded": False,
         "slices": image.shape[2],
@@ -114,4 +130,5 @@ def _write_case(stack: Stack, direction: Direction, case: str, images: Path, lab
         "flipped": direction.flipped,
         "direction_from": direction.source,
         "repairs": ";".join([*stack.repairs, *filter(None, [direction.note])]),
+        "frame": stack.frame,
     }

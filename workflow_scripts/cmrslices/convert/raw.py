@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -39,6 +40,7 @@ class RawPatient:
     source : Path
         The folder or the CSV that lists the patient.
     cases : tuple of RawCase
+        Empty where they are found as the source is read.
     group, vendor : str
         Pathology group and scanner vendor; empty where unknown.
     excluded : str
@@ -54,6 +56,13 @@ class RawPatient:
     vendor: str = ""
     excluded: str = ""
     fault: str = ""
+
+
+def source_files(patient: RawPatient) -> list[Path]:
+    """Files that a patient's cases are read from: those of its cases, or all in its folder where it lists none."""
+    if patient.cases:
+        return [path for case in patient.cases for path in (case.image, case.label)]
+    return [Path(place, file) for place, _, files in os.walk(patient.source) for file in files]
 
 
 def read_rows(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import contextlib
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
@@ -11,8 +11,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 
 from cmrslices.convert.geometry import TOLERANCE_PX, corner_distance_px, repair_affine
-from cmrslices.convert.raw import RawCase
-from cmrslices.errors import InputError
+from cmrslices.convert.raw import RawCase, RawPatient
+from cmrslices.errors import CollectedErrors, InputError
 from cmrslices.labels import LABELS
 
 
@@ -29,13 +29,57 @@ class Stack:
     affine : (4, 4) array
         RAS, mm; orthonormal directions.
     repairs : tuple of str
-        What was mended in the headers.
+        What was mended in the headers, and what was noticed.
+    frame : int or None
+        Index in time, from 0, where the source has more frames than the two.
     """
 
     image: np.ndarray
     label: np.ndarray
     affine: np.ndarray
     repairs: tuple[str, ...]
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """One patient as read.
+
+    Attributes
+    ----------
+    stacks : dict of str to Stack
+        By phase.
+    about : dict of str to str or float
+        Further columns of cases.csv, the same for both phases.
+    """
+
+    stacks: dict[str, Stack]
+    about: dict[str, str | float | None] = field(default_factory=dict)
+
+
+def read_study(patient: RawPatient, label_map: dict[str, int]) -> Study:
+    """Read and check both cases of a patient whose images and labels are NIfTI.
+
+    Parameters
+    ----------
+    patient : RawPatient
+    label_map : dict
+        Value of LVBP, LVM and RVBP in the source.
+
+    Raises
+    ------
+    CollectedErrors
+        With a line for each phase at fault; see `read_stack`.
+    """
+    stacks, faults = {}, []
+    for raw in patient.cases:
+        try:
+            stacks[raw.phase] = read_stack(raw, label_map)
+        except InputError as fault:
+            faults.append(f"{raw.phase}: {fault}")
+    if faults:
+        raise CollectedErrors(faults)
+    return Study(stacks)
 
 
 def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
@@ -68,7 +112,7 @@ def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
     check_labelled_slices(mapped, raw.label)
     if image.dtype.kind == "f":
         image = image.astype(np.float32)
-    return Stack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})))
+    return Stack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
 
 
 def _size(voxels: np.ndarray) -> str:

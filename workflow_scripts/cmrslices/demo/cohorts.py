@@ -8,8 +8,8 @@ from cmrslices.demo.layouts import WRITERS
 from cmrslices.demo.patients import make_patient
 from cmrslices.parallel import map_progress
 
-CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0)}
-"""Share of the contraction in each stored frame: M&Ms stores frames that carry no labels, too."""
+CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0), "cvi42": (0.0, 1.0)}
+"""Share of the contraction in each frame that is simulated: M&Ms stores one that carries no labels, too."""
 
 
 def make_demo_cohort(folder: str | Path, cohort: str, raw_format: str, patients: int, seed: int, threads: int) -> None:
@@ -21,7 +21,7 @@ def make_demo_cohort(folder: str | Path, cohort: str, raw_format: str, patients:
         The cohort's raw folder, made by this function and complete once it exists.
     cohort : str
         The cohort's name.
-    raw_format : {"acdc", "mnms", "nifti"}
+    raw_format : {"acdc", "mnms", "nifti", "cvi42"}
         Layout of the files, label order and scanners.
     patients : int
         Their number.

@@ -1,5 +1,6 @@
-"""Patients written as the raw data of a real download: ACDC, M&Ms, or NIfTI listed in a CSV."""
+"""Patients written as raw data: the downloads of ACDC and M&Ms, NIfTI listed in a CSV, a clinic's DICOM with cvi42."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from cmrslices.demo.dicom import MAKERS, identity, write_scans
+from cmrslices.demo.exam import cycle, make_exam, stored_order
 from cmrslices.demo.patients import Patient
+from cmrslices.demo.workspace import draw_contours, with_unlabelled, write_workspace
 
 MNMS_CSV = "211230_M&Ms_Dataset_information_diagnosis_opendataset.csv"
 MNMS_PATHOLOGIES = {"MINF": "IHD", "RV": "ARV"}
@@ -92,10 +96,29 @@ def write_nifti(patients: Iterable[Patient], folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / "cohort.csv", index=False)
 
 
+def write_cvi42(patients: Iterable[Patient], folder: Path) -> None:
+    """Patients as a clinic's archive: a folder each, with the DICOM files of a whole exam and one cvi42 workspace.
+
+    Makers' habits, the stored order of the slices and what else the exam holds change from patient to patient.
+    Images and labels do not depend on them: as in `nifti`, one kind of scanner makes them.
+    """
+    for number, patient in enumerate(patients, start=1):
+        name = f"P{number:04d}"
+        place = folder / name
+        place.mkdir(parents=True)
+        # From the voxels, so that patients of two cohorts or seeds share no UID.
+        entropy = [name, hashlib.sha256(b"".join(image.tobytes() for image in patient.images)).hexdigest()]
+        scans = make_exam(patient, _base_first(patient), number)
+        keys = write_scans(scans, MAKERS[(number - 1) % len(MAKERS)], identity(name), entropy, place)
+        contours = with_unlabelled(_contours(patient, keys["sax"], number), long_axis=keys["4ch"][0, 0])
+        write_workspace(place / "workspace.cvi42wsx", contours, identity(name))
+
+
 WRITERS: dict[str, Callable[[Iterable[Patient], Path], None]] = {
     "acdc": write_acdc,
     "mnms": write_mnms,
     "nifti": write_nifti,
+    "cvi42": write_cvi42,
 }
 """Writer of each raw format. A writer makes its folder's content; patients may be made as they are written."""
 
@@ -112,6 +135,26 @@ def short_axis_affine(spacing_mm: tuple[float, float, float]) -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([columns, np.cross(slices, columns), slices]) * spacing_mm
     return affine
+
+
+def _base_first(patient: Patient) -> np.ndarray:
+    """Affine (RAS, mm) of a patient's arrays, whose first slice is the base."""
+    affine = short_axis_affine(patient.spacing_mm)
+    affine[:3, 3] += (patient.images[0].shape[2] - 1) * affine[:3, 2]
+    affine[:3, 2] *= -1
+    return affine
+
+
+def _contours(patient: Patient, keys: np.ndarray, number: int) -> dict[str, dict[str, np.ndarray]]:
+    """Contours of the labelled slices of ED and ES, by the keys (slice, time) of their images."""
+    frame = {"ED": cycle(number).index(0.0), "ES": cycle(number).index(1.0)}
+    order = stored_order(len(keys), number)
+    return {
+        keys[k, frame[phase]]: draw_contours(label[:, :, z])
+        for phase, label in patient.labels.items()
+        for k, z in enumerate(order)
+        if label[:, :, z].any()
+    }
 
 
 def _mnms_code(number: int) -> str:

@@ -70,7 +70,7 @@ def make_patient(
     ----------
     cohort : str
         The cohort's name.
-    raw_format : {"acdc", "mnms", "nifti"}
+    raw_format : {"acdc", "mnms", "nifti", "cvi42"}
         Whose scanners the cohort has.
     index : int
         Number of the patient in the cohort, from 0.

@@ -26,6 +26,7 @@ class Scanner:
 SSFP = Tissues()
 SCANNERS = {
     "nifti": (Scanner("Siemens", SSFP, 1.55, 9, (136, 136), 0.55, 0.035, 0.25, 420),),
+    "cvi42": (Scanner("Siemens", SSFP, 1.55, 9, (136, 136), 0.55, 0.035, 0.25, 420),),
     "acdc": (
         Scanner("Siemens", replace(SSFP, myocardium=0.40, liver=0.42), 1.5, 10, (144, 136), 0.6, 0.045, 0.4, 260),
     ),

@@ -1,0 +1,69 @@
+"""Studies that are converted already: kept beside the outputs, and used again while their sources are unchanged."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+ROWS = "rows.json"
+
+
+def fingerprint(settings: object, files: Iterable[Path]) -> str:
+    """Digest of what a study is made from.
+
+    Parameters
+    ----------
+    settings : object
+        Whatever else decides the result; JSON.
+    files : iterable of Path
+        The source's files, of which path, size and time of change count; a missing one counts as missing.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for file in sorted(files):
+        try:
+            status = file.stat()
+            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        except OSError:
+            digest.update(f"{file}\0missing\0".encode())
+    return digest.hexdigest()
+
+
+def load_rows(folder: Path, made_from: str) -> list[dict] | None:
+    """Rows of cases.csv of a finished study, or None where there is none that was made from the same things."""
+    try:
+        kept = json.loads((folder / ROWS).read_text())
+    except (OSError, ValueError):
+        return None
+    return kept["rows"] if kept["made_from"] == made_from else None
+
+
+def save_rows(folder: Path, made_from: str, rows: list[dict]) -> None:
+    """Mark a study as finished; its files are in the folder already."""
+    partial = folder / f"{ROWS}.partial"
+    partial.write_text(json.dumps({"made_from": made_from, "rows": rows}, default=_plain))
+    partial.replace(folder / ROWS)
+
+
+def _plain(value: object) -> object:
+    """Python's own type of a NumPy scalar."""
+    return value.item()
+
+
+def link_files(sources: Iterable[Path], folder: Path) -> None:
+    """Give files a second name in a folder: a hard link, or a copy where the file system has none."""
+    for source in sources:
+        target = folder / source.name
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+
+
+def forget_others(store: Path, names: Collection[str]) -> None:
+    """Remove the studies that are not among the names."""
+    for folder in store.iterdir() if store.is_dir() else ():
+        if folder.name not in names:
+            shutil.rmtree(folder)
