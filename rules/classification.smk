@@ -41,10 +41,16 @@ rule train_classifier:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="60h",
+        # A resource, because a change of resources, unlike one of params, re-runs no training.
+        checkpoint_every=SETTINGS.classification.checkpoint_every,
     params:
-        training={**SETTINGS.classification.training(), "precision": SETTINGS.segmentation.precision},
+        training={
+            **SETTINGS.classification.training(),
+            "precision": SETTINGS.segmentation.precision,
+            "deterministic": SETTINGS.deterministic,
+        },
         seed=SETTINGS.seed,
         code=code_of("train_classifier"),
     script:
@@ -70,7 +76,7 @@ rule classify:
     threads: 4
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="2h",
     params:
         code=code_of("classify"),

@@ -1,5 +1,6 @@
 """Configuration, paths and input functions that the other rule files share."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ except InputError as fault:
     raise WorkflowError(str(fault)) from None
 
 RESULTS = Path(SETTINGS.results)
-PAPER = Path(workflow.basedir) / "resources/paper"
+PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"  # relative: a moved clone re-runs nothing
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
@@ -55,9 +56,11 @@ def is_demo(cohort):
 
 
 def raw_folder(wildcards):
-    """The raw folder, where there is one; its age does not count, what it holds does (raw_names)."""
+    """The raw folder, where there is one; a real one's age does not count, what it holds does (raw_names)."""
     folder = COHORTS[wildcards.cohort]["folder"]
-    return ancient(folder) if is_demo(wildcards.cohort) or Path(folder).is_dir() else []
+    if is_demo(wildcards.cohort):
+        return folder
+    return ancient(folder) if Path(folder).is_dir() else []
 
 
 def raw_names(wildcards):

@@ -18,7 +18,7 @@ if SETTINGS.demo:
             "../envs/convert.yaml"
         threads: 4
         resources:
-            mem_mb=4000,
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
             runtime="1h",
         params:
             format=lambda w: SETTINGS.cohorts[w.cohort].format,

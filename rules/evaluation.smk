@@ -23,7 +23,7 @@ rule score:
         "../envs/report.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime="1h",
     params:
         code=code_of("score"),

@@ -24,7 +24,7 @@ rule predict:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",
     params:
         approach=lambda w: SETTINGS.approaches[w.approach].model_dump(exclude={"title"}, exclude_none=True),

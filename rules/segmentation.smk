@@ -25,7 +25,7 @@ rule plan_segmentation:
         "../envs/train.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",
     params:
         plan=SETTINGS.segmentation.plan.model_dump(),
@@ -49,7 +49,7 @@ rule preprocess_segmentation:
         "../envs/train.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",
     params:
         code=code_of("preprocess_segmentation"),
@@ -76,11 +76,13 @@ rule train_segmenter:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="36h",
+        # A resource, because a change of resources, unlike one of params, re-runs no training.
+        checkpoint_every=SETTINGS.segmentation.checkpoint_every,
     params:
         policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
-        training=SETTINGS.segmentation.training(),
+        training={**SETTINGS.segmentation.training(), "deterministic": SETTINGS.deterministic},
         seed=SETTINGS.seed,
         code=code_of("train_segmenter"),
     script:

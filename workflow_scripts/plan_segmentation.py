@@ -3,15 +3,14 @@
 from cmrslices.job import job_log
 from cmrslices.segmentation.planning import plan_segmentation
 
-if __name__ == "__main__":  # nnU-Net's processes import this file again
-    with job_log(snakemake.log[0]):
-        plan_segmentation(
-            images=snakemake.input.images,
-            labels=snakemake.input.labels,
-            splits=snakemake.input.splits,
-            plan=snakemake.params.plan,
-            raw=snakemake.output.raw,
-            plans=snakemake.output.plans,
-            folds=snakemake.output.folds,
-            threads=snakemake.threads,
-        )
+with job_log(snakemake.log[0]):
+    plan_segmentation(
+        images=snakemake.input.images,
+        labels=snakemake.input.labels,
+        splits=snakemake.input.splits,
+        plan=snakemake.params.plan,
+        raw=snakemake.output.raw,
+        plans=snakemake.output.plans,
+        folds=snakemake.output.folds,
+        threads=snakemake.threads,
+    )

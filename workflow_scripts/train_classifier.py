@@ -13,7 +13,9 @@ with job_log(snakemake.log[0]):
         initial=snakemake.input.initial or None,
         training=snakemake.params.training,
         seed=snakemake.params.seed,
+        code=snakemake.params.code,
         threads=snakemake.threads,
+        checkpoint_every=snakemake.resources.checkpoint_every,
         weights=snakemake.output.weights,
         history=snakemake.output.history,
     )

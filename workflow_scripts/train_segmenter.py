@@ -9,10 +9,13 @@ with job_log(snakemake.log[0]):
         policy=snakemake.params.policy,
         training=snakemake.params.training,
         seed=snakemake.params.seed,
+        code=snakemake.params.code,
+        store=snakemake.input.store,
         plans=snakemake.input.plans,
         folds=snakemake.input.folds,
         dataset=snakemake.input.raw,
         slices=snakemake.input.slices,
         weights=snakemake.output.weights,
         threads=snakemake.threads,
+        checkpoint_every=snakemake.resources.checkpoint_every,
     )

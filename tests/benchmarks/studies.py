@@ -19,17 +19,24 @@ import numpy as np
 import pydicom
 
 from cmrslices.convert.cohort import convert_cohort
-from cmrslices.demo.dicom import MAKERS
+from cmrslices.demo import exam
 from cmrslices.demo.cohorts import CONTRACTIONS
+from cmrslices.demo.dicom import MAKERS
 from cmrslices.demo.layouts import write_cvi42
 from cmrslices.demo.patients import make_patient
 from report import arguments, report
+
+FRAMES = 30
 
 PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
 
 
 def write_studies(folder: Path, studies: int) -> None:
     """Write as many patient folders as there are studies, with a study of each maker in turn."""
+    # A clinic's cine has more frames than the demo's.
+    exam.CONTRACTION = tuple(
+        1 - abs(1 - frame / (FRAMES // 3)) if frame < FRAMES // 2 else 0.1 for frame in range(FRAMES)
+    )
     make = functools.partial(make_patient, "bench", "cvi42", seed=0, contractions=CONTRACTIONS["cvi42"])
     write_cvi42((make(number) for number in range(len(MAKERS))), folder / "makers")
     originals = itertools.cycle(sorted((folder / "makers").iterdir()))

@@ -10,8 +10,9 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cmrslices.classification import networks
-from cmrslices.classification.images import field_of_view, read_slices
-from cmrslices.classification.inference import classify, preprocessed
+from cmrslices.classification.images import read_slices
+from cmrslices.classification.inference import classify, read_case
+from cmrslices.errors import InputError
 from cmrslices.labels import SLICE_CLASSES
 
 RESAMPLING = "resample_data_or_seg_to_shape"
@@ -73,8 +74,7 @@ def cohort(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def probabilities(cohort):
+def classified(cohort):
     """What `classify` writes for the cohort."""
     classify(
         weights=cohort / "weights.pth",
@@ -86,6 +86,11 @@ def probabilities(cohort):
         probabilities=cohort / "probabilities.csv",
     )
     return pd.read_csv(cohort / "probabilities.csv")
+
+
+@pytest.fixture
+def probabilities(cohort):
+    return classified(cohort)
 
 
 def test_every_slice_of_validation_and_test_cases_has_a_row(probabilities):
@@ -103,6 +108,13 @@ def test_an_all_zero_slice_at_the_end_is_non_cardiac(probabilities):
     assert (probabilities.loc[probabilities["slice"].isin([1, 2, 3]), "non-cardiac"] < 1).all()
 
 
+def test_a_case_is_classified_the_same_whatever_cases_are_beside_it(cohort, probabilities):
+    table = pd.read_csv(cohort / "splits.csv")
+    table[table["case"] == "c_p2_ED"].to_csv(cohort / "splits.csv", index=False)
+    together = probabilities[probabilities["case"] == "c_p2_ED"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(classified(cohort), together, atol=2e-6)
+
+
 def test_inference_sees_what_training_sees(cohort):
     manager = PlansManager(str(cohort / "plans.json"))
     configuration = manager.get_configuration("2d")
@@ -118,7 +130,11 @@ def test_inference_sees_what_training_sees(cohort):
     )
     regions = pd.DataFrame({"case": "c_p1_ED", "slice": range(5), "region": "middle"})
     trained_on = read_slices(store, ["c_p1_ED"], regions, side_mm=40, size_px=32).images
-    unseen = preprocessed(["c_p1_ED"], cohort / "images", cohort / "plans.json", cohort / "dataset.json")
-    _, image, properties = next(iter(unseen))
-    seen = field_of_view(image, properties, 40, 32)
-    assert torch.equal(trained_on, seen.half())
+    unseen = read_case(cohort / "images/c_p1_ED_0000.nii.gz", "c_p1_ED", manager, DATASET, 40, 32)
+    assert torch.equal(trained_on, unseen.slices.half())
+
+
+def test_an_image_that_cannot_be_read_is_named(cohort):
+    (cohort / "images/c_p2_ED_0000.nii.gz").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"c_p2_ED_0000\.nii\.gz: cannot be read"):
+        classified(cohort)

@@ -2,55 +2,19 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+from tiny_classification import CASES, arguments, make_inputs
 
 from cmrslices.classification import training as module
-from cmrslices.classification.checkpoints import Checkpoint
 from cmrslices.classification.training import best_epoch, loss_weights, train_classifier
 from cmrslices.errors import InputError
-from cmrslices.labels import SLICE_CLASSES
-
-SETTINGS = {
-    "epochs": 4,
-    "batch_size": 5,
-    "learning_rate": 0.001,
-    "loss_weights": "none",
-    "field_of_view_mm": 64.0,
-    "image_size_px": 32,
-    "checkpoint_every": 2,
-    "precision": "fp32",
-}
-CASES = [f"patient{number}_ED" for number in range(8)]
-SIZES = {"chunks": (1, 1, 32, 32), "blocks": (1, 1, 32, 32)}
-
-
-def disc(radius):
-    return (np.hypot(*np.meshgrid(np.arange(32) - 15.5, np.arange(32) - 15.5)) < radius).astype(np.float32)
 
 
 @pytest.fixture
 def inputs(tmp_path):
-    """A store of eight cases, each with one slice per class: a disc whose radius tells the class."""
-    cases = tmp_path / "store/2d"
-    cases.mkdir(parents=True)
-    stack = np.stack([disc(radius) * 3 for radius in (0, 13, 9, 4)])[None]
-    properties = {
-        "spacing": [10, 2, 2],
-        "shape_before_cropping": (4, 32, 32),
-        "bbox_used_for_cropping": [[0, 4], [0, 32], [0, 32]],
-    }
-    for number, case in enumerate(CASES):
-        noise = np.random.default_rng(number).normal(scale=0.1, size=stack.shape)
-        image = (stack + noise).astype(np.float32)
-        nnUNetDatasetBlosc2.save_case(image, np.zeros_like(image), properties, str(cases / case), **SIZES)
-    rows = [(case, index, region) for case in CASES for index, region in enumerate(SLICE_CLASSES)]
-    pd.DataFrame(rows, columns=["case", "slice", "region"]).to_csv(tmp_path / "slices.csv", index=False)
-    (tmp_path / "folds.json").write_text(json.dumps([{"train": CASES[:5], "val": CASES[5:]}]))
-    (tmp_path / "plans.json").write_text("{}")
+    make_inputs(tmp_path)
     return tmp_path
 
 
@@ -58,23 +22,10 @@ def inputs(tmp_path):
 def train(inputs):
     """Train in a folder of its own; return the folder."""
 
-    def run(name, seed=1, network="mobilenet_v3_small", **changes):
-        folder = inputs / name
-        folder.mkdir(exist_ok=True)
-        train_classifier(
-            network=network,
-            store=inputs / "store",
-            plans=inputs / "plans.json",
-            folds=inputs / "folds.json",
-            slices=inputs / "slices.csv",
-            initial=None,
-            training=SETTINGS | changes,
-            seed=seed,
-            threads=1,
-            weights=folder / "weights.pth",
-            history=folder / "history.csv",
-        )
-        return folder
+    def run(name, **changes):
+        (inputs / name).mkdir(exist_ok=True)
+        train_classifier(**arguments(inputs, name, **changes))
+        return inputs / name
 
     return run
 
@@ -86,7 +37,7 @@ def killed_in_epoch(monkeypatch):
 
     def arrange(epoch):
         def stopping(*arguments):
-            if arguments[-1][1] == epoch:
+            if arguments[6][1] == epoch:
                 raise KeyboardInterrupt
             return train_epoch(*arguments)
 
@@ -150,21 +101,7 @@ def test_a_checkpoint_made_under_other_settings_is_set_aside(train, killed_in_ep
 
 
 def test_the_checkpoint_goes_when_the_training_ends(train):
-    assert sorted(file.name for file in train("run").iterdir()) == ["history.csv", "weights.pth"]
-
-
-def test_a_checkpoint_that_fails_to_be_written_leaves_the_last_one(tmp_path, monkeypatch):
-    checkpoint = Checkpoint(tmp_path / "checkpoint.pth", "same")
-    checkpoint.save({"epoch": 1})
-
-    def full_disk(content, file):
-        file.write_bytes(b"half")
-        raise OSError
-
-    monkeypatch.setattr(torch, "save", full_disk)
-    with pytest.raises(OSError):
-        checkpoint.save({"epoch": 2})
-    assert checkpoint.load() == {"epoch": 1}
+    assert sorted(file.name for file in train("run").iterdir()) == ["history.csv", "weights.pth", "weights_kept.pth"]
 
 
 def test_the_best_epoch_is_the_most_accurate_and_among_equals_the_one_of_lowest_loss():

@@ -71,7 +71,9 @@ def test_open_contours_count():
 
 def test_one_contoured_time_is_a_fault_that_names_it():
     contours = without(without(without(heart(), ENDO, times=[ES]), EPI, times=[ES]), RV, times=[ES])
-    expected = "ED and ES are needed, but the contoured times are 1: time index 1 in 10 slices; contour all slices at both"
+    expected = (
+        "ED and ES are needed, but the contoured times are 1: time index 1 in 10 slices; contour all slices at both"
+    )
     with pytest.raises(InputError, match=expected):
         find_phases(contours)
 

@@ -3,17 +3,20 @@
 import re
 import shutil
 from itertools import chain
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from clinic import CANON, GE, PHILIPS_ENHANCED, SPACING_MM, Exam, small_patient, write_clinic
+from clinic import CANON, GE, PHILIPS_ENHANCED, SPACING_MM, Exam, small_patient, uid_of, write_clinic
 from raw_cohorts import convert_to
+from shapely import Polygon
 
 from cmrslices.convert.cvi42 import study
 from cmrslices.demo.layouts import short_axis_affine
+from cmrslices.demo.workspace import write_workspace
 from cmrslices.errors import InputError
 from cmrslices.labels import LABELS, PHASES
 
@@ -166,7 +169,8 @@ def test_a_missing_slice_in_the_middle(exam, fault_of):
         exam.forget(file)
         file.unlink()
     assert re.search(
-        r"1 slice missing between slice indices 2 \(DICOM/\S+\) and 3 \(DICOM/\S+\): 16 mm apart, .*; export all", fault_of()
+        r"1 slice missing between slice indices 2 \(DICOM/\S+\) and 3 \(DICOM/\S+\): 16 mm apart, .*; export all",
+        fault_of(),
     )
 
 
@@ -236,7 +240,9 @@ def test_a_workspace_that_is_no_xml(exam, fault_of):
 def test_one_contoured_frame(exam, fault_of):
     for _, late in exam.contoured():
         exam.forget(late)
-    assert re.search(r"workspace.cvi42wsx: ED and ES .* the contoured times are 1: .*; contour all slices at both", fault_of())
+    assert re.search(
+        r"workspace.cvi42wsx: ED and ES .* the contoured times are 1: .*; contour all slices at both", fault_of()
+    )
 
 
 def test_three_contoured_frames(exam, fault_of):
@@ -245,7 +251,7 @@ def test_three_contoured_frames(exam, fault_of):
     stray = next(file for file in times if file not in exam.contoured()[2])
     exam.rewrite(f'"{pydicom.dcmread(early).SOPInstanceUID}"', f'"{pydicom.dcmread(stray).SOPInstanceUID}"')
     assert re.search(
-        r"workspace.cvi42wsx: ED and ES .* the contoured times are 3: .* in slice index \d only.*; delete the stray contours",
+        r"workspace.cvi42wsx: ED and ES .* the contoured times are 3: .* in slice index \d only.*; delete the stray",
         fault_of(),
     )
 
@@ -283,3 +289,52 @@ def test_a_study_at_fault_does_not_end_the_others(clinic, tmp_path):
         convert_to(tmp_path / "out", {"format": "cvi42", "folder": str(tmp_path / "raw")})
     assert str(fault.value).startswith("2 faults found:")
     assert len(list((tmp_path / "out_finished").iterdir())) == 5
+
+
+SUNNYBROOK = Path(__file__).parents[3] / "shared/data/SCD"
+
+
+def sunnybrook_contours(files):
+    """The real LV contours by image; where there are none, stand-ins for the epicardium at ES and the RV."""
+    drawn = {}
+    for kind, suffix in (("saendocardialContour", "endo"), ("saepicardialContour", "epi")):
+        for path in sorted(SUNNYBROOK.glob(f"*-{suffix}/*.txt")):
+            drawn.setdefault(files[int(path.name.split("-")[2])], {})[kind] = np.loadtxt(path)
+    stand_ins = {}
+    for image, contours in drawn.items():
+        cavity = contours["saendocardialContour"]
+        centre = cavity.mean(axis=0)
+        stand_ins[image] = {"saepicardialContour": centre + 1.5 * (cavity - centre), **contours}
+        stand_ins[image]["sarvendocardialContour"] = cavity - (60, 0)
+    return drawn, stand_ins
+
+
+def test_the_real_series_converts_with_its_contours(tmp_path):
+    if not SUNNYBROOK.is_dir():
+        pytest.skip(f"the real data are absent: no folder {SUNNYBROOK}")
+    (series,) = (folder for folder in SUNNYBROOK.iterdir() if folder.is_dir() and "-" not in folder.name)
+    shutil.copytree(series, tmp_path / "raw/P1")
+    uids = {int(path.stem): uid_of(path) for path in (tmp_path / "raw/P1").iterdir()}
+    drawn, contours = sunnybrook_contours(uids)
+    write_workspace(tmp_path / "raw/P1/p1.cvi42wsx", contours, {})
+    out = convert_to(tmp_path / "out", {"format": "cvi42", "folder": str(tmp_path / "raw")})
+
+    assert cases(out)["stack"].str.startswith("12 slices x 20 frames of 1 of 1 series").all()
+    times = {uid: (instance - 1) % 20 for instance, uid in uids.items()}
+    errors = []
+    for phase in PHASES:
+        label = voxels(out, "labels", f"demo_P1_{phase}")
+        assert label.shape[2] == 12
+        frame = cases(out).loc[f"demo_P1_{phase}", "frame"]
+        of_phase = [uid for uid in drawn if times[uid] == frame]
+        found = {value: sorted((label == value).sum(axis=(0, 1))) for value in (LABELS["LVBP"], LABELS["LVM"])}
+        cavity = sorted(Polygon(drawn[uid]["saendocardialContour"]).area for uid in of_phase)
+        errors += (np.array([area for area in found[LABELS["LVBP"]] if area]) / cavity - 1).tolist()
+        wall = sorted(
+            Polygon(contours[uid]["saepicardialContour"]).area - Polygon(contours[uid]["saendocardialContour"]).area
+            for uid in of_phase
+        )
+        errors += (np.array([area for area in found[LABELS["LVM"]] if area]) / wall - 1).tolist()
+    assert len(errors) == 4 * 9
+    assert np.abs(errors).mean() < 0.01
+    assert np.abs(errors).max() < 0.02

@@ -6,13 +6,19 @@ import pytest
 import SimpleITK as sitk
 
 from cmrslices.errors import InputError
-from cmrslices.evaluation.scores import read_scores, score_case, score_cohort
+from cmrslices.evaluation.scores import count_pixels, read_scores, score_cohort, score_slices
 from cmrslices.labels import LABELS
 
 
 def label_map(*slices):
     """A case with one row of pixels per slice."""
     return np.array(slices, dtype=np.uint8)[:, None, :]
+
+
+def score_case(prediction, reference, pixel_area_mm2):
+    pixels = count_pixels(prediction, reference)
+    scores = score_slices(pixels, np.full(len(pixels), pixel_area_mm2))
+    return scores.assign(slice=np.repeat(np.arange(len(pixels)), len(LABELS)))
 
 
 def row(table, slice_index, label):
@@ -64,6 +70,15 @@ def test_dsc_agrees_with_nnunet(seed):
         # nnU-Net scores a false positive 0; here it is reported apart, so the DSC is undefined.
         expected = 2 * tp / (2 * tp + fp + fn) if tp + fn else np.nan
         np.testing.assert_equal(ours["dsc"], expected)
+
+
+def test_pixels_are_counted_in_the_reference_the_prediction_and_both():
+    pixels = count_pixels(label_map([1, 1, 2, 0]), label_map([1, 2, 2, 2]))
+    assert pixels.tolist() == [[[1, 2, 1], [3, 1, 1], [0, 0, 0]]]
+
+
+def test_a_case_without_any_label_has_no_pixels():
+    assert count_pixels(label_map([0, 0], [0, 0]), label_map([0, 0], [0, 0])).tolist() == [[[0, 0, 0]] * 3] * 2
 
 
 @pytest.fixture
@@ -143,6 +158,44 @@ def test_an_unknown_label_value_names_the_case(cohort):
     write_image(cohort / "predictions/c_007_ED.nii.gz", label_map([0, 0, 0, 0], [1, 2, 7, 0]))
     with pytest.raises(InputError, match=r"c_007_ED: .* label values \[7\]"):
         score(cohort)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_label_maps_of_any_type_score_alike(cohort, dtype):
+    score(cohort)
+    expected = (cohort / "scores.csv").read_bytes()
+    for path in cohort.glob("predictions/*.nii.gz"):
+        write_image(path, sitk.GetArrayFromImage(sitk.ReadImage(path)).astype(dtype))
+    score(cohort)
+    assert (cohort / "scores.csv").read_bytes() == expected
+
+
+@pytest.mark.parametrize("value", [-1, 1.5])
+def test_a_value_between_or_below_the_labels_names_the_case(cohort, value):
+    write_image(cohort / "predictions/c_007_ED.nii.gz", label_map([0] * 4, [1] * 4).astype(np.float32) * value)
+    with pytest.raises(InputError, match=rf"c_007_ED: .* label values \[{value}"):
+        score(cohort)
+
+
+def test_a_cohort_is_written_to_the_byte(cohort):
+    prediction = label_map([3, 0, 0, 0], [1, 1, 3, 0])
+    write_image(cohort / "predictions/c_007_ES.nii.gz", prediction)
+    score(cohort)
+    assert (cohort / "scores.csv").read_text().splitlines() == [
+        "cohort,approach,case,patient,phase,slice,region,position,label,reference_mm2,predicted_mm2,dsc",
+        "c,baseline,c_007_ED,007,ED,0,non-cardiac,,LVBP,0.0,0.0,",
+        "c,baseline,c_007_ED,007,ED,0,non-cardiac,,LVM,0.0,0.0,",
+        "c,baseline,c_007_ED,007,ED,0,non-cardiac,,RVBP,0.0,0.0,",
+        "c,baseline,c_007_ED,007,ED,1,middle,0.5,LVBP,2.0,2.0,1.0",
+        "c,baseline,c_007_ED,007,ED,1,middle,0.5,LVM,2.0,2.0,1.0",
+        "c,baseline,c_007_ED,007,ED,1,middle,0.5,RVBP,2.0,2.0,1.0",
+        "c,baseline,c_007_ES,007,ES,0,non-cardiac,,LVBP,0.0,0.0,",
+        "c,baseline,c_007_ES,007,ES,0,non-cardiac,,LVM,0.0,0.0,",
+        "c,baseline,c_007_ES,007,ES,0,non-cardiac,,RVBP,0.0,2.0,",
+        "c,baseline,c_007_ES,007,ES,1,middle,0.5,LVBP,2.0,4.0,0.6666666666666666",
+        "c,baseline,c_007_ES,007,ES,1,middle,0.5,LVM,2.0,0.0,0.0",
+        "c,baseline,c_007_ES,007,ES,1,middle,0.5,RVBP,2.0,2.0,1.0",
+    ]
 
 
 def test_slices_that_do_not_fit_the_label_map_name_the_case(cohort):

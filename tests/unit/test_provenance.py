@@ -16,16 +16,14 @@ def project(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from cmrslices.outer import f\n\nf()\n")
     monkeypatch.setattr(provenance, "LIBRARY", package)
-    provenance._code.cache_clear()
-    provenance._imported_files.cache_clear()
+    provenance._read.cache_clear()
     return script, package
 
 
 def digest_after(project, file, text):
     script, package = project
     (package / file).write_text(text)
-    provenance._code.cache_clear()
-    provenance._imported_files.cache_clear()
+    provenance._read.cache_clear()
     return provenance.code_digest(script)
 
 

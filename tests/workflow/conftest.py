@@ -1,18 +1,55 @@
 """Snakemake, run as a user runs it, in a folder of its own."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from forks import Snakemake
 
 ROOT = Path(__file__).parents[2]
+PROJECT = ("Snakefile", "config.yaml", "rules", "envs", "report", "resources", "workflow_scripts")
+PROFILES = ("profiles", "slurm", "demo", "public")
+
+TINY = {
+    "results": "results",
+    "cohorts": {
+        "nhs": {"folder": "raw/nhs"},
+        "mnms": {"folder": "raw/mnms"},
+        "acdc": {"folder": "raw/acdc"},
+    },
+    "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
+    "segmentation": {
+        "epochs": 1,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "batch_size": 2,
+        "mirroring": False,
+        "plan": {"spacing_mm": [4.0, 4.0], "patch_size_px": [32, 32], "features": [4, 8, 8]},
+    },
+    "classification": {
+        "networks": {
+            "alexnet": None,
+            "densenet121": None,
+            "mobilenet_v2": None,
+            "resnet18": None,
+            "vgg11_bn": None,
+        },
+        "epochs": 1,
+        "initial_weights": "none",
+        "image_size_px": 32,
+        "field_of_view_mm": 200.0,
+    },
+}
+DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
 
 
 class Workflow:
-    """The project's Snakefile in a working directory with an overlay of its configuration.
+    """A project's Snakefile in a working directory, with an overlay of its configuration.
 
     Parameters
     ----------
@@ -20,31 +57,58 @@ class Workflow:
         The working directory.
     overlay : dict
         Laid over `config.yaml`.
+    project : path
+        Folder of the Snakefile; calls are made from there.
     """
 
-    def __init__(self, folder, overlay=None):
+    def __init__(self, folder, overlay=None, project=ROOT):
         self.folder = Path(folder)
         self.overlay = overlay or {}
+        self.project = Path(project)
 
     def run(self, *arguments, **changes):
         """Run snakemake; `changes` are laid over the overlay."""
-        file = self.folder / "overlay.yaml"
-        file.write_text(yaml.safe_dump(merged(self.overlay, changes)))
-        command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "-d", self.folder]
-        command += ["--configfile", file, "--nocolor", *arguments]
+        command = [sys.executable, "-m", "snakemake", *self._arguments(arguments, changes)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        return subprocess.run(command, cwd=self.project, env=environment, capture_output=True, text=True)
 
     def planned(self, *arguments, **changes):
         """Rule to number of jobs that a dry run lists."""
         answer = self.run("-n", *arguments, **changes)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        text = answer.stdout + answer.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = text.split("Job stats:")[-1].split("total")[0]
-        rows = [line.split() for line in table.splitlines() if len(line.split()) == 2]
-        return {name: int(count) for name, count in rows if count.isdigit() and name != "all"}
+        return job_counts(answer.returncode, answer.stdout + answer.stderr)
+
+    def _arguments(self, arguments, changes):
+        file = self.folder / "overlay.yaml"
+        file.write_text(yaml.safe_dump(merged(self.overlay, changes)))
+        return ["-s", self.project / "Snakefile", "-d", self.folder, "--configfile", file, "--nocolor", *arguments]
+
+
+class ForkedWorkflow(Workflow):
+    """The same with quick dry runs.
+
+    Parameters
+    ----------
+    snakemake : Snakemake
+        The process that runs them.
+    """
+
+    def __init__(self, folder, overlay, project, snakemake):
+        super().__init__(folder, overlay, project)
+        self.snakemake = snakemake
+
+    def planned(self, *arguments, **changes):
+        """Rule to number of jobs that a dry run lists."""
+        return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
+
+
+def job_counts(status, text):
+    """Rule to number of jobs in what a dry run printed."""
+    assert status == 0, text
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[-1].split("total")[0]
+    rows = [line.split() for line in table.splitlines() if len(line.split()) == 2]
+    return {name: int(count) for name, count in rows if count.isdigit() and name != "all"}
 
 
 def merged(base, top):
@@ -60,3 +124,45 @@ def merged(base, top):
 def workflow(tmp_path):
     """The default configuration, in an empty folder."""
     return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id):
+    """A copy of the project after a complete run at a tiny size; read it only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base / "finished" if worker_id == "master" else base.parent / "finished"
+    with Path(f"{shared}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker makes it, the others wait
+        if not shared.exists():
+            making = shared.with_name("making")
+            shutil.rmtree(making, ignore_errors=True)
+            make_finished(making)
+            making.rename(shared)
+    return Workflow(shared, TINY, project=shared)
+
+
+def make_finished(folder):
+    """Copy the project and run it there: first the raw cohorts, then everything on them."""
+    ignored = shutil.ignore_patterns("__pycache__", ".snakemake")
+    for name in (*PROJECT, *PROFILES):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        elif (ROOT / name).exists():
+            folder.mkdir(exist_ok=True)
+            shutil.copy2(ROOT / name, folder)
+    workflow = Workflow(folder, TINY, project=folder)
+    raw = workflow.run("--cores", "2", *(f"raw/{cohort}" for cohort in DEMO["patients"]), demo=DEMO)
+    assert raw.returncode == 0, raw.stderr[-5000:]
+    answer = workflow.run("--cores", "2", "--set-threads", "train_segmenter=1", "predict=1")
+    assert answer.returncode == 0, answer.stderr[-5000:]
+
+
+@pytest.fixture(scope="session")
+def changeable(finished, tmp_path_factory):
+    """A copy of the finished run whose files a test may change, with quick dry runs; put them back."""
+    folder = tmp_path_factory.mktemp("reruns")
+    project = folder / "project"
+    shutil.copytree(finished.folder, project, symlinks=True)
+    snakemake = Snakemake(folder / "answer.txt")
+    yield ForkedWorkflow(project, TINY, project, snakemake)
+    snakemake.close()

@@ -1,6 +1,7 @@
 """The device that a job computes on, and its numerical precision."""
 
 import contextlib
+import os
 from typing import Literal
 
 import torch
@@ -11,6 +12,27 @@ Precision = Literal["auto", "fp32", "bf16"]
 def best_device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def compute_deterministically(device: torch.device, deterministic: bool) -> None:
+    """Choose the GPU's algorithms by whether two runs give the same bits; to be called before anything is computed.
+
+    A CPU does so anyway. Where torch has no such algorithm it warns: the value of the segmenters' cross-entropy (not
+    its gradient), and the gradient of the adaptive pooling in AlexNet and VGG.
+
+    Parameters
+    ----------
+    device : torch.device
+        Nothing is changed on a CPU.
+    deterministic : bool
+        Slower where True. torch's defaults where False.
+    """
+    if device.type == "cpu" or not deterministic:
+        return
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def lowered_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:

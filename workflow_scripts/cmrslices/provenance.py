@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -31,7 +32,7 @@ def code_digest(script: str | Path) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_reachable(Path(script).resolve())):
-        digest.update(_code(path).encode())
+        digest.update(_read(path).digest)
     return digest.hexdigest()[:16]
 
 
@@ -41,19 +42,33 @@ def _reachable(script: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imported_files(path))
+            waiting.extend(_read(path).imported)
     return found
 
 
+class _Source(NamedTuple):
+    digest: bytes
+    imported: tuple[Path, ...]
+
+
 @functools.cache
-def _imported_files(path: Path) -> tuple[Path, ...]:
+def _read(path: Path) -> _Source:
+    """Digest of a file's code without comments and docstrings, and the library files that it imports."""
+    tree = ast.parse(path.read_bytes())
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(body := getattr(node, "body", None), list):
+            node.body = [line for line in body if not _is_text(line)]
+    return _Source(hashlib.sha256(ast.dump(tree).encode()).digest(), _library_files(names))
+
+
+def _library_files(names: set[str]) -> tuple[Path, ...]:
+    """Files that an import of these dotted names runs: each module, and the packages around it."""
     candidates = set()
     for name in names:
         parts = name.split(".")
@@ -63,16 +78,6 @@ def _imported_files(path: Path) -> tuple[Path, ...]:
             stem = LIBRARY.parent.joinpath(*parts[:depth])
             candidates |= {stem.with_suffix(".py"), stem / "__init__.py"}
     return tuple(sorted(file for file in candidates if file.is_file()))
-
-
-@functools.cache
-def _code(path: Path) -> str:
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [line for line in body if not _is_text(line)]
-    return ast.dump(tree)
 
 
 def _is_text(line: ast.stmt) -> bool:

@@ -1,11 +1,10 @@
 """Slice regions from the reference labels (paper, section 3: 20/60/20 of the labelled slices)."""
 
-import functools
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
+import SimpleITK as sitk
 
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
 from cmrslices.parallel import map_progress
@@ -42,29 +41,23 @@ def slice_regions(labelled: np.ndarray, base: float = 0.2, apex: float = 0.2) ->
     return regions, positions
 
 
-def case_slices(path: Path, base: float, apex: float) -> pd.DataFrame:
-    """Region, position and labelled areas of each slice of one case.
+def labelled_areas(path: str | Path) -> np.ndarray:
+    """Area of each label in each slice of one case.
 
     Parameters
     ----------
-    path : Path
+    path : path
         Label file, slice 0 at the base.
-    base, apex : float
-        As in `slice_regions`.
 
     Returns
     -------
-    DataFrame
-        Columns slice, region, position, LVBP_mm2, LVM_mm2, RVBP_mm2.
+    (slices, labels) array of float
+        In mm², in the order of `LABELS`.
     """
-    file = nib.load(path)
-    label = np.asanyarray(file.dataobj)
-    pixel_mm2 = float(np.prod(file.header.get_zooms()[:2], dtype=float))
-    regions, positions = slice_regions(label.any(axis=(0, 1)), base, apex)
-    table = pd.DataFrame({"slice": np.arange(len(regions)), "region": regions, "position": positions.round(6)})
-    for name, value in LABELS.items():
-        table[f"{name}_mm2"] = ((label == value).sum(axis=(0, 1)) * pixel_mm2).round(3)
-    return table
+    image = sitk.ReadImage(path, imageIO="NiftiImageIO")
+    label = sitk.GetArrayViewFromImage(image)
+    pixels = [[np.count_nonzero(mask) for mask in label == value] for value in LABELS.values()]
+    return np.transpose(pixels) * float(np.prod(image.GetSpacing()[:2]))
 
 
 def assign_regions(cases: str, labels: str, slices: str, base: float, apex: float, threads: int) -> None:
@@ -77,7 +70,7 @@ def assign_regions(cases: str, labels: str, slices: str, base: float, apex: floa
     labels : path
         Folder of its label files.
     slices : path
-        The table to write: case, patient, phase and the columns of `case_slices`.
+        The table to write: case, patient, phase, slice, region, position, and a column {label}_mm2 per label.
     base, apex : float
         As in `slice_regions`.
     threads : int
@@ -85,8 +78,13 @@ def assign_regions(cases: str, labels: str, slices: str, base: float, apex: floa
     """
     converted = pd.read_csv(cases, dtype={"patient": str}).query("not excluded").sort_values("case")
     paths = [Path(labels) / f"{case}.nii.gz" for case in converted["case"]]
-    tables = map_progress(functools.partial(case_slices, base=base, apex=apex), paths, threads, unit="case")
-    table = pd.concat(dict(zip(converted["case"], tables, strict=True)), names=["case"]).reset_index("case")
-    table = converted[["case", "patient", "phase"]].merge(table, on="case")
+    areas_mm2 = list(map_progress(labelled_areas, paths, threads, unit="case"))
+    counts = [len(areas) for areas in areas_mm2]
+    regions, positions = zip(*(slice_regions(areas.any(axis=1), base, apex) for areas in areas_mm2), strict=True)
+    table = converted[["case", "patient", "phase"]].loc[converted.index.repeat(counts)].reset_index(drop=True)
+    table["slice"] = np.concatenate([np.arange(count) for count in counts])
+    table["region"] = np.concatenate(regions)
+    table["position"] = np.concatenate(positions).round(6)
+    table[[f"{name}_mm2" for name in LABELS]] = np.concatenate(areas_mm2).round(3)
     table.to_csv(slices, index=False)
     print(table["region"].value_counts().to_string())

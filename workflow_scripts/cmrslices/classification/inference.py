@@ -1,18 +1,32 @@
 """Region probabilities of the slices of unseen cases."""
 
-from collections.abc import Iterator
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
+from tqdm import tqdm
 
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view, kept_slices
 from cmrslices.devices import best_device
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
+from cmrslices.preprocessing import preprocess, read_ahead
+
+SLICES_PER_PASS = 32
+
+
+class UnseenCase(NamedTuple):
+    """A case's slices ``(n, 1, size, size)`` but those that nnU-Net cropped away, and where they lie in the stack."""
+
+    name: str
+    slices: torch.Tensor
+    kept: range
+    length: int
 
 
 def classify(
@@ -25,7 +39,9 @@ def classify(
     threads: int,
     probabilities: str | Path,
 ) -> None:
-    """Classify every slice of a cohort's validation and test cases, one case at a time.
+    """Classify every slice of a cohort's validation and test cases.
+
+    Cases are read by threads while the ones before are classified.
 
     Parameters
     ----------
@@ -48,41 +64,49 @@ def classify(
     model.load_state_dict(trained["state_dict"])
     model.to(best_device()).eval()
     table = pd.read_csv(splits, dtype={"case": str})
-    cases = table.loc[table["split"].isin(["validation", "test"]), "case"].sort_values()
-    rows = []
-    for case, image, properties in preprocessed(cases, Path(images), plans, dataset):
-        found = classify_case(model, image, properties, trained["field_of_view_mm"], trained["image_size_px"])
-        rows.append(found.assign(case=case).rename_axis("slice").reset_index())
-    result = pd.concat(rows) if rows else pd.DataFrame(columns=["case", "slice", *SLICE_CLASSES])
+    cases = sorted(table.loc[table["split"].isin(["validation", "test"]), "case"])
+    manager = PlansManager(str(plans))
+    description = json.loads(Path(dataset).read_text())
+
+    def read(case: str) -> UnseenCase:
+        image = Path(images) / f"{case}_0000.nii.gz"
+        return read_case(image, case, manager, description, trained["field_of_view_mm"], trained["image_size_px"])
+
+    found = []
+    with ThreadPoolExecutor(threads) as pool, tqdm(total=len(cases), unit="case") as done:
+        for group in read_ahead(read, cases, pool):
+            found += classify_cases(model, group)
+            done.update(len(group))
+    result = pd.concat(found) if found else pd.DataFrame(columns=["case", "slice", *SLICE_CLASSES])
     result.to_csv(probabilities, index=False, columns=["case", "slice", *SLICE_CLASSES], float_format="%.6f")
 
 
-def preprocessed(
-    cases: pd.Series, images: Path, plans: str | Path, dataset: str | Path
-) -> Iterator[tuple[str, np.ndarray, dict]]:
-    """Yield each case with its image ``(1, z, y, x)`` and properties, as nnU-Net's 2D configuration makes them."""
-    manager = PlansManager(str(plans))
-    configuration = manager.get_configuration("2d")
-    preprocessor = configuration.preprocessor_class(verbose=False)
-    for case in cases:
-        file = str(images / f"{case}_0000.nii.gz")
-        image, _, properties = preprocessor.run_case([file], None, manager, configuration, str(dataset))
-        yield case, image, properties
+def read_case(image: Path, case: str, plans: PlansManager, dataset: dict, side_mm: float, size_px: int) -> UnseenCase:
+    """Read a case, preprocessed as nnU-Net's 2D configuration does, and cut its slices to the classifier's view."""
+    data, properties = preprocess(image, plans, plans.get_configuration("2d"), dataset)
+    slices = field_of_view(data, properties, side_mm, size_px)
+    return UnseenCase(case, slices, kept_slices(properties), properties["shape_before_cropping"][0])
 
 
 @torch.inference_mode()
-def classify_case(model: nn.Module, image: np.ndarray, properties: dict, side_mm: float, size_px: int) -> pd.DataFrame:
-    """Class probabilities of all slices of a case.
+def classify_cases(model: nn.Module, cases: list[UnseenCase]) -> list[pd.DataFrame]:
+    """Class probabilities of all slices of some cases.
 
     Returns
     -------
-    DataFrame
-        A row per slice of the original stack and a column per entry of `SLICE_CLASSES`.
-        Slices that nnU-Net cropped away are all zero and so non-cardiac.
+    list of DataFrame
+        Of each case ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`, a row per slice of the original
+        stack. Slices that nnU-Net cropped away are non-cardiac.
     """
     device = next(model.parameters()).device
-    table = pd.DataFrame(0.0, index=range(properties["shape_before_cropping"][0]), columns=list(SLICE_CLASSES))
+    passes = torch.cat([case.slices for case in cases]).split(SLICES_PER_PASS)
+    logits = torch.cat([networks.classify_grey(model, slices.to(device)) for slices in passes])
+    probabilities = logits.softmax(dim=1).cpu().split([len(case.slices) for case in cases])
+    return [_table(case, of_case) for case, of_case in zip(cases, probabilities, strict=True)]
+
+
+def _table(case: UnseenCase, probabilities: torch.Tensor) -> pd.DataFrame:
+    table = pd.DataFrame(0.0, index=range(case.length), columns=list(SLICE_CLASSES))
     table[NON_CARDIAC] = 1.0
-    slices = field_of_view(image, properties, side_mm, size_px).to(device)
-    table.loc[list(kept_slices(properties))] = networks.classify_grey(model, slices).softmax(dim=1).cpu().numpy()
-    return table
+    table.loc[list(case.kept)] = probabilities.numpy()
+    return table.assign(case=case.name).rename_axis("slice").reset_index()

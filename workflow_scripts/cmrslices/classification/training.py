@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,18 +13,20 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
+from cmrslices.checkpoints import Checkpoint, Result, fingerprint, save_whole
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
-from cmrslices.classification.checkpoints import Checkpoint, fingerprint, save_whole
 from cmrslices.classification.images import Slices, read_slices
-from cmrslices.devices import Precision, autocast, best_device, lowered_dtype
+from cmrslices.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
 from cmrslices.errors import InputError
+from cmrslices.interruption import Interrupted, Interruption, noted
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.progress import report_epoch
 
 
 @dataclass(frozen=True)
 class Training:
-    """How classifiers are trained: the keys of the configuration's block ``classification``."""
+    """How classifiers are trained: what the configuration's ``classification.training`` gives."""
 
     epochs: int
     batch_size: int
@@ -31,8 +34,8 @@ class Training:
     loss_weights: Literal["none", "balanced"]
     field_of_view_mm: float
     image_size_px: int
-    checkpoint_every: int
     precision: Precision
+    deterministic: bool
 
 
 def train_classifier(
@@ -45,13 +48,16 @@ def train_classifier(
     initial: str | Path | None,
     training: dict[str, Any],
     seed: int,
+    code: str,
     threads: int,
+    checkpoint_every: int,
     weights: str | Path,
     history: str | Path,
 ) -> None:
     """Train one network and keep its best epoch.
 
-    An interrupted training goes on from ``checkpoint.pth`` beside the weights, as if there had been no interruption.
+    An interrupted training goes on from ``checkpoint.pth`` beside the weights. On a CPU, the weights are the same to
+    the bit however often it was interrupted, with the same `threads`.
 
     Parameters
     ----------
@@ -67,10 +73,15 @@ def train_classifier(
         The fields of `Training`.
     seed : int
         Fixes initial weights, order of slices, augmentation and dropout.
+    code : str
+        Digest of the code that trains.
     threads : int
         CPU threads.
+    checkpoint_every : int
+        Epochs between checkpoints.
     weights : path
-        Written: ``network``, ``image_size_px``, ``field_of_view_mm`` and the ``state_dict`` of the best epoch.
+        Written: ``network``, ``image_size_px``, ``field_of_view_mm`` and the ``state_dict`` of the best epoch, beside
+        the history's rows and the fingerprint.
     history : path
         Written: one row per epoch.
 
@@ -78,27 +89,36 @@ def train_classifier(
     ------
     InputError
         Unknown network, weights that do not fit, slices too small, an empty split, or a diverging loss.
+    Interrupted
+        SIGTERM or SIGINT came; the state is saved.
     """
-    torch.set_num_threads(threads)
     settings = Training(**training)
-    torch.manual_seed(seed)
-    model = networks.build(network, settings.image_size_px, initial)
-    train, validation = read_fold(store, folds, slices, settings)
-    course = {"network": network, "seed": seed, "training": asdict(settings)}
-    inputs = [plans, folds, slices, *([initial] if initial else [])]
-    checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), fingerprint(course, *inputs))
-    state, epochs = fit(model, train, validation, settings, seed, checkpoint)
-    save_whole(
-        {
-            "network": network,
-            "image_size_px": settings.image_size_px,
-            "field_of_view_mm": settings.field_of_view_mm,
-            "state_dict": state,
-        },
-        weights,
-    )
-    epochs.to_csv(history, index=False)
-    checkpoint.remove()
+    course = {"network": network, "seed": seed, "training": asdict(settings), "code": code}
+    inputs = [store, plans, folds, slices, *([initial] if initial else [])]
+    made_from = fingerprint(course, *inputs)
+    result = Result(weights, made_from)
+    trained = result.find()
+    if not trained:
+        checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
+        torch.set_num_threads(threads)
+        compute_deterministically(best_device(), settings.deterministic)
+        torch.manual_seed(seed)
+        model = networks.build(network, settings.image_size_px, initial)
+        train, validation = read_fold(store, folds, slices, settings)
+        with noted() as interruption:
+            state, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
+            trained = {
+                "network": network,
+                "image_size_px": settings.image_size_px,
+                "field_of_view_mm": settings.field_of_view_mm,
+                "state_dict": state,
+                "history": rows,
+                "fingerprint": made_from,
+            }
+            save_whole(trained, weights)
+            result.keep()
+            checkpoint.remove()
+    pd.DataFrame(trained["history"]).to_csv(history, index=False)
 
 
 def read_fold(store: str | Path, folds: str | Path, slices: str | Path, settings: Training) -> tuple[Slices, Slices]:
@@ -124,16 +144,28 @@ def read_fold(store: str | Path, folds: str | Path, slices: str | Path, settings
 
 
 def fit(
-    model: torch.nn.Module, train: Slices, validation: Slices, settings: Training, seed: int, checkpoint: Checkpoint
-) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
+    model: torch.nn.Module,
+    train: Slices,
+    validation: Slices,
+    settings: Training,
+    seed: int,
+    checkpoint: Checkpoint,
+    checkpoint_every: int,
+    interruption: Interruption,
+) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     """Train with Adam, from the checkpoint if there is one.
 
     Returns
     -------
     state : dict
         The model's parameters after the best epoch: highest validation accuracy, among equals lowest loss.
-    history : DataFrame
-        ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy`` and ``seconds``.
+    history : list of dict
+        Per epoch: ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy`` and ``seconds``.
+
+    Raises
+    ------
+    Interrupted
+        A signal was noted; the state after the last mini-batch is saved.
     """
     device = best_device()
     model.to(device, memory_format=torch.channels_last)  # up to twice as fast on CPUs
@@ -141,32 +173,44 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=lowered_dtype(device, settings.precision) is torch.float16)
     class_weights = loss_weights(train.targets, settings.loss_weights).to(device)
     parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
-    rows, best = [], None
+    rows, best, losses = [], None, []
     if saved := checkpoint.load():
-        rows, best = saved["rows"], saved["best"]
+        rows, best, losses = saved["rows"], saved["best"], saved["losses"]
         for name, part in parts.items():
             part.load_state_dict(saved[name])
-        print(f"resumed after epoch {len(rows)}", flush=True)
+        print(f"resumed after epoch {len(rows)}, iteration {len(losses)}", flush=True)
+
+    def save() -> None:
+        states = {name: part.state_dict() for name, part in parts.items()}
+        checkpoint.save({"rows": rows, "best": best, "losses": losses, **states})
+
+    def stop_if_interrupted() -> None:
+        if interruption.signal:
+            save()
+            raise Interrupted(interruption.message(len(rows), len(losses)))
+
     for epoch in range(len(rows) + 1, settings.epochs + 1):
         started = time.perf_counter()
-        train_loss = train_epoch(model, optimizer, scaler, class_weights, train, settings, (seed, epoch))
-        loss, accuracy = validate(model, class_weights, validation, settings)
+        train_epoch(
+            model, optimizer, scaler, class_weights, train, settings, (seed, epoch), losses, stop_if_interrupted
+        )
+        loss, accuracy = validate(model, class_weights, validation, settings, stop_if_interrupted)
         rows.append(
             {
                 "epoch": epoch,
-                "train_loss": train_loss,
+                "train_loss": mean_loss(losses, epoch, settings.learning_rate),
                 "validation_loss": loss,
                 "validation_accuracy": accuracy,
                 "seconds": round(time.perf_counter() - started, 3),
             }
         )
+        losses.clear()
         report_progress(rows, settings.epochs)
         if best_epoch(rows) == epoch:
             best = {key: value.cpu().clone() for key, value in model.state_dict().items()}
-        if epoch % settings.checkpoint_every == 0:
-            states = {name: part.state_dict() for name, part in parts.items()}
-            checkpoint.save({"rows": rows, "best": best, **states})
-    return best, pd.DataFrame(rows)
+        if epoch % checkpoint_every == 0:
+            save()
+    return best, rows
 
 
 def train_epoch(
@@ -177,16 +221,29 @@ def train_epoch(
     train: Slices,
     settings: Training,
     seeds: tuple[int, int],
-) -> float:
-    """Pass once over all training slices, in random order; return the mean loss of the batches."""
+    losses: list[torch.Tensor],
+    stop_if_interrupted: Callable[[], None],
+) -> None:
+    """Pass once over all training slices, in random order, from the first mini-batch that has no loss yet.
+
+    Parameters
+    ----------
+    seeds : tuple of int
+        Seed and epoch: they fix the order, and with a mini-batch's number its augmentation and dropout.
+    losses : list of Tensor
+        Of this epoch's mini-batches; extended.
+    stop_if_interrupted : callable
+        Called before each mini-batch.
+    """
     device = class_weights.device
-    torch.manual_seed(derived_seed(*seeds))
     generator = torch.Generator(device)
     model.train()
-    losses = []
-    order = torch.randperm(len(train.targets))
+    order = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(derived_seed(*seeds)))
     # Batches of nearly equal size: batch normalisation cannot train on a last batch of one.
-    for number, batch in enumerate(order.tensor_split(math.ceil(len(order) / settings.batch_size))):
+    mini_batches = order.tensor_split(math.ceil(len(order) / settings.batch_size))
+    for number, batch in list(enumerate(mini_batches))[len(losses) :]:
+        stop_if_interrupted()
+        torch.manual_seed(derived_seed(*seeds, number))
         generator.manual_seed(derived_seed(*seeds, number))
         images = augment(train.images[batch].to(device).float(), generator)
         with autocast(device, settings.precision):
@@ -197,24 +254,38 @@ def train_epoch(
         scaler.step(optimizer)
         scaler.update()
         losses.append(loss.detach())
-    mean = torch.stack(losses).mean().item()
+
+
+def mean_loss(losses: list[torch.Tensor], epoch: int, learning_rate: float) -> float:
+    """Mean of an epoch's losses.
+
+    Raises
+    ------
+    InputError
+        It is not finite.
+    """
+    mean = torch.stack([loss.cpu() for loss in losses]).mean().item()
     if not math.isfinite(mean):
         raise InputError(
-            f"classification.learning_rate: the loss is {mean} in epoch {seeds[1]} at a rate of "
-            f"{settings.learning_rate}; lower it"
+            f"classification.learning_rate: the loss is {mean} in epoch {epoch} at a rate of {learning_rate}; lower it"
         )
     return mean
 
 
 @torch.inference_mode()
 def validate(
-    model: torch.nn.Module, class_weights: torch.Tensor, validation: Slices, settings: Training
+    model: torch.nn.Module,
+    class_weights: torch.Tensor,
+    validation: Slices,
+    settings: Training,
+    stop_if_interrupted: Callable[[], None],
 ) -> tuple[float, float]:
     """Loss and accuracy on the validation slices; accuracy is the weighted-average recall."""
     device = class_weights.device
     model.eval()
     logits = []
     for images in validation.images.split(settings.batch_size):
+        stop_if_interrupted()
         with autocast(device, settings.precision):
             logits.append(networks.classify_grey(model, images.to(device).float()).float())
     logits = torch.cat(logits)
@@ -239,13 +310,11 @@ def best_epoch(rows: list[dict[str, float]]) -> int:
 def report_progress(rows: list[dict[str, float]], epochs: int) -> None:
     """Print the last epoch and the time that the remaining ones will take."""
     row = rows[-1]
-    minutes_left = np.mean([row["seconds"] for row in rows]) * (epochs - row["epoch"]) / 60
-    print(
-        f"epoch {row['epoch']}/{epochs}: training loss {row['train_loss']:.4f}, "
-        f"validation loss {row['validation_loss']:.4f}, accuracy {row['validation_accuracy']:.4f}, "
-        f"{row['seconds']:.1f} s, {minutes_left:.1f} min left",
-        flush=True,
+    measures = (
+        f"training loss {row['train_loss']:.4f}, validation loss {row['validation_loss']:.4f}, "
+        f"accuracy {row['validation_accuracy']:.4f}"
     )
+    report_epoch(row["epoch"], epochs, measures, [row["seconds"] for row in rows])
 
 
 def derived_seed(*numbers: int) -> int:

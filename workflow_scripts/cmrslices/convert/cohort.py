@@ -219,9 +219,10 @@ def summary(name: str, table: pd.DataFrame) -> str:
 def _removed_on_failure(*folders: Path) -> Iterator[None]:
     try:
         for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # what a killed job may have left
+            folder.mkdir(parents=True)
         yield
     except BaseException:
         for folder in folders:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from torch.utils.data import DataLoader, Dataset
+
+from cmrslices.interruption import end_with_parent, shielded
 
 
 class SeededBatches(Dataset):
@@ -54,13 +57,31 @@ def batches(loader: object, seed: int, stream: int, numbers: range, workers: int
     pin : bool
         Whether the batches go to a GPU.
     """
-    return iter(
-        DataLoader(
-            SeededBatches(loader, seed, stream),
-            batch_size=None,
-            sampler=numbers,
-            num_workers=workers,
-            pin_memory=pin,
-            prefetch_factor=4 if workers else None,
-        )
+    loading = DataLoader(
+        SeededBatches(loader, seed, stream),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=end_with_parent,
     )
+    with shielded():
+        return iter(loading)
+
+
+def without_timing(transforms: object) -> object:
+    """nnU-Net's augmentation, with one way to blur.
+
+    Its blur times two ways, whose results differ in the last bits, and takes the faster one: on another run, the other.
+
+    Parameters
+    ----------
+    transforms : ComposeTransforms
+        Changed in place, and returned.
+    """
+    for random_transform in transforms.transforms:
+        blur = getattr(random_transform, "transform", None)
+        if isinstance(blur, GaussianBlurTransform):
+            blur.benchmark = False
+    return transforms

@@ -6,9 +6,12 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -47,7 +50,8 @@ def plan_segmentation(
     _write_json(raw, dataset_json(fold["train"] + fold["val"], Path(images), Path(labels), dataset))
     _write_json(folds, [fold])
     set_nnunet_folders(dataset)
-    DatasetFingerprintExtractor(dataset.name, num_processes=threads).run(overwrite_existing=True)
+    extractor = DatasetFingerprintExtractor(dataset.name)
+    save_json(fingerprint(extractor, threads), str(Path(plans).with_name("dataset_fingerprint.json")))
     planned = ExperimentPlanner(dataset.name, plans_name=PLANS).plan_experiment()
     if planned["transpose_forward"] != [0, 1, 2]:
         raise InputError(
@@ -74,6 +78,32 @@ def dataset_json(cases: list[str], images: Path, labels: Path, dataset: Path) ->
             }
             for case in cases
         },
+    }
+
+
+def fingerprint(extractor: DatasetFingerprintExtractor, threads: int) -> dict:
+    """nnU-Net's fingerprint of a data set of one channel, as `DatasetFingerprintExtractor.run` gathers it.
+
+    That starts its processes anew, and each imports torch and nnU-Net; here they are forked.
+
+    Parameters
+    ----------
+    extractor : DatasetFingerprintExtractor
+        Of the data set.
+    threads : int
+        Processes.
+    """
+    samples = int(extractor.num_foreground_voxels_for_intensitystats // len(extractor.dataset))
+    analyse = partial(_analyse_case, samples=samples)
+    analysed = map_progress(analyse, list(extractor.dataset.values()), threads, unit="case")
+    shapes, spacings_mm, intensities, _, relative_sizes = zip(*analysed, strict=True)
+    return {
+        "spacings": spacings_mm,
+        "shapes_after_crop": shapes,
+        "foreground_intensity_properties_per_channel": {
+            0: _intensity_properties(np.concatenate([channels[0] for channels in intensities]))
+        },
+        "median_relative_size_after_cropping": np.median(relative_sizes),
     }
 
 
@@ -124,14 +154,29 @@ def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> N
     """
     manager = PlansManager(json.loads(Path(plans).read_text()))
     dataset = json.loads(Path(raw).read_text())
+    files = dataset.pop("dataset")  # each process gets its own case's files, not those of all cases with every case
     cases = Path(store) / CASES_IN_STORE
     cases.mkdir(parents=True)
     preprocess = partial(_preprocess_case, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
-    deque(map_progress(preprocess, list(dataset["dataset"]), threads, unit="case"), maxlen=0)
+    deque(map_progress(preprocess, list(files.items()), threads, unit="case"), maxlen=0)
 
 
-def _preprocess_case(case: str, manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path) -> None:
-    files = dataset["dataset"][case]
+def _analyse_case(files: dict, samples: int) -> tuple:
+    return DatasetFingerprintExtractor.analyze_case(files["images"], files["label"], SimpleITKIO, samples)
+
+
+def _intensity_properties(foreground: np.ndarray) -> dict:
+    """nnU-Net's statistics of 10^8 foreground voxels; `foreground` is reordered."""
+    properties = {name: float(getattr(np, name)(foreground)) for name in ("mean", "std", "min", "max")}
+    percentiles = {"percentile_00_5": 0.5, "median": 50.0, "percentile_99_5": 99.5}
+    values = np.percentile(foreground, list(percentiles.values()), overwrite_input=True)
+    return properties | dict(zip(percentiles, values.tolist(), strict=True))
+
+
+def _preprocess_case(
+    case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
+) -> None:
+    case, files = case_files
     DefaultPreprocessor(verbose=False).run_case_save(
         str(cases / case),
         [str(raw_folder / image) for image in files["images"]],

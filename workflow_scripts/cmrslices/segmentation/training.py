@@ -1,62 +1,90 @@
 """Training of one segmenter: nnU-Net's run, from the plans, the policy and the store."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from cmrslices.devices import best_device
+from cmrslices.checkpoints import Checkpoint, Result, fingerprint
+from cmrslices.devices import best_device, compute_deterministically
+from cmrslices.interruption import noted
 from cmrslices.sampling import slice_weights
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from trainers.slice_trainer import SliceTrainer
 
 
 def train_segmenter(
+    *,
     model: str,
     policy: dict,
     training: dict,
     seed: int,
+    code: str,
+    store: str,
     plans: str,
     folds: str,
     dataset: str,
     slices: str,
     weights: str,
     threads: int,
+    checkpoint_every: int,
 ) -> None:
     """Train one model, or go on from its last checkpoint if that was made from the same things.
+
+    On a CPU, the weights are the same to the bit however often the training was interrupted, with the same `threads`.
 
     Parameters
     ----------
     model : str
         Name of the model and of its configuration in the plans.
     policy, training : dict
-        The model's row of `models`, and the configuration's `segmentation` keys.
+        The model's row of `models`, and what the configuration's `segmentation.training` gives.
     seed : int
         Seeds initial weights and every batch.
-    plans, folds, dataset, slices : path
-        `nnUNetPlans.json` with the `2d` configuration, `splits_final.json`, `dataset.json`, `slices.csv`.
+    code : str
+        Digest of the code that trains.
+    store, plans, folds, dataset, slices : path
+        nnU-Net's preprocessed data, `nnUNetPlans.json` with the `2d` configuration, `splits_final.json`,
+        `dataset.json`, `slices.csv`.
     weights : path
         `.../SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth`.
     threads : int
         Cores to use.
+    checkpoint_every : int
+        Epochs between checkpoints.
+
+    Raises
+    ------
+    Interrupted
+        SIGTERM or SIGINT came; the state is saved.
     """
+    made_from = fingerprint(
+        {"policy": policy, "training": training, "seed": seed, "code": code}, store, plans, folds, dataset, slices
+    )
+    result = Result(weights, made_from)
+    if result.find():
+        return
     set_nnunet_folders(Path(plans).parent)
     device = best_device()
+    compute_deterministically(device, training["deterministic"])
     torch.set_num_threads(1 if device.type == "cuda" else threads)
-    made_from = {Path(path).name: _digest(path) for path in (folds, slices, dataset)}
-    own_plans = model_plans(json.loads(Path(plans).read_text()), model, policy, training, seed, made_from)
+    own_plans = model_plans(json.loads(Path(plans).read_text()), model, policy, training, seed)
     trainer = SliceTrainer(
         {**own_plans, "continue_training": False}, model, 0, json.loads(Path(dataset).read_text()), device
     )
     trainer.slice_weights = slice_weights(policy, pd.read_csv(slices))
     trainer.loader_workers = threads - 1 if device.type == "cuda" else min(threads - 1, 1)
-    _resume(trainer, Path(weights), own_plans)
-    trainer.run_training()
+    trainer.save_every = checkpoint_every
+    trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)
+    with noted() as trainer.interruption:
+        trainer.resume()
+        trainer.run_training()
+        result.keep()
+        trainer.checkpoint.remove()
 
 
-def model_plans(plans: dict, model: str, policy: dict, training: dict, seed: int, made_from: dict) -> dict:
+def model_plans(plans: dict, model: str, policy: dict, training: dict, seed: int) -> dict:
     """nnU-Net plans with a model's configuration: the `2d` one, and beside it what makes the model.
 
     Parameters
@@ -65,8 +93,6 @@ def model_plans(plans: dict, model: str, policy: dict, training: dict, seed: int
         nnU-Net's plans with the `2d` configuration.
     model, policy, training, seed
         See `train_segmenter`.
-    made_from : dict of str to str
-        Digests of the files that the training reads besides the store.
     """
     configuration = {
         "inherits_from": "2d",
@@ -74,25 +100,5 @@ def model_plans(plans: dict, model: str, policy: dict, training: dict, seed: int
         "sampling": policy,
         "training": training,
         "seed": seed,
-        "made_from": made_from,
     }
     return {**plans, "configurations": {"2d": plans["configurations"]["2d"], model: configuration}}
-
-
-def _resume(trainer: SliceTrainer, weights: Path, plans: dict) -> None:
-    checkpoint = weights.with_name("checkpoint_latest.pth")
-    if not checkpoint.exists():
-        return
-    # nnU-Net's checkpoints hold more than tensors; this one lies in the project's own results.
-    made_by = torch.load(checkpoint, map_location="cpu", weights_only=False)["init_args"]["plans"]
-    if made_by == plans:
-        trainer.load_checkpoint(str(checkpoint))
-        trainer.print_to_log_file(f"Going on from epoch {trainer.current_epoch} of {checkpoint}")
-    else:
-        stale = checkpoint.with_suffix(".stale")
-        checkpoint.replace(stale)
-        trainer.print_to_log_file(f"{checkpoint.name} was made from other settings or data; set aside as {stale.name}")
-
-
-def _digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

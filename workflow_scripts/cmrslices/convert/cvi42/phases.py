@@ -48,7 +48,9 @@ def find_phases(contours: Contours) -> dict[str, int]:
     times = [time for time, contoured in slices.items() if contoured.size]
     if len(times) != len(PHASES):
         found = ", ".join(f"time index {time} in {_name_slices(slices[time])}" for time in times) or "none"
-        raise InputError(f"ED and ES are needed, but the contoured times are {len(times)}: {found}; {_remedy(len(times))}")
+        raise InputError(
+            f"ED and ES are needed, but the contoured times are {len(times)}: {found}; {_remedy(len(times))}"
+        )
     for border in BORDERS:
         _check_border(contours, border, times)
     cavity_px = {time: sum(_area_px(images[time]) for images in contours) for time in times}

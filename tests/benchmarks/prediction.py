@@ -1,0 +1,269 @@
+"""Routed prediction against four runs of nnUNetv2_predict and a merge, with networks of the paper's size.
+
+PYTHONPATH=workflow_scripts python tests/benchmarks/prediction.py --json prediction.json
+PYTHONPATH=workflow_scripts python tests/benchmarks/prediction.py --raw data/ACDC --format acdc
+
+One model, trained briefly so that few voxels are near ties, stands for all four: time does not depend on weights.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+import torch
+
+from cmrslices.convert.cohort import convert_cohort
+from cmrslices.demo.cohorts import make_demo_cohort
+from cmrslices.devices import best_device
+from cmrslices.labels import LABELS
+from cmrslices.regions import assign_regions
+from cmrslices.segmentation.nnunet import TRAINERS
+from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
+from cmrslices.segmentation.training import model_plans, train_segmenter
+from report import arguments, compared, interleaved, report
+
+DATASET = "Dataset001_bench"
+PLAN = {"spacing_mm": None, "patch_size_px": [256, 224], "features": [32, 64, 128, 256, 512, 512]}
+MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
+TRAINING = {"epochs": 1, "validation_iterations": 1, "learning_rate": 0.01, "precision": "auto", "deterministic": False}
+STOCK = "nnUNetv2_predict"
+PROFILED = """
+import time
+started = time.perf_counter()
+import json, sys
+from cmrslices import prediction
+spent = {"imports_s": time.perf_counter() - started, "loading_s": 0.0, "forward_s": 0.0}
+load = prediction.load_segmenter
+
+def load_timed(*arguments):
+    before = time.perf_counter()
+    model, segmenter = load(*arguments)
+    spent["loading_s"] += time.perf_counter() - before
+    segmenter.network.forward = timed(segmenter.network.forward)
+    return model, segmenter
+
+def timed(forward):
+    def call(tiles):
+        before = time.perf_counter()
+        logits = forward(tiles)
+        if logits.is_cuda:
+            import torch
+            torch.cuda.synchronize()
+        spent["forward_s"] += time.perf_counter() - before
+        return logits
+    return call
+
+prediction.load_segmenter = load_timed
+prediction.predict_cohort(**json.loads(sys.argv[1]))
+spent["process_s"] = time.perf_counter() - started
+print("\\n" + json.dumps(spent))
+"""
+"""Our prediction in its own Python, as in the workflow."""
+
+
+class Work:
+    """A cohort, its four models, and what both predict."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cohort = root / "cohort"
+        self.preprocessed = root / f"nnunet/preprocessed/{DATASET}"
+        self.dataset = root / f"nnunet/raw/{DATASET}/dataset.json"
+        self.plans = self.preprocessed / "nnUNetPlans.json"
+        self.profiles = []
+
+    def weights(self, model: str) -> Path:
+        """Where the checkpoint of a model lies."""
+        return self.root / f"nnunet/results/{DATASET}/SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth"
+
+    def test_cases(self) -> list[str]:
+        """What is predicted."""
+        table = pd.read_csv(self.cohort / "splits.csv")
+        return sorted(table.loc[table["split"] == "test", "case"])
+
+
+def make_cohort(work: Work, raw: str, raw_format: str, patients: int, training: int, threads: int) -> None:
+    """Convert a raw cohort, synthetic without one, and split off patients to train on and to predict."""
+    row = {"format": raw_format, "folder": raw or str(work.root / "raw")}
+    if not raw:
+        make_demo_cohort(row["folder"], "bench", raw_format, patients + training, seed=0, threads=threads)
+    parts = (work.cohort / name for name in ("images", "labels", "cases.csv", "finished"))
+    convert_cohort("bench", row, *parts, "code", threads)
+    cases = pd.read_csv(work.cohort / "cases.csv")
+    names = sorted(cases["patient"].unique())
+    split = {**dict.fromkeys(names[:training], "train"), **dict.fromkeys(names[-patients:], "test")}
+    split[names[0]] = "validation"
+    splits = cases[["case", "patient"]].assign(split=cases["patient"].map(split)).dropna()
+    splits.to_csv(work.cohort / "splits.csv", index=False)
+    assign_regions(work.cohort / "cases.csv", work.cohort / "labels", work.cohort / "slices.csv", 0.2, 0.2, threads)
+
+
+def make_models(work: Work, iterations: int, threads: int) -> None:
+    """Plan, preprocess, train the baseline briefly and copy it to the other models."""
+    cohort = work.cohort
+    folds = work.preprocessed / "splits_final.json"
+    plan_segmentation(
+        cohort / "images", cohort / "labels", cohort / "splits.csv", PLAN, work.dataset, work.plans, folds, threads
+    )
+    preprocess_segmentation(work.plans, work.dataset, work.preprocessed / "store", threads)
+    training = {**TRAINING, "iterations_per_epoch": iterations, "batch_size": 8}
+    policy = {"sampling": "uniform"}
+    train_segmenter(
+        model="baseline",
+        policy=policy,
+        training=training,
+        seed=0,
+        code="code",
+        store=str(work.preprocessed / "store"),
+        plans=str(work.plans),
+        folds=str(folds),
+        dataset=str(work.dataset),
+        slices=str(cohort / "slices.csv"),
+        weights=str(work.weights("baseline")),
+        threads=threads,
+        checkpoint_every=1,
+    )
+    checkpoint = torch.load(work.weights("baseline"), weights_only=False)
+    for model in set(MODELS.values()) - {"baseline"}:
+        folder = work.weights(model).parents[1]
+        (folder / "fold_0").mkdir(parents=True)
+        shutil.copy(work.dataset, folder / "dataset.json")
+        plans = model_plans(json.loads(work.plans.read_text()), model, policy, training, 0)
+        (folder / "plans.json").write_text(json.dumps(plans))
+        checkpoint["init_args"]["configuration"] = model
+        torch.save(checkpoint, work.weights(model))
+
+
+def predict(work: Work, precision: str, threads: int) -> None:
+    """This workflow's prediction, and where its time went."""
+    keywords = {
+        "approach": {"router": "reference", "models": MODELS},
+        "weights": [str(work.weights(model)) for model in sorted(set(MODELS.values()))],
+        "regions": [str(work.cohort / "slices.csv")],
+        "cohort": "bench",
+        "images": str(work.cohort / "images"),
+        "splits": str(work.cohort / "splits.csv"),
+        "mirroring": True,
+        "precision": precision,
+        "threads": threads,
+        "labels": str(work.root / "ours"),
+        "routes": str(work.root / "routes.csv"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROFILED, json.dumps(keywords)], check=True, capture_output=True, text=True
+    )
+    work.profiles.append(json.loads(done.stdout.splitlines()[-1]))
+
+
+def predict_stock(work: Work, device: str) -> None:
+    """Every slice by every model with nnU-Net's command as it comes, and a merge."""
+    inputs = work.root / "test_images"
+    inputs.mkdir(exist_ok=True)
+    for case in work.test_cases():
+        image = f"{case}_0000.nii.gz"
+        (inputs / image).unlink(missing_ok=True)
+        (inputs / image).symlink_to((work.cohort / "images" / image).resolve())
+    folders = {f"nnUNet_{name}": str(work.root / "nnunet" / name) for name in ("raw", "preprocessed", "results")}
+    environment = {**os.environ, **folders, "nnUNet_extTrainer": str(TRAINERS)}
+    for model in sorted(set(MODELS.values())):
+        command = [
+            str(Path(sys.executable).with_name(STOCK)),
+            "-i",
+            str(inputs),
+            "-o",
+            str(work.root / "stock" / model),
+        ]
+        command += ["-d", "1", "-c", model, "-f", "0", "-tr", "SliceTrainer", "-device", device]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    routes = pd.read_csv(work.cohort / "slices.csv", keep_default_na=False).set_index(["case", "slice"])["region"]
+    (work.root / "merged").mkdir(exist_ok=True)
+    for case in work.test_cases():
+        name = f"{case}.nii.gz"
+        images = {model: sitk.ReadImage(work.root / "stock" / model / name) for model in set(MODELS.values())}
+        arrays = {model: sitk.GetArrayFromImage(image) for model, image in images.items()}
+        merged = sitk.GetImageFromArray(
+            np.stack([arrays[MODELS[region]][index] for index, region in routes[case].items()])
+        )
+        merged.CopyInformation(images["baseline"])
+        sitk.WriteImage(merged, work.root / "merged" / name)
+
+
+def agreement(work: Work) -> dict:
+    """How our label maps and the stock ones agree, and how the DSC of slices differs between them."""
+    equal, heart, differences = [], [], []
+    for case in work.test_cases():
+        ours, stock, reference = (
+            sitk.GetArrayFromImage(sitk.ReadImage(folder / f"{case}.nii.gz"))
+            for folder in (work.root / "ours", work.root / "merged", work.cohort / "labels")
+        )
+        equal.append((ours == stock).ravel())
+        heart.append((ours == stock)[(ours > 0) | (stock > 0)])
+        differences += [
+            slice_dsc(one == label, true == label) - slice_dsc(other == label, true == label)
+            for one, other, true in zip(ours, stock, reference, strict=True)
+            for label in LABELS.values()
+            if (true == label).any()
+        ]
+    return {
+        "voxels_equal": np.concatenate(equal).mean(),
+        "voxels_equal_in_the_heart": np.concatenate(heart).mean(),
+        "mean_dsc_difference": np.mean(differences),
+        "mean_absolute_dsc_difference": np.abs(differences).mean(),
+        "largest_dsc_difference": np.abs(differences).max(),
+    }
+
+
+def slice_dsc(one: np.ndarray, other: np.ndarray) -> float:
+    """Dice similarity coefficient of two masks, of which one is not empty."""
+    return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+def main() -> None:
+    """Measure and report."""
+    options = arguments(
+        __doc__.splitlines()[0],
+        repeats=3,
+        warm_ups=1,
+        patients=6,
+        training=6,
+        iterations=100,
+        raw="",
+        format="acdc",
+        precision="auto",
+        threads=len(os.sched_getaffinity(0)),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Work(Path(scratch))
+        make_cohort(work, options.raw, options.format, options.patients, options.training, options.threads)
+        make_models(work, options.iterations, options.threads)
+        stock = f"{STOCK}, 4 models, and a merge"
+        variants = {
+            stock: partial(predict_stock, work, best_device().type),
+            "routed prediction": partial(predict, work, options.precision, options.threads),
+        }
+        times = interleaved(variants, options.repeats, options.warm_ups)
+        profile = pd.DataFrame(work.profiles[options.warm_ups :])
+        cases = work.test_cases()
+        report(
+            f"Prediction of {len(cases)} cases, {len(pd.read_csv(work.root / 'routes.csv'))} slices",
+            compared(times, stock),
+            options.json,
+            **profile.median().round(2).to_dict(),
+            share_in_forward_passes=(profile["forward_s"] / profile["process_s"]).median(),
+            share_without_start_up=(
+                profile["forward_s"] / (profile["process_s"] - profile["imports_s"] - profile["loading_s"])
+            ).median(),
+            **agreement(work),
+        )
+
+
+if __name__ == "__main__":
+    main()

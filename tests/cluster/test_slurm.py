@@ -1,0 +1,280 @@
+"""The workflow on a real SLURM: as it should go, and under the faults of a cluster."""
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from cluster import Cluster, wait_for, why_not
+from submission import Submission
+
+TINY = {
+    "cohorts": {"nhs": {"folder": "raw/nhs"}, "mnms": None, "acdc": None},
+    "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
+    "segmentation": {
+        "epochs": 1,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "batch_size": 2,
+        "mirroring": False,
+        "plan": {"spacing_mm": [4.0, 4.0], "patch_size_px": [32, 32], "features": [4, 8, 8]},
+    },
+    "classification": {
+        "networks": dict.fromkeys(["alexnet", "densenet121", "mobilenet_v2", "resnet18", "squeezenet1_0", "vgg11_bn"]),
+        "epochs": 1,
+        "initial_weights": "none",
+        "image_size_px": 32,
+        "field_of_view_mm": 200.0,
+    },
+    "demo": {"folder": "raw", "patients": {"nhs": 4}},
+}
+EPOCHS = {"epochs": 6, "iterations_per_epoch": 30, "checkpoint_every": 1}
+TRAINING = TINY | {"segmentation": TINY["segmentation"] | EPOCHS}
+
+WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
+OTHER_WEIGHTS = WEIGHTS.replace("baseline", "apex")
+LOG = "results/logs/train_segmenter/baseline.log"
+SLICES = "results/cohorts/nhs/slices.csv"
+CPU_RULES = {
+    "make_demo_cohort",
+    "convert_cohort",
+    "assign_regions",
+    "plan_segmentation",
+    "preprocess_segmentation",
+    "score",
+}
+GPU_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with (Path(tempfile.gettempdir()) / "test_slurm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one cluster at a time on a machine
+        if reason := why_not():
+            pytest.skip(reason)
+        cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture
+def idle_cluster(cluster):
+    yield cluster
+    cluster.cancel_all()
+    cluster.run("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster, tmp_path_factory):
+    """A working directory with one training that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    answer = Submission(folder, TRAINING).answer("--cores", "2", WEIGHTS, seconds=600)
+    assert answer.returncode == 0, answer.stdout[-5000:]
+    return folder
+
+
+@pytest.fixture
+def training(idle_cluster, undisturbed, tmp_path):
+    """The same working directory before the training."""
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    shutil.rmtree(folder / "results/nnunet/results")
+    (folder / LOG).unlink()
+    submission = Submission(folder, TRAINING)
+    yield submission
+    submission.kill()
+
+
+def same_weights(first, second):
+    """Whether two trainings ended with the same weights and optimiser, to the bit."""
+    states = [torch.load(folder / WEIGHTS, weights_only=False) for folder in (first, second)]
+    weights, momentum = ([leaves(state[part]) for state in states] for part in ("network_weights", "optimizer_state"))
+    return weights[0] == weights[1] and momentum[0] == momentum[1]
+
+
+def leaves(state):
+    """Nested state with its tensors as bytes."""
+    if isinstance(state, torch.Tensor):
+        return state.numpy().tobytes()
+    if isinstance(state, dict):
+        return {key: leaves(value) for key, value in state.items()}
+    return [leaves(value) for value in state] if isinstance(state, list | tuple) else state
+
+
+def slurm_log(job):
+    """Where SLURM and the inner Snakemake write about a training."""
+    return f"results/logs/slurm/rule_train_segmenter/baseline/{job}.log"
+
+
+def process_of(submission):
+    """Process id of the running training."""
+    lock = submission.text("results/logs/train_segmenter/.baseline.log.lock")
+    return int(re.search(r"process (\d+)", lock)[1])
+
+
+def test_the_whole_workflow_runs_with_the_profile_as_it_is(idle_cluster, tmp_path):
+    whole = Submission(tmp_path, TINY, fast=False)
+    try:
+        whole.run("--slurm-init-seconds-before-status-checks", "2", seconds=1200)
+    finally:
+        whole.kill()
+    assert len(pd.read_csv(tmp_path / "results/tables/table3.csv")) == 4 * 3 * 4
+    assert (tmp_path / "results/figures/figure2.pdf").stat().st_size > 0
+    logs = tmp_path / "results/logs/slurm"
+    assert {path.name.removeprefix("rule_") for path in logs.iterdir()} == CPU_RULES | GPU_RULES
+    assert {path.name for path in (logs / "rule_train_segmenter").iterdir()} >= {"baseline", "apex"}
+    gpu_jobs = sum(len(list((logs / f"rule_{rule}").rglob("*.log"))) for rule in GPU_RULES)
+    run = re.search("SLURM run ID: (.+)", whole.said)[1]
+    jobs = [job for job in idle_cluster.run("scontrol", "-o", "show", "job").splitlines() if run in job]
+    on_gpus = [job for job in jobs if "Partition=gpu" in job]
+    assert len(on_gpus) == gpu_jobs
+    assert [job for job in jobs if "gpu:1" in job] == on_gpus
+    assert "Nothing to be done" in whole.answer("-n").stdout
+
+
+def test_no_more_gpu_jobs_are_submitted_than_the_profiles_number(idle_cluster, training):
+    idle_cluster.run("scontrol", "update", f"NodeName={idle_cluster.node}", "State=DRAIN", "Reason=test")
+    training.start("--resources", "gpu=1", "--", WEIGHTS, OTHER_WEIGHTS)
+    training.wait_for_words("submitted with SLURM jobid")
+    time.sleep(5)
+    assert len(idle_cluster.jobs("PENDING")) == len(training.submitted) == 1
+
+
+def test_a_training_goes_on_where_its_time_limit_stopped_it(cluster, training, undisturbed):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.run("scontrol", "update", f"JobId={training.submitted[0]}", "TimeLimit=1")
+    process = process_of(training)
+    os.kill(process, signal.SIGSTOP)  # a slow machine, until the time is up
+    training.wait_for_words("DUE TO TIME LIMIT", slurm_log(training.submitted[0]))
+    os.kill(process, signal.SIGCONT)
+    said = training.wait(300)
+    assert "SLURM status is: 'TIMEOUT'" in said
+    assert "interrupted (SIGTERM) after epoch" in training.text(slurm_log(training.submitted[0]))
+    assert "Going on after epoch" in training.text(LOG)
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_cancelled_training_is_submitted_again_and_goes_on(cluster, training, undisturbed):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.run("scancel", training.submitted[0])
+    said = training.wait(300)
+    assert "SLURM status is: 'CANCELLED'" in said
+    assert "interrupted (SIGTERM) after epoch" in training.text(slurm_log(training.submitted[0]))
+    assert "Going on after epoch" in training.text(LOG)
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_requeued_training_goes_on_as_the_same_job(cluster, training, undisturbed):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.run("scontrol", "requeue", training.submitted[0])
+    training.wait(300)
+    assert len(training.submitted) == 1
+    assert "Going on after epoch" in training.text(LOG)
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_job_out_of_memory_gets_more_in_its_next_try(training, undisturbed):
+    memory = "train_segmenter:mem_mb=400 if attempt == 1 else 8000"
+    said = training.run("--set-resources", memory, "--", WEIGHTS)
+    assert f"SLURM-job '{training.submitted[0]}' failed" in said
+    assert "memory" in training.text(slurm_log(training.submitted[0])).lower()
+    assert len(training.submitted) == 2
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_drained_node_delays_a_job_until_it_is_resumed(cluster, training):
+    slices = (training.folder / SLICES).read_bytes()
+    cluster.run("scontrol", "update", f"NodeName={cluster.node}", "State=DRAIN", "Reason=test")
+    training.start("--forcerun", "assign_regions", "--", SLICES)
+    training.wait_for_words("submitted with SLURM jobid")
+    assert cluster.jobs("PENDING") == training.submitted
+    cluster.run("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
+    training.wait(120)
+    assert len(training.submitted) == 1
+    assert (training.folder / SLICES).read_bytes() == slices
+
+
+@pytest.mark.parametrize("answerless", [False, True], ids=["between two looks", "across looks"])
+def test_a_restart_of_the_controller_loses_no_job(cluster, training, undisturbed, answerless):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.kill_controller()
+    if answerless:
+        training.wait_for_words("SLURM does not answer; asking again")
+        wait_for(lambda: (training.folder / WEIGHTS).exists(), 120, "the end of the training")
+    cluster.start_controller()
+    training.wait(300)
+    assert len(training.submitted) == 1
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_job_that_preemption_cancelled_is_submitted_again(cluster, training, undisturbed):
+    training.start("--set-resources", "train_segmenter:slurm_partition=spare", "--", WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.run("sbatch", "-p", "gpu", f"--gpus={cluster.gpus}", "-o", "/dev/null", "--wrap", "sleep 5")
+    said = training.wait(300)
+    assert "SLURM status is: 'CANCELLED'" in said
+    assert len(training.submitted) == 2
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_after_a_killed_main_process_no_job_runs_twice_at_once(cluster, training, undisturbed):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    (first,) = training.submitted
+    training.kill()
+    assert "--unlock" in training.answer("--profile", "slurm", WEIGHTS).stdout
+    assert training.answer("--unlock", WEIGHTS).returncode == 0
+    training.start(WEIGHTS)
+    training.wait_for_words("submitted with SLURM jobid")
+    (second,) = training.submitted
+    training.wait_for_words("waiting for another job with the same output, process", slurm_log(second))
+    assert first in cluster.jobs("RUNNING")
+    training.wait(300)
+    assert f"SLURM job {first}" in training.text(slurm_log(second))
+    assert "finished before, from the same settings, data and code" in training.text(LOG)
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_second_snakemake_on_the_folder_is_refused(training):
+    training.start(WEIGHTS)
+    training.wait_for_words("submitted with SLURM jobid")
+    answer = training.answer("--cores", "1", WEIGHTS)
+    assert answer.returncode != 0
+    assert "cannot be locked" in answer.stdout
+    assert training.process.poll() is None
+
+
+def test_a_results_folder_that_was_moved_needs_nothing_new(undisturbed, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    (folder / "results").rename(folder / "moved")
+    answer = Submission(folder, TRAINING | {"results": "moved"}).answer("-n", WEIGHTS.replace("results", "moved", 1))
+    assert "Nothing to be done" in answer.stdout
+
+
+def test_an_unwritable_results_folder_is_named(idle_cluster, tmp_path):
+    (tmp_path / "results").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path / "results"], check=True)
+    submission = Submission(tmp_path, TINY)
+    try:
+        submission.start("results/cohorts/nhs/cases.csv")
+        assert submission.process.wait(120) != 0
+        assert re.search(r"Read-only file system.*results", submission.said)
+    finally:
+        submission.kill()
+        subprocess.run(["umount", tmp_path / "results"], check=True)

@@ -1,0 +1,141 @@
+"""Planning and preprocessing on forked processes give what nnU-Net's own commands give."""
+
+import json
+from types import SimpleNamespace
+
+import blosc2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from batchgenerators.utilities.file_and_folder_operations import save_json
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+from raw_cohorts import save
+
+from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
+from cmrslices.segmentation.planning import fingerprint, plan_segmentation, preprocess_segmentation
+
+DATASET = "Dataset001_tiny"
+SPLITS = {"tiny_p0_ED": "train", "tiny_p1_ED": "train", "tiny_p2_ED": "validation", "tiny_p3_ED": "test"}
+UNCHANGED = {"spacing_mm": None, "patch_size_px": None, "features": None}
+
+
+def paths(root):
+    """Where the rules put what is planned and stored."""
+    preprocessed = root / f"nnunet/preprocessed/{DATASET}"
+    return SimpleNamespace(
+        raw=root / f"nnunet/raw/{DATASET}/dataset.json",
+        preprocessed=preprocessed,
+        fingerprint=preprocessed / "dataset_fingerprint.json",
+        plans=preprocessed / f"{PLANS}.json",
+        folds=preprocessed / "splits_final.json",
+        store=preprocessed / "store",
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_samples():
+    """Let nnU-Net draw fewer than its 10^8 voxels for the fingerprint."""
+    whole = DatasetFingerprintExtractor.__init__
+
+    def smaller(self, *arguments, **keywords):
+        whole(self, *arguments, **keywords)
+        self.num_foreground_voxels_for_intensitystats = 3e4
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatasetFingerprintExtractor, "__init__", smaller)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Cases of different spacing, so that some are resampled; with zeros, that are cropped; one without a label."""
+    folder = tmp_path_factory.mktemp("cohort")
+    draw = np.random.default_rng(0)
+    for number, case in enumerate(SPLITS):
+        label = np.zeros((40, 36, 5), np.uint8)
+        if number != 1:
+            label[12:28, 12:26, 1:], label[16:24, 16:22, 1:], label[28:33, 14:24, 1:4] = 2, 1, 3
+        image = (label * 100 + draw.integers(0, 50, label.shape)).astype(np.int16)
+        image[:, :4] = 0
+        affine = np.diag([1.2 + 0.2 * number, 1.2 + 0.2 * number, 8, 1])
+        save(image, folder / f"images/{case}_0000.nii.gz", affine)
+        save(label, folder / f"labels/{case}.nii.gz", affine)
+    pd.Series(SPLITS, name="split").rename_axis("case").to_csv(folder / "splits.csv")
+    return folder
+
+
+def prepare(cohort, root, threads):
+    """Plan and preprocess as the rules do."""
+    made = paths(root)
+    parts = (cohort / name for name in ("images", "labels", "splits.csv"))
+    plan_segmentation(*parts, UNCHANGED, made.raw, made.plans, made.folds, threads)
+    preprocess_segmentation(made.plans, made.raw, made.store, threads)
+    return made
+
+
+@pytest.fixture(scope="module")
+def ours(cohort, tmp_path_factory):
+    return prepare(cohort, tmp_path_factory.mktemp("ours"), threads=2)
+
+
+@pytest.fixture(scope="module")
+def stock(ours, tmp_path_factory):
+    """The same data set by nnU-Net's own code, on its own processes."""
+    made = paths(tmp_path_factory.mktemp("stock"))
+    made.raw.parent.mkdir(parents=True)
+    dataset = json.loads(ours.raw.read_text())
+    for files in dataset["dataset"].values():
+        files["images"] = [str((ours.raw.parent / image).resolve()) for image in files["images"]]
+        files["label"] = str((ours.raw.parent / files["label"]).resolve())
+    made.raw.write_text(json.dumps(dataset))
+    set_nnunet_folders(made.preprocessed)
+    DatasetFingerprintExtractor(DATASET, num_processes=1).run(overwrite_existing=True)
+    ExperimentPlanner(DATASET, plans_name=PLANS).plan_experiment()
+    DefaultPreprocessor(verbose=False).run(DATASET, "2d", PLANS, num_processes=1)
+    return made
+
+
+def stored(cases):
+    """What the store holds: arrays with their types, and properties. How Blosc2 packs an array may differ."""
+    arrays = {path.name: blosc2.open(str(path), mode="r")[:] for path in cases.glob("*.b2nd")}
+    packed = {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
+    return packed | {path.name: path.read_bytes() for path in cases.glob("*.pkl")}
+
+
+def test_the_fingerprint_is_nnunets_to_the_byte(ours, stock):
+    assert ours.fingerprint.read_bytes() == stock.fingerprint.read_bytes()
+
+
+def test_an_unchanged_plan_is_nnunets_2d_plan(ours, stock):
+    planned = json.loads(stock.plans.read_text())
+    planned["configurations"] = {"2d": {**planned["configurations"]["2d"], "data_identifier": "store/2d"}}
+    assert json.loads(ours.plans.read_text()) == planned
+
+
+def test_the_stored_arrays_and_properties_are_nnunets(ours, stock):
+    store = stored(ours.store / "2d")
+    assert "tiny_p0_ED.b2nd" in store
+    assert store == stored(stock.preprocessed / "nnUNetPlans_2d")
+
+
+def test_the_number_of_processes_changes_no_fingerprint_and_no_store(ours, tmp_path):
+    set_nnunet_folders(ours.preprocessed)
+    alone = fingerprint(DatasetFingerprintExtractor(DATASET), threads=1)
+    save_json(alone, str(tmp_path / "fingerprint.json"))
+    assert (tmp_path / "fingerprint.json").read_bytes() == ours.fingerprint.read_bytes()
+    preprocess_segmentation(ours.plans, ours.raw, tmp_path / "store", threads=1)
+    assert stored(tmp_path / "store/2d") == stored(ours.store / "2d")
+
+
+def test_a_process_that_has_used_torchs_threads_can_be_forked(ours, tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    torch.nn.functional.conv2d(torch.ones(8, 8, 64, 64), torch.ones(8, 8, 3, 3))
+    try:
+        preprocess_segmentation(ours.plans, ours.raw, tmp_path / "store", threads=2)
+    finally:
+        torch.set_num_threads(threads)
+    assert stored(tmp_path / "store/2d") == stored(ours.store / "2d")

@@ -1,0 +1,404 @@
+"""What a change re-runs after a complete run: keys, rows, raw cases, library modules and scripts, one at a time."""
+
+import re
+import shutil
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import DEMO, ROOT, Workflow
+
+from cmrslices import provenance
+from cmrslices.config import described_keys
+
+# ---- Configuration ----------------------------------------------------------
+
+TABLES = {"table1": 1, "table3": 1, "provenance": 1}
+RESULTS = {**TABLES, "figure2": 1}
+SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
+ONE_APPROACH = {"predict": 3, "score": 3, "table3": 1, "figure2": 1, "provenance": 1}
+SELECTED = {"select_classifier": 1, **ONE_APPROACH}
+CLASSIFIED = {"train_classifier": 2, "classify": 6, **SELECTED}
+TRAINED = {"train_segmenter": 6, **SEGMENTED}
+EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
+PLANNED = {"plan_segmentation": 1, "preprocess_segmentation": 1, **EVERYTHING_TRAINED}
+EVERYTHING = {"convert_cohort": 3, "split_cohort": 3, "assign_regions": 3, **PLANNED}
+EXTERNAL_COHORT = {
+    "convert_cohort": 1,
+    "split_cohort": 1,
+    "assign_regions": 1,
+    "classify": 2,
+    "predict": 5,
+    "score": 5,
+    **TABLES,
+}
+TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
+ONE_REGION_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "predict": 6, "score": 6}
+RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
+
+
+def nhs(**row):
+    return {"cohorts": {"nhs": row}}
+
+
+def acdc(**row):
+    return {"cohorts": {"acdc": row}}
+
+
+def segmentation(**keys):
+    return {"segmentation": keys}
+
+
+def classification(**keys):
+    return {"classification": keys}
+
+
+KEYS = {
+    "results": ({"results": "elsewhere"}, EVERYTHING),
+    "seed": ({"seed": 7}, {**PLANNED, "split_cohort": 3}),
+    "deterministic": ({"deterministic": True}, EVERYTHING_TRAINED),
+    "cohorts.<name>.title": (acdc(title="Other"), TABLES),
+    "cohorts.<name>.format": (acdc(format="nifti"), EXTERNAL_COHORT),
+    "cohorts.<name>.folder": (acdc(folder="raw/mnms"), EXTERNAL_COHORT),
+    "cohorts.<name>.exclude": (acdc(exclude={"patient001": "blurred"}), EXTERNAL_COHORT),
+    "cohorts.<name>.csv": (nhs(csv="other.csv"), TRAINING_COHORT),
+    "cohorts.<name>.label_map": (nhs(label_map={"LVBP": 2, "LVM": 1}), TRAINING_COHORT),
+    "cohorts.<name>.label_map.LVBP": (nhs(label_map={"LVBP": 4}), TRAINING_COHORT),
+    "cohorts.<name>.label_map.LVM": (nhs(label_map={"LVM": 4}), TRAINING_COHORT),
+    "cohorts.<name>.label_map.RVBP": (nhs(label_map={"RVBP": 4}), TRAINING_COHORT),
+    "cohorts.<name>.name_key": (acdc(name_key="key.txt"), EXTERNAL_COHORT),
+    "training_cohort": (
+        {"training_cohort": "acdc"},
+        {**PLANNED, "split_cohort": 2},
+    ),
+    "splits.train": ({"splits": {"train": 0.4, "validation": 0.35}}, {**PLANNED, "split_cohort": 1}),
+    "splits.validation": ({"splits": {"validation": 0.2, "test": 0.3}}, {**PLANNED, "split_cohort": 1}),
+    "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**PLANNED, "split_cohort": 1}),
+    "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3}),
+    "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3}),
+    "models.<name>.sampling": (
+        {"models": {"baseline": {"sampling": "region", "region": "base"}}},
+        {**SEGMENTED, "train_segmenter": 1, "predict": 9, "score": 9},
+    ),
+    "models.<name>.ratio": ({"models": {"sampling_low": {"ratio": 5}}}, {**ONE_APPROACH, "train_segmenter": 1}),
+    "models.<name>.region": ({"models": {"base": {"region": "apex"}}}, ONE_REGION_MODEL),
+    "segmentation.epochs": (segmentation(epochs=2), TRAINED),
+    "segmentation.iterations_per_epoch": (segmentation(iterations_per_epoch=3), TRAINED),
+    "segmentation.validation_iterations": (segmentation(validation_iterations=2), TRAINED),
+    "segmentation.batch_size": (segmentation(batch_size=3), TRAINED),
+    "segmentation.learning_rate": (segmentation(learning_rate=0.02), TRAINED),
+    "segmentation.checkpoint_every": (segmentation(checkpoint_every=3), RECORD),
+    "segmentation.precision": (segmentation(precision="fp32"), EVERYTHING_TRAINED),
+    "segmentation.mirroring": (segmentation(mirroring=True), SEGMENTED),
+    "segmentation.plan": (
+        segmentation(plan={"spacing_mm": None, "patch_size_px": None, "features": None}),
+        PLANNED,
+    ),
+    "segmentation.plan.spacing_mm": (segmentation(plan={"spacing_mm": [3.0, 3.0]}), PLANNED),
+    "segmentation.plan.patch_size_px": (segmentation(plan={"patch_size_px": [48, 48]}), PLANNED),
+    "segmentation.plan.features": (segmentation(plan={"features": [4, 8, 16]}), PLANNED),
+    "classification.networks": (
+        classification(networks={"squeezenet1_0": "Other"}),
+        SELECTED,
+    ),
+    "classification.epochs": (classification(epochs=2), CLASSIFIED),
+    "classification.batch_size": (classification(batch_size=3), CLASSIFIED),
+    "classification.learning_rate": (classification(learning_rate=0.1), CLASSIFIED),
+    "classification.loss_weights": (classification(loss_weights="balanced"), CLASSIFIED),
+    "classification.initial_weights": (
+        classification(initial_weights="imagenet"),
+        {"fetch_weights": 2, **CLASSIFIED},
+    ),
+    "classification.field_of_view_mm": (classification(field_of_view_mm=180.0), CLASSIFIED),
+    "classification.image_size_px": (classification(image_size_px=64), CLASSIFIED),
+    "classification.checkpoint_every": (classification(checkpoint_every=3), RECORD),
+    "classification.select_on": (
+        classification(select_on="validation"),
+        SELECTED,
+    ),
+    "approaches.<name>.title": (
+        {"approaches": {"sampling_low": {"title": "Other"}}},
+        {"table3": 1, "figure2": 1, "provenance": 1},
+    ),
+    "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
+    "approaches.<name>.model": ({"approaches": {"sampling_low": {"model": "sampling_high"}}}, ONE_APPROACH),
+    "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
+    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, TABLES),
+    "evaluation.significance": ({"evaluation": {"significance": 0.05}}, TABLES),
+    "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
+    "demo": ({"demo": DEMO}, EVERYTHING),
+    "demo.folder": (
+        {"demo": {**DEMO, "folder": "made"}, **acdc(folder="made/acdc")},
+        {**EVERYTHING, "make_demo_cohort": 1},
+    ),
+    "demo.patients": (
+        {"demo": {**DEMO, "patients": {**DEMO["patients"], "acdc": 3}}},
+        {**EVERYTHING, "make_demo_cohort": 1},
+    ),
+}
+"""Key to a change of it, and the jobs that the change re-runs. A table as a whole has its rows below."""
+
+ROWS = {
+    "cohorts": (
+        {"cohorts": {"ours": {"title": "Ours", "format": "nifti", "folder": "raw/nhs"}}},
+        EXTERNAL_COHORT,
+    ),
+    "models": (
+        {
+            "models": {"sampling_50": {"sampling": "quadratic", "ratio": 50}},
+            "approaches": {"sampling_50": {"title": "50", "router": "constant", "model": "sampling_50"}},
+        },
+        {**ONE_APPROACH, "train_segmenter": 1},
+    ),
+    "approaches": (
+        {"approaches": {"apex_only": {"title": "Apex", "router": "constant", "model": "apex"}}},
+        ONE_APPROACH,
+    ),
+    "classification.networks": (
+        classification(networks={"resnet18": "ResNet"}),
+        {"train_classifier": 1, "classify": 3, **SELECTED},
+    ),
+}
+"""Table to a new row of it, and the jobs that it adds or re-runs."""
+
+
+def test_a_finished_run_that_was_moved_has_nothing_to_do(changeable):
+    assert changeable.planned() == {}
+
+
+def test_every_key_of_the_configuration_has_a_row_here():
+    assert {key for key, _ in described_keys()} == KEYS.keys() | ROWS.keys()
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_changed_key_re_runs_the_jobs_that_depend_on_it(changeable, key):
+    change, jobs = KEYS[key]
+    assert changeable.planned(**change) == jobs
+
+
+@pytest.mark.parametrize("table", ROWS)
+def test_a_new_row_re_runs_only_what_is_new(changeable, table):
+    change, jobs = ROWS[table]
+    assert changeable.planned(**change) == jobs
+
+
+def test_a_model_that_no_approach_uses_re_runs_nothing_but_the_record(changeable):
+    assert changeable.planned(models={"unused": {"sampling": "uniform"}}) == RECORD
+
+
+def test_the_table_of_keys_is_that_of_a_real_snakemake_call(changeable):
+    change, jobs = KEYS["evaluation.significance"]
+    assert Workflow.planned(changeable, **change) == jobs
+
+
+# ---- Raw data ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cohort", "patients", "jobs"),
+    [
+        ("nhs", "", TRAINING_COHORT),
+        ("acdc", "training", EXTERNAL_COHORT),
+        ("mnms", "Testing", EXTERNAL_COHORT),
+    ],
+)
+def test_a_patient_added_to_a_cohort_re_runs_what_depends_on_that_cohort(changeable, cohort, patients, jobs):
+    folder = sorted((changeable.folder / "raw" / cohort / patients).glob("[!.]*/"))[0]
+    added = folder.with_name(f"{folder.name}0")
+    shutil.copytree(folder, added)
+    try:
+        assert changeable.planned() == jobs
+    finally:
+        shutil.rmtree(added)
+
+
+def test_a_line_added_to_a_cohorts_csv_re_runs_what_depends_on_that_cohort(changeable):
+    (table,) = (changeable.folder / "raw/mnms").glob("*.csv")
+    with edited([table], lambda text: f"{text}\n"):
+        assert changeable.planned() == EXTERNAL_COHORT
+
+
+# ---- Code -------------------------------------------------------------------
+
+LIBRARY = ROOT / "workflow_scripts"
+AFTER = {
+    "make_demo_cohort": {},  # not in the finished run
+    "convert_cohort": EVERYTHING,
+    "split_cohort": {**PLANNED, "split_cohort": 3},
+    "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3},
+    "plan_segmentation": PLANNED,
+    "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
+    "train_segmenter": TRAINED,
+    "fetch_weights": {},  # not in the finished run
+    "train_classifier": CLASSIFIED,
+    "classify": {"classify": 6, **SELECTED},
+    "select_classifier": SELECTED,
+    "predict": SEGMENTED,
+    "score": {"score": 15, **RESULTS},
+    "table1": {"table1": 1, "provenance": 1},
+    "table3": {"table3": 1, "provenance": 1},
+    "figure2": {"figure2": 1},
+    "provenance": RECORD,
+}
+"""Rule to the jobs that run when all jobs of the rule do."""
+RULES = set(AFTER)
+NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
+SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
+TABLE_RULES = {"select_classifier", "table1", "table3"}
+MODULES = {
+    "cmrslices/__init__.py": RULES,
+    "cmrslices/config.py": set(),
+    "cmrslices/checkpoints.py": {"train_segmenter", "train_classifier", "predict"},
+    "cmrslices/devices.py": NETWORK_RULES,
+    "cmrslices/errors.py": RULES,
+    "cmrslices/interruption.py": RULES,
+    "cmrslices/job.py": RULES,
+    "cmrslices/labels.py": RULES - {"split_cohort", "provenance"},
+    "cmrslices/parallel.py": {
+        *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
+        *("score", "table1", "table3", "figure2"),
+    },
+    "cmrslices/plan.py": set(),
+    "cmrslices/prediction.py": {"predict"},
+    "cmrslices/preprocessing.py": {"classify", "predict"},
+    "cmrslices/progress.py": {"train_segmenter", "train_classifier"},
+    "cmrslices/provenance.py": {"provenance"},
+    "cmrslices/regions.py": {"assign_regions"},
+    "cmrslices/routing.py": {"predict", "select_classifier"},
+    "cmrslices/sampling.py": {"train_segmenter"},
+    "cmrslices/segmenters.py": {"predict"},
+    "cmrslices/slurm_guard.py": set(),
+    "cmrslices/splits.py": {"split_cohort"},
+    "cmrslices/status.py": set(),
+    "cmrslices/classification/__init__.py": {"fetch_weights", "train_classifier", "classify"},
+    "cmrslices/classification/augmentation.py": {"train_classifier"},
+    "cmrslices/classification/images.py": {"train_classifier", "classify"},
+    "cmrslices/classification/inference.py": {"classify"},
+    "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
+    "cmrslices/classification/pretrained.py": {"fetch_weights"},
+    "cmrslices/classification/training.py": {"train_classifier"},
+    "cmrslices/convert": {"convert_cohort"},
+    "cmrslices/demo": {"make_demo_cohort"},
+    "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES},
+    "cmrslices/evaluation/classification.py": {"select_classifier"},
+    "cmrslices/evaluation/confusion.py": {"select_classifier"},
+    "cmrslices/evaluation/figure2.py": {"figure2"},
+    "cmrslices/evaluation/figures.py": {"figure2", "select_classifier"},
+    "cmrslices/evaluation/paper.py": TABLE_RULES,
+    "cmrslices/evaluation/profile.py": {"figure2"},
+    "cmrslices/evaluation/rendering.py": TABLE_RULES,
+    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2"},
+    "cmrslices/evaluation/statistics.py": {"table1", "table3"},
+    "cmrslices/evaluation/table1.py": {"table1"},
+    "cmrslices/evaluation/table2.py": {"select_classifier"},
+    "cmrslices/evaluation/table3.py": {"table3"},
+    "cmrslices/segmentation/__init__.py": {"train_classifier", "classify", *SEGMENTER_RULES},
+    "cmrslices/segmentation/loading.py": {"train_segmenter"},
+    "cmrslices/segmentation/nnunet.py": {"train_classifier", "classify", *SEGMENTER_RULES},
+    "cmrslices/segmentation/planning.py": {"plan_segmentation", "preprocess_segmentation"},
+    "cmrslices/segmentation/training.py": {"train_segmenter"},
+    "trainers": {"train_segmenter"},
+}
+"""Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
+COMMANDS = {"plan_run", "training_status"}
+"""Scripts that a user calls; the others have the names of their rules."""
+
+
+def modules():
+    """Every library module, relative to workflow_scripts."""
+    files = [file for package in ("cmrslices", "trainers") for file in (LIBRARY / package).rglob("*.py")]
+    return sorted(str(file.relative_to(LIBRARY)) for file in files)
+
+
+def importers(module):
+    """Rules of a module's own row, or of its nearest folder's."""
+    rows = [str(path) for path in (Path(module), *Path(module).parents) if str(path) in MODULES]
+    assert rows, f"{module} has no row in MODULES"
+    return MODULES[rows[0]]
+
+
+def jobs_after(rules):
+    """The jobs that run when all jobs of these rules do."""
+    jobs = Counter()
+    for rule in rules:
+        jobs |= Counter(AFTER[rule])
+    return dict(jobs)
+
+
+def scripts():
+    """Every script, by its name."""
+    return sorted(file.stem for file in LIBRARY.glob("*.py"))
+
+
+@contextmanager
+def edited(files, edit):
+    """Files with another content, and their own again afterwards."""
+    texts = {file: file.read_text() for file in files}
+    for file, text in texts.items():
+        file.write_text(edit(text))
+    try:
+        yield
+    finally:
+        for file, text in texts.items():
+            file.write_text(text)
+
+
+def other_code(text):
+    return f"{text}\nCHANGED = 1\n"
+
+
+def test_every_row_is_a_module_or_a_folder():
+    assert [row for row in MODULES if not (LIBRARY / row).exists()] == []
+
+
+@pytest.mark.parametrize("module", modules())
+def test_module_is_imported_by_the_scripts_of_these_rules(module):
+    found = {rule for rule in RULES if LIBRARY / module in provenance._reachable(LIBRARY / f"{rule}.py")}
+    assert found == importers(module)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_changed_code_of_a_module_re_runs_the_rules_that_import_it(changeable, module):
+    with edited([changeable.project / "workflow_scripts" / module], other_code):
+        assert changeable.planned() == jobs_after(importers(module))
+
+
+@pytest.mark.parametrize("script", scripts())
+def test_changed_code_of_a_script_re_runs_its_rule(changeable, script):
+    rules = set() if script in COMMANDS else {script}
+    with edited([changeable.project / f"workflow_scripts/{script}.py"], other_code):
+        assert changeable.planned() == jobs_after(rules)
+
+
+def test_changed_code_of_the_demo_makes_its_cohorts_again(changeable):
+    with edited([changeable.project / "workflow_scripts/cmrslices/demo/heart.py"], other_code):
+        assert changeable.planned(demo=DEMO) == {**EVERYTHING, "make_demo_cohort": 3}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: f"# Why.\n{text}\n# A comment at the end.\n",
+        lambda text: text.replace('"""', '"""Other words. ', 1),
+        lambda text: f"{text}\n\n",
+    ],
+    ids=["comment", "docstring", "layout"],
+)
+def test_what_is_no_code_re_runs_nothing(changeable, edit):
+    project = changeable.project
+    sources = [*project.rglob("*.py"), *project.glob("rules/*.smk"), project / "Snakefile"]
+    with edited(sources, edit):
+        assert changeable.planned() == {}
+
+
+@pytest.mark.parametrize("profile", ["slurm", "demo", "public"])
+def test_a_comment_in_a_script_re_runs_nothing_under_a_profile(changeable, profile):
+    with edited(changeable.project.glob("workflow_scripts/*.py"), lambda text: f"{text}# A comment.\n"):
+        assert changeable.planned("--profile", profile) == {}
+
+
+def test_every_rule_with_a_script_names_its_code():
+    texts = [file.read_text() for file in sorted((ROOT / "rules").glob("*.smk"))]
+    named = re.findall(r'code=code_of\("(\w+)"\),\s+script:\s+"\.\./workflow_scripts/(\w+)\.py"', "".join(texts))
+    assert sorted(named) == [(rule, rule) for rule in sorted(RULES)]

@@ -1,0 +1,239 @@
+"""A training's state on disk: written whole, resumed only by the training that wrote it.
+
+The same for segmenters and classifiers. A checkpoint carries the fingerprint of what it was made from, under
+``fingerprint``; nnU-Net's has room for it among its ``init_args``.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+
+# What nnU-Net's checkpoints hold besides tensors and Python's own types.
+NUMPY_TYPES = [
+    np.ndarray,
+    np.dtype,
+    type(np.dtype(np.float32)),
+    type(np.dtype(np.float64)),
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (np._core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
+]
+
+
+def fingerprint(settings: dict[str, Any], *paths: str | Path) -> str:
+    """SHA-256 of what a training's course depends on.
+
+    Parameters
+    ----------
+    settings : dict
+        Whatever JSON holds.
+    *paths : path
+        Files count by their content, folders by the names and sizes of their files: the store is compressed, so
+        that other images have other sizes, and it is too large to be read for this.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in map(Path, paths):
+        if path.is_dir():
+            listing = sorted((str(file.relative_to(path)), file.stat().st_size) for file in path.rglob("*.*"))
+            digest.update(json.dumps(listing).encode())
+        else:
+            with path.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
+
+
+def write_whole(file: str | Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file that is whole or absent, whenever the process or the machine stops.
+
+    Parameters
+    ----------
+    file : path
+        The old file stays until the new one is on the disk.
+    write : callable
+        Writes the content to an open file.
+    """
+    partial = Path(f"{file}.partial")
+    try:
+        with partial.open("wb") as content:
+            write(content)
+            content.flush()
+            os.fsync(content.fileno())
+        partial.replace(file)
+    except BaseException as fault:
+        partial.unlink(missing_ok=True)
+        if isinstance(fault.__context__, OSError):  # torch covers a full disk with a fault of its own
+            raise fault.__context__ from None
+        raise
+    _sync_folder(partial.parent)
+
+
+def save_whole(content: Any, file: str | Path) -> None:
+    """`torch.save` through `write_whole`."""
+    write_whole(file, lambda stream: torch.save(content, stream))
+
+
+def read_checkpoint(file: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of a segmenter or a classifier to the CPU, without unpickling code.
+
+    Raises
+    ------
+    ValueError
+        The file is damaged, or holds more than tensors, numbers and text.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.testzip():
+                raise ValueError(f"{file}: checksums do not fit")
+        with torch.serialization.safe_globals(NUMPY_TYPES):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, pickle.UnpicklingError, EOFError) as fault:
+        raise ValueError(f"{file}: {fault}") from fault
+
+
+class Checkpoint:
+    """The state of one training that has not ended.
+
+    A file under its name is whole, so a damaged one is the disk's fault. For that case the one before it is kept.
+
+    Parameters
+    ----------
+    file : path
+        Where it lies.
+    fingerprint : str
+        Of the training.
+    """
+
+    def __init__(self, file: str | Path, fingerprint: str) -> None:
+        self.file = Path(file)
+        self.fingerprint = fingerprint
+
+    @property
+    def previous(self) -> Path:
+        """The checkpoint before the last one."""
+        return self.file.with_name(f"{self.file.stem}_previous{self.file.suffix}")
+
+    def find(self) -> Path | None:
+        """Return the newest file that this training can go on from.
+
+        A damaged file is set aside with the suffix ``.damaged``, one of other settings, data or code with ``.stale``.
+        What a kill left half-written, here or beside, is removed.
+        """
+        for leftover in (*self.file.parent.glob("*.partial"), *self.file.parent.glob("*.new")):
+            leftover.unlink()
+        for file in (self.file, self.previous):
+            if not file.exists():
+                continue
+            try:
+                if _fingerprint_in(read_checkpoint(file)) == self.fingerprint:
+                    return file
+            except ValueError as fault:
+                _set_aside(file, "damaged", f"is damaged ({fault})")
+            else:
+                _set_aside(file, "stale", "was made from other settings, data or code")
+        return None
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state that `save` wrote, if there is one to go on from."""
+        file = self.find()
+        return read_checkpoint(file)["state"] if file else None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state of a classifier's training."""
+        self.write(lambda stream: torch.save({"fingerprint": self.fingerprint, "state": state}, stream))
+
+    def write(self, write: Callable[[BinaryIO], None]) -> None:
+        """Write the file anew; what was there becomes the previous one.
+
+        A kill leaves the old file, the new one, or, for a moment, the old one under the name of the previous.
+        """
+        new = Path(f"{self.file}.new")
+        write_whole(new, write)
+        if self.file.exists():
+            self.file.replace(self.previous)
+        new.replace(self.file)
+        _sync_folder(self.file.parent)
+
+    def remove(self) -> None:
+        """Delete all files."""
+        for file in (self.file, self.previous):
+            file.unlink(missing_ok=True)
+
+
+class Result:
+    """The weights of a training that has ended, under a second name too.
+
+    Snakemake deletes a job's outputs before the job starts. After its main process was killed, it submits a job whose
+    predecessor may still run, or end, unseen; without the second name, a hard link, that would delete a training.
+
+    Parameters
+    ----------
+    file : path
+        The job's output.
+    fingerprint : str
+        Of the training.
+    """
+
+    def __init__(self, file: str | Path, fingerprint: str) -> None:
+        self.file = Path(file)
+        self.fingerprint = fingerprint
+
+    @property
+    def kept(self) -> Path:
+        """The second name."""
+        return self.file.with_name(f"{self.file.stem}_kept{self.file.suffix}")
+
+    def find(self) -> dict[str, Any] | None:
+        """Return the content if the result was made from the same things; it then has both names."""
+        for file, other in ((self.file, self.kept), (self.kept, self.file)):
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                content = read_checkpoint(file)
+                if _fingerprint_in(content) == self.fingerprint:
+                    _link(file, other)
+                    print(f"finished before, from the same settings, data and code; to train anew, delete {self.kept}")
+                    return content
+        return None
+
+    def keep(self) -> None:
+        """Give the result its second name."""
+        _link(self.file, self.kept)
+
+
+def _fingerprint_in(content: dict[str, Any]) -> str | None:
+    return content.get("init_args", content).get("fingerprint")
+
+
+def _set_aside(file: Path, suffix: str, reason: str) -> None:
+    aside = file.with_name(f"{file.name}.{suffix}")
+    print(f"{file.name} {reason}: set aside as {aside.name}, not gone on from", flush=True)
+    file.replace(aside)
+
+
+def _link(file: Path, other: Path) -> None:
+    if other.exists() and other.samefile(file):
+        return
+    new = Path(f"{other}.new")
+    new.unlink(missing_ok=True)
+    try:
+        new.hardlink_to(file)
+    except OSError:  # a file system without hard links
+        with file.open("rb") as content:
+            write_whole(new, lambda stream: shutil.copyfileobj(content, stream))
+    new.replace(other)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems know no sync of a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
