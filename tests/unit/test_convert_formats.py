@@ -11,9 +11,13 @@ from cmrslices.convert import FORMATS, acdc, check_folder, mnms, nifti, raw_name
 
 
 def write(folder, name):
-    {"acdc": lambda: acdc_patient(folder / "training/patient001"), "mnms": lambda: mnms_cohort(folder)}.get(
-        name, lambda: nifti_cohort(folder)
-    )()
+    writers = {
+        "acdc": lambda: acdc_patient(folder / "training/patient001"),
+        "cvi42": lambda: (folder / "P1").mkdir(),
+        "mnms": lambda: mnms_cohort(folder),
+        "nifti": lambda: nifti_cohort(folder),
+    }
+    writers[name]()
     return {"format": name, "folder": str(folder)}
 
 

@@ -65,6 +65,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_policy_others(project)
 
 def test_the_baselines_augmented_batches_are_those_of_stock_nnunet(project, monkeypatch):
     monkeypatch.setattr(GaussianBlurTransform, "_benchmark_wrapper", lambda _, *arguments: blur_dimension(*arguments))
+    monkeypatch.setenv("nnUNet_n_proc_DA", "0")  # the stock trainer's loader without processes
     set_nnunet_folders(project.preprocessed)
     plans = model_plans(json.loads(project.plans.read_text()), "stock", {"sampling": "uniform"}, TRAINING, 1)
 

@@ -1,6 +1,5 @@
 """A tiny cohort with nnU-Net's plans and store, and trainings on it."""
 
-import os
 
 import nibabel
 import numpy as np
@@ -49,7 +48,6 @@ class Project:
         self.folds = self.preprocessed / "splits_final.json"
 
     def make(self):
-        os.environ.pop("nnUNet_n_proc_DA", None)  # a trainer leaves it behind, and planning trips over it
         rng = np.random.default_rng(0)
         for name in ("images", "labels"):
             (self.cohort / name).mkdir(parents=True)

@@ -1,5 +1,6 @@
 """nnU-Net's trainer under a slice-sampling policy, with atomic, resumable, seeded training."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -98,9 +99,8 @@ class SliceTrainer(nnUNetTrainer):
         from cmrslices.sampling import SliceSamplingDataLoader
         from cmrslices.segmentation.loading import batches
 
-        # Without processes of its own, nnU-Net hands out its bare loaders.
-        os.environ["nnUNet_n_proc_DA"] = "0"
-        loaders = [augmenter.data_loader for augmenter in super().get_dataloaders()]
+        with _bare_loaders():
+            loaders = [augmenter.data_loader for augmenter in super().get_dataloaders()]
         if self.slice_weights is not None:
             for loader in loaders:
                 # nnU-Net names its loader class inside the method above.
@@ -185,6 +185,20 @@ class SliceTrainer(nnUNetTrainer):
             self.checkpoint.write(super().save_checkpoint)
         else:
             write_whole(filename, super().save_checkpoint)
+
+
+@contextlib.contextmanager
+def _bare_loaders() -> Iterator[None]:
+    """Let nnU-Net hand out loaders without processes around them."""
+    name = "nnUNet_n_proc_DA"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _reduced(forward: Callable, device: torch.device, precision: str) -> Callable:
