@@ -11,11 +11,14 @@ from cmrslices.config import load_settings
 from cmrslices.convert import check_folder, raw_names as names_in
 from cmrslices.errors import CollectedErrors, InputError
 from cmrslices.provenance import code_digest
+from cmrslices.slurm_guard import guard_slurm
 
 try:
     SETTINGS = load_settings(config)
 except InputError as fault:
     raise WorkflowError(str(fault)) from None
+
+guard_slurm()
 
 RESULTS = Path(SETTINGS.results)
 PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"  # relative: a moved clone re-runs nothing
