@@ -1,6 +1,5 @@
 """A tiny cohort with nnU-Net's plans and store, and trainings on it."""
 
-
 import nibabel
 import numpy as np
 import pandas as pd
