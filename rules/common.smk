@@ -81,14 +81,9 @@ def initial_weights(wildcards):
     return Path(source) / f"{wildcards.network}.pth"
 
 
-def models_of(approach):
-    row = SETTINGS.approaches[approach]
-    return [row.model] if row.router == "constant" else sorted(set(row.models.values()))
-
-
 def model_weights(wildcards):
     """Weights of each model that an approach routes to."""
-    return expand(MODEL_WEIGHTS, model=models_of(wildcards.approach))
+    return expand(MODEL_WEIGHTS, model=SETTINGS.approaches[wildcards.approach].models_used())
 
 
 def router_regions(wildcards):

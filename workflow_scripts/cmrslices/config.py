@@ -180,6 +180,10 @@ class Constant(Section):
     router: Literal["constant"] = Field(description="`constant`: every slice to one model")
     model: Name = Field(description="the model")
 
+    def models_used(self) -> list[str]:
+        """The models that slices are routed to."""
+        return [self.model]
+
 
 class Routed(Section):
     """Every slice to the model of its region."""
@@ -189,6 +193,10 @@ class Routed(Section):
         description="`classifier`: the region by the selected classifier; `reference`: by the reference labels"
     )
     models: dict[SliceClass, Name] = Field(description="the model of each region and of non-cardiac slices")
+
+    def models_used(self) -> list[str]:
+        """The models that slices are routed to."""
+        return sorted(set(self.models.values()))
 
     @model_validator(mode="after")
     def _complete(self) -> "Routed":
@@ -240,8 +248,7 @@ class Settings(Section):
         _require("training_cohort", self.training_cohort, self.cohorts)
         _require("evaluation.baseline", self.evaluation.baseline, self.approaches)
         for name, approach in self.approaches.items():
-            models = [approach.model] if isinstance(approach, Constant) else approach.models.values()
-            for model in models:
+            for model in approach.models_used():
                 _require(f"approaches.{name}", model, self.models)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)

@@ -87,9 +87,7 @@ def read_call(arguments: Sequence[str]) -> Call:
 
 def models_in_use(settings: Settings) -> list[str]:
     """Models that an approach routes to, in the order of the configuration."""
-    used = set()
-    for approach in settings.approaches.values():
-        used.update([approach.model] if approach.router == "constant" else approach.models.values())
+    used = {model for approach in settings.approaches.values() for model in approach.models_used()}
     return [name for name in settings.models if name in used]
 
 

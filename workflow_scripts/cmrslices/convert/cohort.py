@@ -74,8 +74,8 @@ def convert_cohort(
     forget_others(Path(finished), set(table["patient"]))
     with _removed_on_failure(Path(images), Path(labels)):
         for patient in table.loc[~table["excluded"], "patient"].unique():
-            link_files(sorted((Path(finished) / patient / "images").iterdir()), Path(images))
-            link_files(sorted((Path(finished) / patient / "labels").iterdir()), Path(labels))
+            for kind, folder in (("images", images), ("labels", labels)):
+                link_files((Path(finished) / patient / kind).iterdir(), Path(folder))
         table.to_csv(cases, index=False)
     print(summary(name, table))
 

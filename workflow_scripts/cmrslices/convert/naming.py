@@ -49,5 +49,6 @@ def hashed_name(name: str, key: bytes) -> str:
 
 if __name__ == "__main__":
     key_file, cohort = sys.argv[1:]
+    key = read_key(key_file)
     for folder in sorted(path for path in Path(cohort).iterdir() if path.is_dir()):
-        print(hashed_name(folder.name, read_key(key_file)), folder.name)
+        print(hashed_name(folder.name, key), folder.name)
