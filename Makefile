@@ -12,7 +12,7 @@ demo: env ## Synthetic cohorts through the whole workflow, results in results/de
 	$(BIN)/snakemake --profile demo --report results/demo/report.html
 
 test: env ## All tests
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile tests
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --durations 20 tests
 
 lint: env ## Style of Python, of the rules, and Snakemake's own
 	$(BIN)/ruff check .

@@ -19,16 +19,25 @@ include: "rules/segmentation.smk"  # 2 Baseline, approach 1, region-specific mod
 include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
 include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2
+include: "rules/report.smk"  # what the report shows beside them
 
 
 rule all:
     default_target: True
     input:
-        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
+        tables=expand(RESULTS / "tables/{table}.html", table=["table1", "table2", "table3"]),
         against_paper=expand(
             RESULTS / "tables/{table}_against_paper.csv",
             table=["table1", "table2", "table3"],
         ),
-        figure=RESULTS / "figures/figure2.pdf",
+        figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion"]),
         provenance=RESULTS / "provenance.yaml",
+        summaries=expand(
+            RESULTS / "report/{name}",
+            name=["cohorts.html", "segmenter_curves.html", "classifier_curves.html", "timings.html"],
+        ),
+        slices=expand(
+            RESULTS / "report/{name}",
+            name=expand(["examples/{cohort}.html", "worst/{cohort}.html"], cohort=COHORTS),
+        ),
     localrule: True

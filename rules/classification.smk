@@ -2,7 +2,7 @@
 
 Needs   the preprocessed store and slices.csv of the training cohort; the cohorts to classify
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
-        tables/table2.{csv,md,tex}, figures/confusion.{pdf,png}
+        tables/table2.{csv,md,html,tex}, figures/confusion.{pdf,png,html}
 """
 
 
@@ -94,17 +94,21 @@ rule select_classifier:
     output:
         selected=RESULTS / "classifiers/selected.yaml",
         csv=RESULTS / "tables/table2.csv",
-        markdown=report(RESULTS / "tables/table2.md", **caption("table2", "Tables", table="Table 2")),
+        markdown=RESULTS / "tables/table2.md",
+        html=report(RESULTS / "tables/table2.html", **caption("table2", "3 Tables", table="Table 2")),
         latex=RESULTS / "tables/table2.tex",
         against_paper=RESULTS / "tables/table2_against_paper.csv",
-        against_paper_markdown=report(
-            RESULTS / "tables/table2_against_paper.md",
-            **caption("table2_against_paper", "Against the paper", table="Table 2"),
+        against_paper_markdown=RESULTS / "tables/table2_against_paper.md",
+        against_paper_html=report(
+            RESULTS / "tables/table2_against_paper.html",
+            **caption("table2_against_paper", "6 Against the paper", table="Table 2"),
         ),
-        confusion=report(
-            RESULTS / "figures/confusion.png", **caption("confusion", "Figures", figure="Confusion matrices")
-        ),
+        confusion=RESULTS / "figures/confusion.png",
         confusion_pdf=RESULTS / "figures/confusion.pdf",
+        confusion_html=report(
+            RESULTS / "figures/confusion.html",
+            **caption("confusion", "4 Figures", figure="Confusion matrices"),
+        ),
     log:
         RESULTS / "logs/select_classifier.log",
     localrule: True

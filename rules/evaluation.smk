@@ -38,12 +38,14 @@ rule table1:
         paper=PAPER / "table1.csv",
     output:
         csv=RESULTS / "tables/table1.csv",
-        markdown=report(RESULTS / "tables/table1.md", **caption("table1", "Tables", table="Table 1")),
+        markdown=RESULTS / "tables/table1.md",
+        html=report(RESULTS / "tables/table1.html", **caption("table1", "3 Tables", table="Table 1")),
         latex=RESULTS / "tables/table1.tex",
         against_paper=RESULTS / "tables/table1_against_paper.csv",
-        against_paper_markdown=report(
-            RESULTS / "tables/table1_against_paper.md",
-            **caption("table1_against_paper", "Against the paper", table="Table 1"),
+        against_paper_markdown=RESULTS / "tables/table1_against_paper.md",
+        against_paper_html=report(
+            RESULTS / "tables/table1_against_paper.html",
+            **caption("table1_against_paper", "6 Against the paper", table="Table 1"),
         ),
     log:
         RESULTS / "logs/table1.log",
@@ -65,17 +67,20 @@ rule table3:
         paper=PAPER / "table3.csv",
     output:
         csv=RESULTS / "tables/table3.csv",
-        markdown=report(RESULTS / "tables/table3.md", **caption("table3", "Tables", table="Table 3")),
+        markdown=RESULTS / "tables/table3.md",
+        html=report(RESULTS / "tables/table3.html", **caption("table3", "3 Tables", table="Table 3")),
         latex=RESULTS / "tables/table3.tex",
         false_positives=RESULTS / "tables/false_positives.csv",
-        false_positives_markdown=report(
-            RESULTS / "tables/false_positives.md",
-            **caption("false_positives", "Tables", table="False positives"),
+        false_positives_markdown=RESULTS / "tables/false_positives.md",
+        false_positives_html=report(
+            RESULTS / "tables/false_positives.html",
+            **caption("false_positives", "3 Tables", table="False positives"),
         ),
         against_paper=RESULTS / "tables/table3_against_paper.csv",
-        against_paper_markdown=report(
-            RESULTS / "tables/table3_against_paper.md",
-            **caption("table3_against_paper", "Against the paper", table="Table 3"),
+        against_paper_markdown=RESULTS / "tables/table3_against_paper.md",
+        against_paper_html=report(
+            RESULTS / "tables/table3_against_paper.html",
+            **caption("table3_against_paper", "6 Against the paper", table="Table 3"),
         ),
     log:
         RESULTS / "logs/table3.log",
@@ -101,7 +106,8 @@ rule figure2:
             approach=SETTINGS.approaches,
         ),
     output:
-        png=report(RESULTS / "figures/figure2.png", **caption("figure2", "Figures", figure="Figure 2")),
+        html=report(RESULTS / "figures/figure2.html", **caption("figure2", "4 Figures", figure="Figure 2")),
+        png=RESULTS / "figures/figure2.png",
         pdf=RESULTS / "figures/figure2.pdf",
         csv=RESULTS / "figures/figure2.csv",
     log:

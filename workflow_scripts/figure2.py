@@ -11,4 +11,5 @@ with job_log(snakemake.log[0]):
         png=snakemake.output.png,
         pdf=snakemake.output.pdf,
         csv=snakemake.output.csv,
+        html=snakemake.output.html,
     )

@@ -14,9 +14,12 @@ with job_log(snakemake.log[0]):
         selected=snakemake.output.selected,
         csv=snakemake.output.csv,
         markdown=snakemake.output.markdown,
+        html=snakemake.output.html,
         latex=snakemake.output.latex,
         against_paper=snakemake.output.against_paper,
         against_paper_markdown=snakemake.output.against_paper_markdown,
+        against_paper_html=snakemake.output.against_paper_html,
         confusion=snakemake.output.confusion,
         confusion_pdf=snakemake.output.confusion_pdf,
+        confusion_html=snakemake.output.confusion_html,
     )

@@ -11,7 +11,9 @@ with job_log(snakemake.log[0]):
         paper=snakemake.input.paper,
         csv=snakemake.output.csv,
         markdown=snakemake.output.markdown,
+        html=snakemake.output.html,
         latex=snakemake.output.latex,
         against_paper=snakemake.output.against_paper,
         against_paper_markdown=snakemake.output.against_paper_markdown,
+        against_paper_html=snakemake.output.against_paper_html,
     )

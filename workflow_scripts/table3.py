@@ -14,9 +14,12 @@ with job_log(snakemake.log[0]):
         paper=snakemake.input.paper,
         csv=snakemake.output.csv,
         markdown=snakemake.output.markdown,
+        html=snakemake.output.html,
         latex=snakemake.output.latex,
         false_positives_csv=snakemake.output.false_positives,
         false_positives_markdown=snakemake.output.false_positives_markdown,
+        false_positives_html=snakemake.output.false_positives_html,
         against_paper=snakemake.output.against_paper,
         against_paper_markdown=snakemake.output.against_paper_markdown,
+        against_paper_html=snakemake.output.against_paper_html,
     )

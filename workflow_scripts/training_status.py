@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cmrslices.errors import InputError
-from cmrslices.plan import models_in_use, read_call
+from cmrslices.plan import read_call
 from cmrslices.status import status_table, trainings
 
 
@@ -25,7 +25,7 @@ def main() -> None:
             raise SystemExit(str(fault)) from None
         results = call.folder / call.settings.results
         networks = list(call.settings.classification.networks)
-        names = {"train_segmenter": models_in_use(call.settings), "train_classifier": networks}
+        names = {"train_segmenter": call.settings.models_used(), "train_classifier": networks}
     found = trainings(results, names, time.time())
     print(status_table(found) if found else f"{results}: no training has a log there")
 

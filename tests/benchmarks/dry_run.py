@@ -58,11 +58,8 @@ def raw_cohorts(folder: Path, patients: int) -> None:
     """Make the raw folders of `config.yaml` with all that a dry run looks at: folders and tables, no image."""
     cohorts = yaml.safe_load((ROOT / "config.yaml").read_text())["cohorts"]
     nhs, mnms, acdc = (folder / cohorts[name]["folder"] for name in ("nhs", "mnms", "acdc"))
-    nhs.mkdir(parents=True)
-    cases = [f"P{n:05},{phase}" for n in range(patients) for phase in ("ED", "ES")]
-    rows = [f"{case},{case.replace(',', '_')}.nii.gz,{case.replace(',', '_')}_gt.nii.gz" for case in cases]
-    (nhs / "cohort.csv").write_text("\n".join(["patient,phase,image,label", *rows]))
     for n in range(patients):
+        (nhs / f"P{n:05}").mkdir(parents=True)
         (mnms / f"Testing/A{n:05}").mkdir(parents=True)
         (acdc / f"training/patient{n:05}").mkdir(parents=True)
     codes = [f"A{n:05},0,9" for n in range(patients)]

@@ -116,6 +116,11 @@ class Cluster:
         """End slurmctld; jobs go on."""
         self._end("slurmctld", signal.SIGTERM)
 
+    def lose_state(self) -> None:
+        """Forget all jobs, as a slurmctld does whose state folder is lost; it must not run."""
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "state").mkdir()
+
     def run(self, *command: str) -> str:
         """Output of one of SLURM's commands; empty if it fails."""
         answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)

@@ -23,19 +23,15 @@ class Submission:
         The working directory.
     overlay : dict
         Laid over `config.yaml`.
-    fast : bool
-        Look at the jobs every two seconds, for speed alone.
     """
 
-    def __init__(self, folder: Path, overlay: dict, fast: bool = True) -> None:
+    def __init__(self, folder: Path, overlay: dict) -> None:
         self.folder = Path(folder)
         self.overlay = self.folder / "overlay.yaml"
         self.overlay.write_text(yaml.safe_dump(overlay))
         self.terminal = self.folder / "terminal.txt"
-        self.environment = {**os.environ, "PATH": PATH, "OMP_NUM_THREADS": "1"}
+        self.environment = {**os.environ, "PATH": PATH, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FAST_POLL)}
         self.environment.pop("SLURM_CONF", None)
-        if fast:
-            self.environment["PYTHONPATH"] = str(FAST_POLL)
         self.process = None
 
     def start(self, *arguments: str) -> None:

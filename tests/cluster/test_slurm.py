@@ -37,11 +37,16 @@ TINY = {
     "demo": {"folder": "raw", "patients": {"nhs": 4}},
 }
 EPOCHS = {"epochs": 6, "iterations_per_epoch": 30, "checkpoint_every": 1}
-TRAINING = TINY | {"segmentation": TINY["segmentation"] | EPOCHS}
+TRAINING = TINY | {
+    "segmentation": TINY["segmentation"] | EPOCHS,
+    "classification": TINY["classification"] | {"epochs": 60, "checkpoint_every": 1},
+}
 
 WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
 OTHER_WEIGHTS = WEIGHTS.replace("baseline", "apex")
 LOG = "results/logs/train_segmenter/baseline.log"
+CLASSIFIER = "results/classifiers/shufflenet_v2_x1_0/weights.pth"
+CLASSIFIER_LOG = "results/logs/train_classifier/shufflenet_v2_x1_0.log"
 SLICES = "results/cohorts/nhs/slices.csv"
 CPU_RULES = {
     "make_demo_cohort",
@@ -77,20 +82,20 @@ def idle_cluster(cluster):
 
 @pytest.fixture(scope="module")
 def undisturbed(cluster, tmp_path_factory):
-    """A working directory with one training that nothing disturbed."""
+    """A working directory with a segmenter and a classifier whose trainings nothing disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    answer = Submission(folder, TRAINING).answer("--cores", "2", WEIGHTS, seconds=600)
+    answer = Submission(folder, TRAINING).answer("--cores", "2", WEIGHTS, CLASSIFIER, seconds=600)
     assert answer.returncode == 0, answer.stdout[-5000:]
     return folder
 
 
 @pytest.fixture
 def training(idle_cluster, undisturbed, tmp_path):
-    """The same working directory before the training."""
+    """The same working directory before the trainings."""
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)
-    shutil.rmtree(folder / "results/nnunet/results")
-    (folder / LOG).unlink()
+    for made in ("nnunet/results", "classifiers", "logs/train_segmenter", "logs/train_classifier"):
+        shutil.rmtree(folder / "results" / made)
     submission = Submission(folder, TRAINING)
     yield submission
     submission.kill()
@@ -112,9 +117,15 @@ def leaves(state):
     return [leaves(value) for value in state] if isinstance(state, list | tuple) else state
 
 
-def slurm_log(job):
+def same_classifiers(first, second):
+    """Whether two classifiers have the same weights, to the bit."""
+    one, other = (torch.load(folder / CLASSIFIER, weights_only=True)["state_dict"] for folder in (first, second))
+    return leaves(one) == leaves(other)
+
+
+def slurm_log(job, training="train_segmenter/baseline"):
     """Where SLURM and the inner Snakemake write about a training."""
-    return f"results/logs/slurm/rule_train_segmenter/baseline/{job}.log"
+    return f"results/logs/slurm/rule_{training}/{job}.log"
 
 
 def process_of(submission):
@@ -124,9 +135,9 @@ def process_of(submission):
 
 
 def test_the_whole_workflow_runs_with_the_profile_as_it_is(idle_cluster, tmp_path):
-    whole = Submission(tmp_path, TINY, fast=False)
+    whole = Submission(tmp_path, TINY)
     try:
-        whole.run("--slurm-init-seconds-before-status-checks", "2", seconds=1200)
+        whole.run(seconds=1200)
     finally:
         whole.kill()
     assert len(pd.read_csv(tmp_path / "results/tables/table3.csv")) == 4 * 3 * 4
@@ -177,6 +188,18 @@ def test_a_cancelled_training_is_submitted_again_and_goes_on(cluster, training, 
     assert same_weights(training.folder, undisturbed)
 
 
+def test_a_cancelled_classifier_is_submitted_again_and_goes_on(cluster, training, undisturbed):
+    training.start(CLASSIFIER)
+    training.wait_for_words("epoch 2/", CLASSIFIER_LOG)
+    cluster.run("scancel", training.submitted[0])
+    said = training.wait(300)
+    assert "SLURM status is: 'CANCELLED'" in said
+    log = slurm_log(training.submitted[0], "train_classifier/shufflenet_v2_x1_0")
+    assert "interrupted (SIGTERM) after epoch" in training.text(log)
+    assert "resumed after epoch" in training.text(CLASSIFIER_LOG)
+    assert same_classifiers(training.folder, undisturbed)
+
+
 def test_a_requeued_training_goes_on_as_the_same_job(cluster, training, undisturbed):
     training.start(WEIGHTS)
     training.wait_for_words("epoch 2/", LOG)
@@ -219,6 +242,18 @@ def test_a_restart_of_the_controller_loses_no_job(cluster, training, undisturbed
     cluster.start_controller()
     training.wait(300)
     assert len(training.submitted) == 1
+    assert same_weights(training.folder, undisturbed)
+
+
+def test_a_job_that_the_controller_forgot_is_submitted_again(cluster, training, undisturbed):
+    training.start(WEIGHTS)
+    training.wait_for_words("epoch 2/", LOG)
+    cluster.kill_controller()
+    cluster.lose_state()
+    cluster.start_controller()
+    said = training.wait(300)
+    assert "does not know job" in said
+    assert len(training.submitted) == 2
     assert same_weights(training.folder, undisturbed)
 
 

@@ -139,6 +139,8 @@ def test_on_a_gpu_the_switch_chooses_deterministic_algorithms(monkeypatch):
         os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
 
 
-def test_on_a_gpu_without_the_switch_torch_keeps_its_defaults():
+def test_on_a_gpu_without_the_switch_cudnn_takes_its_fastest_algorithms(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     compute_deterministically(torch.device("cuda"), False)
+    assert torch.backends.cudnn.benchmark
     assert not torch.are_deterministic_algorithms_enabled()

@@ -66,8 +66,8 @@ def table2(cohort):
 
 def write(folder, name):
     (folder / name).mkdir()
-    outputs = ("selected", "csv", "markdown", "latex", "confusion", "confusion_pdf")
-    outputs += ("against_paper", "against_paper_markdown")
+    outputs = ("selected", "csv", "markdown", "html", "latex", "confusion", "confusion_pdf", "confusion_html")
+    outputs += ("against_paper", "against_paper_markdown", "against_paper_html")
     paper = folder / "paper.csv"
     paper.write_text("# source\nnetwork,precision,recall\nbetter,90,80\n")
     write_table2(

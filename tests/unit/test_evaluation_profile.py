@@ -70,7 +70,7 @@ def test_region_bounds_lie_halfway_between_the_slices_they_separate(scores_csv):
 def test_the_figure_repeats_byte_for_byte(scores_csv, tmp_path):
     runs = []
     for name in ("a", "b"):
-        files = [tmp_path / f"{name}.{ending}" for ending in ("png", "pdf", "csv")]
+        files = [tmp_path / f"{name}.{ending}" for ending in ("png", "pdf", "csv", "html")]
         write_figure2([scores_csv], APPROACHES, 101, *files)
         runs.append([file.read_bytes() for file in files])
     assert runs[0] == runs[1]

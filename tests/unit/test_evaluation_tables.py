@@ -44,7 +44,7 @@ def scores(tmp_path_factory):
 
 
 def table1(folder, scores, name="table1"):
-    names = ("csv", "markdown", "latex", "against_paper", "against_paper_markdown")
+    names = ("csv", "markdown", "html", "latex", "against_paper", "against_paper_markdown", "against_paper_html")
     outputs = {output: folder / f"{name}_{output}" for output in names}
     baseline = [scores["baseline", cohort] for cohort in COHORTS]
     write_table1(scores=baseline, cohorts=COHORTS, significance=0.01, paper=PAPER / "table1.csv", **outputs)
@@ -52,9 +52,9 @@ def table1(folder, scores, name="table1"):
 
 
 def table3(folder, scores, approaches=APPROACHES, name="table3"):
-    names = ("csv", "markdown", "latex", "against_paper", "against_paper_markdown")
+    names = ("csv", "markdown", "html", "latex", "against_paper", "against_paper_markdown", "against_paper_html")
     outputs = {output: folder / f"{name}_{output}" for output in names}
-    outputs |= {f"false_positives_{kind}": folder / f"{name}_wrong_{kind}" for kind in ("csv", "markdown")}
+    outputs |= {f"false_positives_{kind}": folder / f"{name}_wrong_{kind}" for kind in ("csv", "markdown", "html")}
     write_table3(
         scores=[scores[approach, cohort] for approach in approaches for cohort in COHORTS],
         cohorts=COHORTS,
@@ -94,6 +94,13 @@ def test_captions_state_numbers_test_and_star(tmp_path, scores):
     caption = table1(tmp_path, scores)["markdown"].read_text().splitlines()[0]
     assert r"\* p < 0.01 against the middle (Welch's t-test)" in caption
     assert "NHS n = 10 patients, 30 slices" in caption
+
+
+def test_html_has_the_stars_and_the_bold_cells_of_the_markdown(tmp_path, scores):
+    outputs = table3(tmp_path, scores)
+    markdown, html = outputs["markdown"].read_text(), outputs["html"].read_text()
+    assert html.count("<b>") == markdown.count("**") / 2 > 0
+    assert html.count("*") == markdown.count(r"\*")
 
 
 def test_latex_escapes_titles(tmp_path, scores):

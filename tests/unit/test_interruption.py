@@ -1,14 +1,18 @@
 """Trainings as processes of their own that are told to stop, or killed, go on and end as if nothing had been."""
 
+import contextlib
 import errno
+import itertools
 import multiprocessing
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +20,7 @@ import pytest
 import tiny_classification
 import torch
 from nnunetv2.training.logging.nnunet_logger import LocalLogger
+from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunet_trainer
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from tiny_segmentation import Project
 
@@ -45,6 +50,7 @@ class Segmenters:
         train_segmenter(**self.project.arguments(name, {"sampling": "quadratic", "ratio": 4}, **sizes | changes))
 
     def before_each_step(self, act):
+        """Act in this process, from now on."""
         for step in ("train_step", "validation_step"):
             setattr(nnUNetTrainer, step, preceded(getattr(nnUNetTrainer, step), act))
 
@@ -72,6 +78,7 @@ class Classifiers:
         classification.train_classifier(**tiny_classification.arguments(self.folder, name, **sizes | changes))
 
     def before_each_step(self, act):
+        """Act in this process, from now on."""
         classification.autocast = preceded(classification.autocast, act)
 
     def state(self, name):
@@ -102,46 +109,78 @@ def at_call(number, act):
 
 def signal_to_all(number):
     """Signal this process and its workers from outside, as SLURM does."""
+    assert os.getpgid(0) == os.getpid()  # a group of its own
+    code = f"import os; os.killpg({os.getpid()}, {int(number)})"
+    subprocess.run([sys.executable, "-c", code], start_new_session=True, check=True)
 
-    def send():
-        assert os.getpgid(0) == os.getpid()  # a group of its own
-        code = f"import os; os.killpg({os.getpid()}, {int(number)})"
-        subprocess.run([sys.executable, "-c", code], start_new_session=True, check=True)
 
-    return send
+terminate, interrupt, kill = (
+    partial(signal_to_all, number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+)
+
+
+class AtStep:
+    """Before the training's step of that number, from 1, something happens."""
+
+    def __init__(self, number, act):
+        self.number, self.act = number, act
+
+    def __call__(self, trainings):
+        trainings.before_each_step(at_call(self.number, self.act))
+
+
+def nothing(trainings):
+    """Disturb a training in no way."""
+
+
+# Forks of this process could wait for ever for threads of torch that a fork does not have.
+CLEAN = multiprocessing.get_context("forkserver")
+CLEAN.set_forkserver_preload(["nnunetv2.training.nnUNetTrainer.nnUNetTrainer", "torchvision", "pandas", "pytest"])
 
 
 class Job:
-    """A training in a process of its own, under the log that every job has."""
+    """A training in a process of its own, under the log that every job has; `arrange` disturbs it."""
 
-    def __init__(self, trainings, name, arrange=lambda: None, **changes):
+    def __init__(self, trainings, name, arrange=nothing, **changes):
         self.log = trainings.weights(name).parents[1] / f"{name}.log"
         self.terminal = self.log.with_suffix(".terminal")
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = multiprocessing.get_context("fork").Process(
-            target=self._run, args=(trainings, name, arrange, changes)
-        )
+        for file in (self.log, self.terminal):
+            file.touch()
+        self._process = CLEAN.Process(target=self._run, args=(trainings, name, arrange, changes))
         self._process.start()
+
+    def __getstate__(self):
+        return {"log": self.log, "terminal": self.terminal}
 
     def _run(self, trainings, name, arrange, changes):
         os.setsid()
+        multiprocessing.set_start_method("fork", force=True)  # as in a job
+        be_quick()
         os.environ.pop("SLURM_JOB_ID", None)
         terminal = os.open(self.terminal, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
         os.dup2(terminal, 1)
         os.dup2(terminal, 2)
         sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-        arrange()
+        arrange(trainings)
         with job_log(self.log):
             trainings.train(name, **changes)
 
-    @property
-    def pid(self):
-        return self._process.pid
+    def signal(self, number):
+        """Signal the training's process, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def wait(self):
         """Exit status, what was said on the terminal, and the log."""
         self._process.join()
         return self._process.exitcode, self.terminal.read_text(), self.log.read_text()
+
+
+def be_quick():
+    """Wait no longer than needed for the workers of a killed job, and draw no pictures."""
+    job.POLL_S, job.SETTLE_S = 0.1, 0
+    LocalLogger.plot_progress_png = lambda *_: None
 
 
 def finish(trainings, name, **changes):
@@ -166,21 +205,9 @@ def undisturbed(trainings):
     return finish(trainings, "undisturbed")
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Wait no longer than needed for the workers of a killed job, and draw no pictures."""
-    monkeypatch.setattr(job, "POLL_S", 0.1)
-    monkeypatch.setattr(job, "SETTLE_S", 0)
-    monkeypatch.setattr(LocalLogger, "plot_progress_png", lambda *_: None)
-
-
 def test_sigterm_in_training_and_in_validation_changes_no_bit(trainings, undisturbed):
     for step in (2, trainings.steps_per_epoch - 1, 4):
-
-        def arrange(step=step):
-            trainings.before_each_step(at_call(step, signal_to_all(signal.SIGTERM)))
-
-        status, said, _ = Job(trainings, "sigterm", arrange).wait()
+        status, said, _ = Job(trainings, "sigterm", AtStep(step, terminate)).wait()
         assert status == 1
         assert "the next try goes on from there" in said
         assert not trainings.weights("sigterm").exists()
@@ -188,10 +215,7 @@ def test_sigterm_in_training_and_in_validation_changes_no_bit(trainings, undistu
 
 
 def test_an_interruption_says_signal_epoch_and_iteration_on_the_last_lines(trainings):
-    def arrange():
-        trainings.before_each_step(at_call(trainings.steps_per_epoch + 2, signal_to_all(signal.SIGTERM)))
-
-    _, said, log = Job(trainings, "said", arrange).wait()
+    _, said, log = Job(trainings, "said", AtStep(trainings.steps_per_epoch + 2, terminate)).wait()
     message = "ERROR: interrupted (SIGTERM) after epoch 1, iteration 2; the next try goes on from there"
     assert said.splitlines()[-2].startswith(message)
     assert said.splitlines()[-1].startswith("(log: ")
@@ -201,39 +225,35 @@ def test_an_interruption_says_signal_epoch_and_iteration_on_the_last_lines(train
 
 
 def test_sigint_is_like_sigterm(trainings, undisturbed):
-    def arrange():
-        trainings.before_each_step(at_call(3, signal_to_all(signal.SIGINT)))
-
-    status, said, _ = Job(trainings, "sigint", arrange).wait()
+    status, said, _ = Job(trainings, "sigint", AtStep(3, interrupt)).wait()
     assert status == 1
     assert "interrupted (SIGINT) after epoch 0, iteration 3" in said
     assert_same(finish(trainings, "sigint"), undisturbed)
 
 
-def kill_in_write(number):
+class KillInWrite:
     """SIGKILL when a file is written but not yet on the disk."""
 
-    def arrange():
-        os.fsync = at_call(number, signal_to_all(signal.SIGKILL))
+    def __init__(self, number):
+        self.number = number
 
-    return arrange
+    def __call__(self, trainings):
+        os.fsync = at_call(self.number, kill)
 
 
-def kill_in_rename(number):
+class KillInRename(KillInWrite):
     """SIGKILL between two renames of a checkpoint."""
 
-    def arrange():
-        Path.replace = preceded(Path.replace, at_call(number, signal_to_all(signal.SIGKILL)))
-
-    return arrange
+    def __call__(self, trainings):
+        Path.replace = preceded(Path.replace, at_call(self.number, kill))
 
 
 @pytest.mark.parametrize(
-    ("kill", "number"), [(kill_in_write, 1), (kill_in_write, 4), (kill_in_rename, 4), (kill_in_rename, 5)]
+    ("disturb", "number"), [(KillInWrite, 1), (KillInWrite, 4), (KillInRename, 4), (KillInRename, 5)]
 )
-def test_sigkill_in_the_writing_of_a_checkpoint_changes_no_bit(trainings, undisturbed, kill, number):
-    name = f"{kill.__name__}{number}"
-    status, _, _ = Job(trainings, name, kill(number)).wait()
+def test_sigkill_in_the_writing_of_a_checkpoint_changes_no_bit(trainings, undisturbed, disturb, number):
+    name = f"{disturb.__name__}{number}"
+    status, _, _ = Job(trainings, name, disturb(number)).wait()
     assert status == -signal.SIGKILL
     assert_same(finish(trainings, name), undisturbed)
     folder = trainings.weights(name).parent
@@ -241,14 +261,9 @@ def test_sigkill_in_the_writing_of_a_checkpoint_changes_no_bit(trainings, undist
 
 
 def test_sigkill_costs_no_more_than_the_epochs_since_the_last_checkpoint(trainings, undisturbed):
-    def arrange():
-        step = 3 * trainings.steps_per_epoch - 1
-        trainings.before_each_step(at_call(step, signal_to_all(signal.SIGKILL)))
-
-    Job(trainings, "cost", arrange, checkpoint_every=2).wait()
-    status, _, log = Job(
-        trainings, "cost", checkpoint_every=3
-    ).wait()  # the interval is no part of what it is made from
+    Job(trainings, "cost", AtStep(3 * trainings.steps_per_epoch - 1, kill), checkpoint_every=2).wait()
+    # The interval is no part of what it is made from.
+    status, _, log = Job(trainings, "cost", checkpoint_every=3).wait()
     assert status == 0
     assert "after epoch 2, iteration 0" in log
     assert_same(trainings.state("cost"), undisturbed)
@@ -256,28 +271,29 @@ def test_sigkill_costs_no_more_than_the_epochs_since_the_last_checkpoint(trainin
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_signals_at_random_moments_change_no_bit(trainings, undisturbed, number):
-    name = f"random{number}"
-    moments = random.Random(int(number))
-    statuses = []
-    for _ in range(3):
+    moments, stopped = random.Random(int(number)), 0
+    started = time.monotonic()
+    finish(trainings, f"whole{number}")
+    whole_s = time.monotonic() - started
+    for attempt in range(50):
+        name = f"random{number}_{attempt}"
         running = Job(trainings, name)
-        time.sleep(moments.uniform(0, 2))
-        os.kill(running.pid, number)
-        statuses.append(running.wait()[0])
-    assert any(statuses)
-    assert_same(finish(trainings, name), undisturbed)
+        time.sleep(moments.uniform(0, whole_s))
+        running.signal(number)
+        stopped += running.wait()[0] != 0
+        assert_same(finish(trainings, name), undisturbed)
+        if stopped == 3:
+            return
+    pytest.fail(f"only {stopped} of 50 trainings were stopped before their end")
+
+
+def kill_worker():
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
 
 def test_a_killed_worker_ends_the_job_with_the_remedy_and_changes_no_bit(tmp_path_factory):
     trainings = Segmenters(tmp_path_factory.mktemp("worker"))
-
-    def arrange():
-        def kill_worker():
-            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-
-        trainings.before_each_step(at_call(7, kill_worker))
-
-    status, said, _ = Job(trainings, "worker", arrange).wait()
+    status, said, _ = Job(trainings, "worker", AtStep(7, kill_worker)).wait()
     assert status == 1
     assert "a worker process was killed, likely for memory: give the rule more mem_mb" in said
     assert_same(finish(trainings, "worker"), finish(trainings, "undisturbed"))
@@ -288,10 +304,7 @@ def test_a_finished_training_whose_output_was_deleted_is_not_repeated(trainings)
     state = finish(trainings, name)
     trainings.weights(name).unlink()
 
-    def arrange():
-        trainings.before_each_step(signal_to_all(signal.SIGKILL))
-
-    status, _, log = Job(trainings, name, arrange).wait()
+    status, _, log = Job(trainings, name, AtStep(1, kill)).wait()
     assert status == 0
     assert "finished before" in log
     assert_same(trainings.state(name), state)
@@ -301,10 +314,7 @@ def test_a_finished_training_whose_output_was_deleted_is_not_repeated(trainings)
 def test_neither_checkpoint_nor_result_of_other_things_is_used(trainings, change):
     name = f"other_{next(iter(change))}"
 
-    def arrange():
-        trainings.before_each_step(at_call(trainings.steps_per_epoch + 2, signal_to_all(signal.SIGKILL)))
-
-    Job(trainings, name, arrange).wait()
+    Job(trainings, name, AtStep(trainings.steps_per_epoch + 2, kill)).wait()
     status, _, log = Job(trainings, name, **change).wait()
     assert status == 0
     aside = f"{trainings.latest}.stale"
@@ -319,10 +329,7 @@ def test_neither_checkpoint_nor_result_of_other_things_is_used(trainings, change
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(trainings, undisturbed, damage):
     name = f"damaged_{damage}"
 
-    def arrange():
-        trainings.before_each_step(at_call(2 * trainings.steps_per_epoch + 2, signal_to_all(signal.SIGTERM)))
-
-    Job(trainings, name, arrange).wait()
+    Job(trainings, name, AtStep(2 * trainings.steps_per_epoch + 2, terminate)).wait()
     file = trainings.weights(name).with_name(trainings.latest)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
@@ -335,6 +342,17 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(trainings,
     assert_same(trainings.state(name), undisturbed)
 
 
+def fill(folder):
+    """Fill the disk that a folder lies on."""
+    with (folder / "filler").open("wb") as filler:
+        try:
+            while True:
+                filler.write(bytes(4096))
+                filler.flush()
+        except OSError as fault:
+            assert fault.errno == errno.ENOSPC
+
+
 def test_a_full_disk_while_a_checkpoint_is_written_leaves_the_last_one(trainings, undisturbed):
     folder = trainings.weights("full").parent
     folder.mkdir(parents=True)
@@ -344,20 +362,8 @@ def test_a_full_disk_while_a_checkpoint_is_written_leaves_the_last_one(trainings
     if mounted.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
     try:
-
-        def arrange():
-            def fill():
-                with (folder / "filler").open("wb") as filler:
-                    try:
-                        while True:
-                            filler.write(bytes(4096))
-                            filler.flush()
-                    except OSError as fault:
-                        assert fault.errno == errno.ENOSPC
-
-            trainings.before_each_step(at_call(trainings.steps_per_epoch + 2, fill))
-
-        status, said, _ = Job(trainings, "full", arrange).wait()
+        disturb = AtStep(trainings.steps_per_epoch + 2, partial(fill, folder))
+        status, said, _ = Job(trainings, "full", disturb).wait()
         assert status == 1
         assert "the disk or the quota is full; make room" in said
         assert not [file for file in folder.iterdir() if file.suffix == ".partial"]
@@ -368,6 +374,27 @@ def test_a_full_disk_while_a_checkpoint_is_written_leaves_the_last_one(trainings
         assert_same(trainings.state("full"), undisturbed)
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def jump(trainings):
+    """Let the clock jump a day, forward or back, at each look at it."""
+    clock, days = time.time, itertools.cycle((0, 1, -1))
+    time.time = nnunet_trainer.time = lambda: clock() + 86_400 * next(days)
+
+
+def jump_and_end(trainings):
+    jump(trainings)
+    AtStep(2 * trainings.steps_per_epoch + 2, terminate)(trainings)
+
+
+def test_a_clock_that_jumps_changes_neither_weights_nor_the_time_left(trainings, undisturbed):
+    assert Job(trainings, "clock", jump_and_end).wait()[0] == 1
+    status, _, log = Job(trainings, "clock", jump).wait()
+    assert status == 0, log
+    assert_same(trainings.state("clock"), undisturbed)
+    seconds = re.findall(r"^epoch .* (-?[\d.]+) s, [\d.]+ min left$", log, re.MULTILINE)
+    assert len(seconds) == EPOCHS - 2
+    assert all(0 <= float(duration) < 3600 for duration in seconds)
 
 
 def test_the_progress_of_a_training_is_one_regular_line_per_epoch(trainings):

@@ -106,11 +106,6 @@ def test_disk_is_needed_only_for_what_is_to_be_run():
     }
 
 
-def test_a_model_that_no_approach_uses_is_not_in_use():
-    config = {**PAPER, "approaches": {"baseline": PAPER["approaches"]["baseline"]}}
-    assert plan.models_in_use(load_settings(config)) == ["baseline"]
-
-
 def test_missing_initial_weights_are_named(tmp_path):
     config = settings(classification={"networks": {"resnet18": "ResNet"}, "initial_weights": str(tmp_path)})
     assert plan.missing(config, {}) == [f"classification.initial_weights: no file {tmp_path / 'resnet18.pth'}"]

@@ -5,21 +5,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from cmrslices.slurm_guard import end_preempted, keep_unsettled
+from cmrslices.slurm_guard import LastAnswer, end_forgotten, end_preempted, keep_unsettled
 
 
 class Executor:
     """An executor of two jobs of which one check loses sight."""
 
     def __init__(self):
-        self.warnings, self.succeeded = [], []
+        self.warnings, self.succeeded, self.failed = [], [], []
         self.logger = SimpleNamespace(warning=self.warnings.append)
 
     def report_job_success(self, job):
         self.succeeded.append(job)
 
     def report_job_error(self, job, msg=None):
-        raise AssertionError("no job failed")
+        self.failed.append((job, msg))
 
 
 @pytest.fixture
@@ -67,6 +67,7 @@ def test_a_job_that_ended_or_runs_is_left_to_the_check(jobs):
     executor, kept = checked(check, jobs)
     assert kept == [jobs[1]]
     assert executor.succeeded == [jobs[0]]
+    assert executor.failed == []
     assert executor.warnings == []
 
 
@@ -80,3 +81,46 @@ def test_a_job_requeued_after_preemption_stays():
 
 def test_a_missing_answer_says_nothing_about_preemption():
     assert answers("PREEMPTED", None, "PREEMPTED") == ["PREEMPTED", None, "CANCELLED"]
+
+
+def looks(jobs, *answers):
+    """The jobs kept after each look, and the executor: all run, as far as the check knows."""
+    last, executor = LastAnswer(), Executor()
+
+    async def check(executor, active):
+        await query()
+        for job in active:
+            yield job
+
+    async def answer():
+        return given.pop(0), 0.1
+
+    async def collect(active):
+        return [job async for job in guarded(executor, active)]
+
+    given, query, guarded = list(answers), last.noted(answer), end_forgotten(check, last)
+    kept = [jobs]
+    for _ in answers:
+        kept.append(asyncio.run(collect(kept[-1])))
+    return executor, kept[1:]
+
+
+BOTH, ONE = {"11": "RUNNING", "12": "RUNNING"}, {"11": "RUNNING"}
+
+
+def test_a_job_left_out_of_three_answers_in_a_row_fails_with_the_reason(jobs):
+    executor, kept = looks(jobs, BOTH, ONE, ONE, ONE)
+    assert kept == [jobs, jobs, jobs, jobs[:1]]
+    assert executor.failed == [(jobs[1], "SLURM does not know job 12 any more; its end is unknown.")]
+
+
+def test_a_job_that_comes_back_is_kept(jobs):
+    executor, kept = looks(jobs, BOTH, ONE, ONE, BOTH, ONE, ONE)
+    assert kept[-1] == jobs
+    assert executor.failed == []
+
+
+def test_a_missing_answer_and_a_job_that_is_not_known_yet_are_no_forgotten_jobs(jobs):
+    executor, kept = looks(jobs, ONE, ONE, ONE, ONE, None, None, None, BOTH)
+    assert kept[-1] == jobs
+    assert executor.failed == []

@@ -23,6 +23,12 @@ PAPER = {
     "table3": 1,
     "figure2": 1,
     "provenance": 1,
+    "cohort_summary": 1,
+    "segmenter_curves": 1,
+    "classifier_curves": 1,
+    "example_slices": 3,
+    "worst_cases": 3,
+    "timings": 1,
 }
 
 PACKAGES = ("torch", "torchvision", "nnunetv2", "scipy", "SimpleITK", "nibabel", "pydicom", "matplotlib")

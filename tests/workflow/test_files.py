@@ -158,7 +158,7 @@ def test_rule_has_docstring_log_and_environment(rule):
 
 def test_every_script_belongs_to_one_rule():
     named = sorted(re.findall(r'script:\s+"\.\./workflow_scripts/(\w+\.py)"', "".join(JOBS.values())))
-    commands = {"plan_run.py", "training_status.py"}
+    commands = {"plan_run.py", "training_status.py", "publish.py", "answer.py"}
     assert named == sorted({path.name for path in (ROOT / "workflow_scripts").glob("*.py")} - commands)
 
 
@@ -168,7 +168,10 @@ def test_every_caption_is_a_file_and_every_file_is_a_caption():
     assert {*captions, description} == {path.stem for path in (ROOT / "report").glob("*.rst")}
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "results/README.md"])
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "results/README.md", *DOCS])
 def test_links_of_a_document_lead_to_files(document):
     path = ROOT / document
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text())

@@ -14,27 +14,32 @@ from cmrslices.config import described_keys
 
 # ---- Configuration ----------------------------------------------------------
 
-TABLES = {"table1": 1, "table3": 1, "provenance": 1}
-RESULTS = {**TABLES, "figure2": 1}
+TABLES = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
+PICTURES = {"example_slices": 3, "worst_cases": 3}
+RESULTS = {**TABLES, "figure2": 1, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
-ONE_APPROACH = {"predict": 3, "score": 3, "table3": 1, "figure2": 1, "provenance": 1}
+ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **PICTURES}
 SELECTED = {"select_classifier": 1, **ONE_APPROACH}
-CLASSIFIED = {"train_classifier": 2, "classify": 6, **SELECTED}
-TRAINED = {"train_segmenter": 6, **SEGMENTED}
+CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
+TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
 EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
 PLANNED = {"plan_segmentation": 1, "preprocess_segmentation": 1, **EVERYTHING_TRAINED}
-EVERYTHING = {"convert_cohort": 3, "split_cohort": 3, "assign_regions": 3, **PLANNED}
+SPLIT = {"cohort_summary": 1, **PLANNED}
+EVERYTHING = {"convert_cohort": 3, "split_cohort": 3, "assign_regions": 3, **SPLIT}
 EXTERNAL_COHORT = {
     "convert_cohort": 1,
     "split_cohort": 1,
     "assign_regions": 1,
+    "cohort_summary": 1,
     "classify": 2,
     "predict": 5,
     "score": 5,
+    "example_slices": 1,
+    "worst_cases": 1,
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
-ONE_REGION_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "predict": 6, "score": 6}
+ONE_REGION_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1, "predict": 6, "score": 6}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -56,9 +61,12 @@ def classification(**keys):
 
 KEYS = {
     "results": ({"results": "elsewhere"}, EVERYTHING),
-    "seed": ({"seed": 7}, {**PLANNED, "split_cohort": 3}),
+    "seed": ({"seed": 7}, {**SPLIT, "split_cohort": 3}),
     "deterministic": ({"deterministic": True}, EVERYTHING_TRAINED),
-    "cohorts.<name>.title": (acdc(title="Other"), TABLES),
+    "cohorts.<name>.title": (
+        acdc(title="Other"),
+        {**TABLES, "cohort_summary": 1, "example_slices": 1, "worst_cases": 1},
+    ),
     "cohorts.<name>.format": (acdc(format="nifti"), EXTERNAL_COHORT),
     "cohorts.<name>.folder": (acdc(folder="raw/mnms"), EXTERNAL_COHORT),
     "cohorts.<name>.exclude": (acdc(exclude={"patient001": "blurred"}), EXTERNAL_COHORT),
@@ -70,18 +78,21 @@ KEYS = {
     "cohorts.<name>.name_key": (acdc(name_key="key.txt"), EXTERNAL_COHORT),
     "training_cohort": (
         {"training_cohort": "acdc"},
-        {**PLANNED, "split_cohort": 2},
+        {**SPLIT, "split_cohort": 2},
     ),
-    "splits.train": ({"splits": {"train": 0.4, "validation": 0.35}}, {**PLANNED, "split_cohort": 1}),
-    "splits.validation": ({"splits": {"validation": 0.2, "test": 0.3}}, {**PLANNED, "split_cohort": 1}),
-    "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**PLANNED, "split_cohort": 1}),
-    "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3}),
-    "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3}),
+    "splits.train": ({"splits": {"train": 0.4, "validation": 0.35}}, {**SPLIT, "split_cohort": 1}),
+    "splits.validation": ({"splits": {"validation": 0.2, "test": 0.3}}, {**SPLIT, "split_cohort": 1}),
+    "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**SPLIT, "split_cohort": 1}),
+    "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
+    "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "models.<name>.sampling": (
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
-        {**SEGMENTED, "train_segmenter": 1, "predict": 9, "score": 9},
+        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9},
     ),
-    "models.<name>.ratio": ({"models": {"sampling_low": {"ratio": 5}}}, {**ONE_APPROACH, "train_segmenter": 1}),
+    "models.<name>.ratio": (
+        {"models": {"sampling_low": {"ratio": 5}}},
+        {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1},
+    ),
     "models.<name>.region": ({"models": {"base": {"region": "apex"}}}, ONE_REGION_MODEL),
     "segmentation.epochs": (segmentation(epochs=2), TRAINED),
     "segmentation.iterations_per_epoch": (segmentation(iterations_per_epoch=3), TRAINED),
@@ -100,7 +111,7 @@ KEYS = {
     "segmentation.plan.features": (segmentation(plan={"features": [4, 8, 16]}), PLANNED),
     "classification.networks": (
         classification(networks={"squeezenet1_0": "Other"}),
-        SELECTED,
+        {**SELECTED, "classifier_curves": 1},
     ),
     "classification.epochs": (classification(epochs=2), CLASSIFIED),
     "classification.batch_size": (classification(batch_size=3), CLASSIFIED),
@@ -119,12 +130,15 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, "provenance": 1},
+        {"table3": 1, "figure2": 1, "provenance": 1, "timings": 1, **PICTURES},
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
-    "approaches.<name>.model": ({"approaches": {"sampling_low": {"model": "sampling_high"}}}, ONE_APPROACH),
+    "approaches.<name>.model": (
+        {"approaches": {"sampling_low": {"model": "sampling_high"}}},
+        {**ONE_APPROACH, "segmenter_curves": 1},  # one model fewer is drawn
+    ),
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
-    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, TABLES),
+    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, TABLES),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
@@ -149,7 +163,7 @@ ROWS = {
             "models": {"sampling_50": {"sampling": "quadratic", "ratio": 50}},
             "approaches": {"sampling_50": {"title": "50", "router": "constant", "model": "sampling_50"}},
         },
-        {**ONE_APPROACH, "train_segmenter": 1},
+        {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1},
     ),
     "approaches": (
         {"approaches": {"apex_only": {"title": "Apex", "router": "constant", "model": "apex"}}},
@@ -157,7 +171,7 @@ ROWS = {
     ),
     "classification.networks": (
         classification(networks={"resnet18": "ResNet"}),
-        {"train_classifier": 1, "classify": 3, **SELECTED},
+        {"train_classifier": 1, "classifier_curves": 1, "classify": 3, **SELECTED},
     ),
 }
 """Table to a new row of it, and the jobs that it adds or re-runs."""
@@ -225,8 +239,8 @@ LIBRARY = ROOT / "workflow_scripts"
 AFTER = {
     "make_demo_cohort": {},  # not in the finished run
     "convert_cohort": EVERYTHING,
-    "split_cohort": {**PLANNED, "split_cohort": 3},
-    "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3},
+    "split_cohort": {**SPLIT, "split_cohort": 3},
+    "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
     "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
     "train_segmenter": TRAINED,
@@ -236,34 +250,44 @@ AFTER = {
     "select_classifier": SELECTED,
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
-    "table1": {"table1": 1, "provenance": 1},
-    "table3": {"table3": 1, "provenance": 1},
+    "table1": {"table1": 1, "provenance": 1, "timings": 1},
+    "table3": {"table3": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
     "provenance": RECORD,
+    "cohort_summary": {"cohort_summary": 1},
+    "segmenter_curves": {"segmenter_curves": 1},
+    "classifier_curves": {"classifier_curves": 1},
+    "example_slices": {"example_slices": 3},
+    "worst_cases": {"worst_cases": 3},
+    "timings": {"timings": 1},
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
 TABLE_RULES = {"select_classifier", "table1", "table3"}
+PICTURE_RULES = {"example_slices", "worst_cases"}
+CURVE_RULES = {"segmenter_curves", "classifier_curves"}
+REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
-    "cmrslices/checkpoints.py": {"train_segmenter", "train_classifier", "predict"},
+    "cmrslices/checkpoints.py": {"train_segmenter", "train_classifier", "predict", "segmenter_curves"},
     "cmrslices/devices.py": NETWORK_RULES,
     "cmrslices/errors.py": RULES,
     "cmrslices/interruption.py": RULES,
     "cmrslices/job.py": RULES,
-    "cmrslices/labels.py": RULES - {"split_cohort", "provenance"},
+    "cmrslices/labels.py": RULES - {"split_cohort", "provenance", "classifier_curves", "timings"},
     "cmrslices/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("score", "table1", "table3", "figure2"),
+        *("score", "table1", "table3", "figure2", *PICTURE_RULES),
     },
     "cmrslices/plan.py": set(),
     "cmrslices/prediction.py": {"predict"},
     "cmrslices/preprocessing.py": {"classify", "predict"},
     "cmrslices/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/provenance.py": {"provenance"},
+    "cmrslices/publication.py": set(),
     "cmrslices/regions.py": {"assign_regions"},
     "cmrslices/routing.py": {"predict", "select_classifier"},
     "cmrslices/sampling.py": {"train_segmenter"},
@@ -280,19 +304,31 @@ MODULES = {
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/convert": {"convert_cohort"},
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES},
+    "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/evaluation/answer_files.py": set(),
+    "cmrslices/evaluation/answers.py": set(),
     "cmrslices/evaluation/classification.py": {"select_classifier"},
     "cmrslices/evaluation/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/evaluation/figures.py": {"figure2", "select_classifier"},
+    "cmrslices/evaluation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
+    "cmrslices/evaluation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/evaluation/paper.py": TABLE_RULES,
     "cmrslices/evaluation/profile.py": {"figure2"},
-    "cmrslices/evaluation/rendering.py": TABLE_RULES,
-    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2"},
+    "cmrslices/evaluation/rendering.py": {*TABLE_RULES, *PICTURE_RULES, "timings"},
+    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", *PICTURE_RULES},
     "cmrslices/evaluation/statistics.py": {"table1", "table3"},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/evaluation/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},
+    "cmrslices/report/__init__.py": REPORT_RULES,
+    "cmrslices/report/classifier_curves.py": {"classifier_curves"},
+    "cmrslices/report/cohorts.py": {"cohort_summary"},
+    "cmrslices/report/curves.py": CURVE_RULES,
+    "cmrslices/report/overlays.py": PICTURE_RULES,
+    "cmrslices/report/pictures.py": PICTURE_RULES,
+    "cmrslices/report/segmenter_curves.py": {"segmenter_curves"},
+    "cmrslices/report/selection.py": PICTURE_RULES,
+    "cmrslices/report/timings.py": {"timings"},
     "cmrslices/segmentation/__init__.py": {"train_classifier", "classify", *SEGMENTER_RULES},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
     "cmrslices/segmentation/nnunet.py": {"train_classifier", "classify", *SEGMENTER_RULES},
@@ -301,7 +337,7 @@ MODULES = {
     "trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"plan_run", "training_status"}
+COMMANDS = {"plan_run", "training_status", "publish", "answer"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

@@ -243,6 +243,11 @@ class Settings(Section):
     evaluation: Evaluation
     demo: Demo | None = Field(description="null: no synthetic cohorts are made")
 
+    def models_used(self) -> list[str]:
+        """The models that an approach routes to, in their order; no other is trained."""
+        used = {model for approach in self.approaches.values() for model in approach.models_used()}
+        return [name for name in self.models if name in used]
+
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
         _require("training_cohort", self.training_cohort, self.cohorts)

@@ -25,12 +25,14 @@ def compute_deterministically(device: torch.device, deterministic: bool) -> None
     device : torch.device
         Nothing is changed on a CPU.
     deterministic : bool
-        Slower where True. torch's defaults where False.
+        Slower where True. Where False, cuDNN tries its algorithms and takes the fastest, as nnU-Net's command lets it.
     """
-    if device.type == "cpu" or not deterministic:
+    if device.type == "cpu":
+        return
+    torch.backends.cudnn.benchmark = not deterministic
+    if not deterministic:
         return
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-    torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -62,7 +64,8 @@ def lowered_dtype(device: torch.device, precision: Precision) -> torch.dtype | N
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
     """Context in which the forward pass runs in the type that `lowered_dtype` chooses."""
     dtype = lowered_dtype(device, precision)
-    return torch.autocast(device.type, dtype) if dtype else contextlib.nullcontext()
+    # Switched off, not left out: nnU-Net's own steps stand inside of a context of float16 on a GPU.
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 def _cpu_has_bf16() -> bool:

@@ -85,12 +85,6 @@ def read_call(arguments: Sequence[str]) -> Call:
     return Call(tuple(arguments), load_settings(config), Path(parsed.directory or "."), gpu.value if gpu else None)
 
 
-def models_in_use(settings: Settings) -> list[str]:
-    """Models that an approach routes to, in the order of the configuration."""
-    used = {model for approach in settings.approaches.values() for model in approach.models_used()}
-    return [name for name in settings.models if name in used]
-
-
 def dry_run(call: Call) -> dict[str, int]:
     """Rule to number of jobs that ``snakemake -n`` lists.
 

@@ -1,8 +1,9 @@
 """A guard for Snakemake's SLURM plugin, which can lose sight of a job and then waits for it without end.
 
 The plugin (2.8) forgets its jobs when SLURM does not answer one of its questions, as during a restart of
-slurmctld on a cluster without accounting database; and it takes a job that preemption cancelled for one that
-SLURM will start again. Nothing here changes how a job is submitted or run.
+slurmctld on a cluster without accounting database; it takes a job that preemption cancelled for one that SLURM will
+start again; and it takes a job that SLURM has forgotten for one that still runs. Nothing here changes how a job is
+submitted or run.
 """
 
 import functools
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 PLUGIN = "snakemake_executor_plugin_slurm"
+FORGOTTEN_AFTER = 3
 Answer = tuple[dict[str, str] | None, float | None]
 
 
@@ -18,8 +20,9 @@ def guard_slurm() -> None:
     """Guard the plugin, if this process has it."""
     plugin = sys.modules.get(PLUGIN)
     if plugin and not hasattr(plugin, "guarded"):
-        plugin.query_job_status = end_preempted(plugin.query_job_status)
-        plugin.Executor.check_active_jobs = keep_unsettled(plugin.Executor.check_active_jobs)
+        last = LastAnswer()
+        plugin.query_job_status = last.noted(end_preempted(plugin.query_job_status))
+        plugin.Executor.check_active_jobs = end_forgotten(keep_unsettled(plugin.Executor.check_active_jobs), last)
         plugin.guarded = True
 
 
@@ -78,5 +81,52 @@ def end_preempted(query: Callable[..., Awaitable[Answer]]) -> Callable[..., Awai
         preempted.clear()
         preempted.update(now)
         return states | dict.fromkeys(final, "CANCELLED"), seconds
+
+    return guarded
+
+
+class LastAnswer:
+    """The states of the jobs in SLURM's last answer; None if it did not answer."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] | None = None
+
+    def noted(self, query: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+        """The same query, its answers noted here."""
+
+        @functools.wraps(query)
+        async def guarded(*arguments: Any) -> Answer:
+            self.states, seconds = await query(*arguments)
+            return self.states, seconds
+
+        return guarded
+
+
+def end_forgotten(check: Callable[..., AsyncIterator], last: LastAnswer) -> Callable[..., AsyncIterator]:
+    """Let a job fail that SLURM has known and leaves out of `FORGOTTEN_AFTER` answers in a row, so that it is retried.
+
+    SLURM forgets ended jobs after MinJobAge, and all jobs when the controller loses its state.
+
+    Parameters
+    ----------
+    check : async generator method
+        An executor's `check_active_jobs`: takes jobs, yields those that still run.
+    last : LastAnswer
+        What SLURM answered during the check.
+    """
+    left_out: dict[str, int] = {}
+
+    @functools.wraps(check)
+    async def guarded(executor: Any, active_jobs: list) -> AsyncIterator:
+        async for job in check(executor, active_jobs):
+            number = job.external_jobid
+            if last.states is not None and number in last.states:
+                left_out[number] = 0
+            elif last.states is not None and number in left_out:
+                left_out[number] += 1
+            if left_out.get(number, 0) < FORGOTTEN_AFTER:
+                yield job
+            else:
+                executor.report_job_error(job, msg=f"SLURM does not know job {number} any more; its end is unknown.")
 
     return guarded

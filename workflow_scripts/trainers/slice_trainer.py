@@ -73,13 +73,13 @@ class SliceTrainer(nnUNetTrainer):
             self.print_to_log_file(f"Going on after {done} from {file.name}")
 
     def initialize(self) -> None:
-        """Build network, optimiser and loss from the seed; on a CPU, in reduced precision where it has it."""
+        """Build network, optimiser and loss from the seed, in the precision asked for; nnU-Net knows fp16 on a GPU."""
         from cmrslices.segmentation.loading import seed_everything
 
         seed_everything(self.seed)
         super().initialize()
-        if self.device.type == "cpu":
-            self.network.forward = _reduced(self.network.forward, self.device, self.precision)
+        if self.device.type == "cpu" or self.precision != "auto":
+            self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
 
     def get_tr_and_val_datasets(self) -> tuple:
         """Training and validation cases that have a slice to draw."""
@@ -201,7 +201,7 @@ def _bare_loaders() -> Iterator[None]:
             os.environ[name] = before
 
 
-def _reduced(forward: Callable, device: torch.device, precision: str) -> Callable:
+def _in_precision(forward: Callable, device: torch.device, precision: str) -> Callable:
     """Autocast a network's forward pass; its outputs stay float32 for the loss."""
     from cmrslices.devices import autocast
 

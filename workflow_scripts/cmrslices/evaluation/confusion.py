@@ -24,20 +24,23 @@ def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], sele
     selected : str
         Title of the network to mark.
     """
-    rows = -(-len(predicted) // COLUMNS)
+    columns = min(len(predicted), COLUMNS)
+    rows = -(-len(predicted) // columns)
     with print_style():
-        figure = Figure(figsize=size_inches(ROW_HEIGHT_MM * rows))
-        panels = figure.subplots(rows, COLUMNS, squeeze=False)
+        figure = Figure(figsize=size_inches(ROW_HEIGHT_MM * rows), layout="compressed")
+        panels = figure.subplots(rows, columns, squeeze=False)
         for panel in panels.flat[len(predicted) :]:
             panel.set_visible(False)
         for index, (panel, (network, regions)) in enumerate(zip(panels.flat, predicted.items(), strict=False)):
             _draw_matrix(panel, confusion_matrix(reference, regions, labels=CLASSES))
             mark = {"fontweight": "bold"} if network == selected else {}
             panel.set_title(f"{network} (selected)" if network == selected else network, **mark)
-            if index % COLUMNS:
+            if index % columns:
                 panel.set_yticklabels([])
-        figure.supxlabel("Predicted region", fontsize=8)
-        figure.supylabel("Reference region", fontsize=8)
+            else:
+                panel.set_ylabel("Reference region")
+            if index + columns >= len(predicted):
+                panel.set_xlabel("Predicted region")
     return figure
 
 

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmrslices.evaluation import figures
+from cmrslices.evaluation import figures, pages
 from cmrslices.evaluation.profile import profiles, region_bounds
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.labels import LABELS, REGIONS
@@ -19,7 +20,9 @@ HEIGHT_MM = 118
 HEIGHTS = (6, 4, 1.6)
 
 
-def write_figure2(scores: list[str], approaches: Mapping[str, str], points: int, png: str, pdf: str, csv: str) -> None:
+def write_figure2(
+    scores: list[str], approaches: Mapping[str, str], points: int, png: str, pdf: str, csv: str, html: str
+) -> None:
     """Draw Figure 2 and write the numbers behind it.
 
     Parameters
@@ -30,7 +33,7 @@ def write_figure2(scores: list[str], approaches: Mapping[str, str], points: int,
         In the order of the legend.
     points : int
         Positions from base to apex.
-    png, pdf, csv : path
+    png, pdf, csv, html : path
         To write.
     """
     slices = read_scores(scores, approaches=approaches)
@@ -38,6 +41,7 @@ def write_figure2(scores: list[str], approaches: Mapping[str, str], points: int,
     figure = draw_profiles(table, approaches, region_bounds(slices))
     table.to_csv(csv, index=False, float_format="%.6g")
     figures.save(figure, png, pdf)
+    Path(html).write_text(pages.figure_page("Figure 2", figures.web_picture(figure)))
 
 
 def draw_profiles(table: pd.DataFrame, approaches: Mapping[str, str], bounds: tuple[float, float]) -> Figure:

@@ -1,5 +1,6 @@
 """What the figures share: type that reads at print width, and files that repeat byte for byte."""
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -23,6 +24,9 @@ STYLE = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+PAGE_DPI, PAGE_WEBP = 160, {"quality": 85, "use_sharp_yuv": True}
+"""Of a figure in an HTML page: Snakemake's report shows pages of up to 2 MB only, which is the browsers' limit."""
+UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
 def print_style() -> AbstractContextManager:
@@ -35,8 +39,16 @@ def size_inches(height_mm: float) -> tuple[float, float]:
     return WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH
 
 
-def save(figure: Figure, png: str | Path, pdf: str | Path) -> None:
-    """Write a figure as PNG (300 dpi) and PDF, without dates."""
+def save(figure: Figure, *paths: str | Path) -> None:
+    """Write a figure as PNG (300 dpi) or PDF, by the paths' suffixes, without dates."""
     with print_style():
-        figure.savefig(png, metadata={"Software": None})
-        figure.savefig(pdf, metadata={"CreationDate": None})
+        for path in paths:
+            figure.savefig(path, metadata=UNDATED[Path(path).suffix])
+
+
+def web_picture(figure: Figure) -> bytes:
+    """A figure as WebP, for an HTML page."""
+    content = io.BytesIO()
+    with print_style():
+        figure.savefig(content, format="webp", dpi=PAGE_DPI, pil_kwargs=PAGE_WEBP)
+    return content.getvalue()

@@ -32,10 +32,15 @@ def words(value: object) -> str:
     return number(value) if isinstance(value, float) else str(value)
 
 
-def tidy_markdown(table: pd.DataFrame, caption: str, titles: Mapping[str, Mapping[str, str]]) -> str:
-    """A tidy table as Markdown: a row per row, the names of the columns in `titles` replaced by their titles."""
+def tidy_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """A tidy table's cells: a row per row, the names in the columns of `titles` replaced by their titles."""
     named = table.assign(**{column: titled(table[column], names) for column, names in titles.items()})
-    return markdown(named.map(words).rename(columns=lambda name: name.replace("_", " ")), caption)
+    return named.map(words).rename(columns=lambda name: name.replace("_", " "))
+
+
+def tidy_markdown(table: pd.DataFrame, caption: str, titles: Mapping[str, Mapping[str, str]]) -> str:
+    """A tidy table as Markdown; see `tidy_cells`."""
+    return markdown(tidy_cells(table, titles), caption)
 
 
 def titled(names: pd.Series, titles: Mapping[str, str]) -> pd.Series:

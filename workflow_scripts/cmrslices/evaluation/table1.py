@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.evaluation import rendering
+from cmrslices.evaluation import pages, rendering
 from cmrslices.evaluation.paper import beside_paper, read_paper
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.statistics import regional_gap
@@ -21,11 +21,13 @@ def write_table1(
     paper: str | Path,
     csv: str,
     markdown: str,
+    html: str,
     latex: str,
     against_paper: str,
     against_paper_markdown: str,
+    against_paper_html: str,
 ) -> None:
-    """Write Table 1 as CSV, Markdown and LaTeX, and beside the paper's.
+    """Write Table 1 as CSV, Markdown, HTML and LaTeX, and beside the paper's.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def write_table1(
         p below it is starred.
     paper : path
         The paper's Table 1.
-    csv, markdown, latex, against_paper, against_paper_markdown : path
+    csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
         To write.
     """
     slices = read_scores(scores, cohorts)
@@ -53,12 +55,15 @@ def write_table1(
         f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {rendering.test_data(slices, cohorts)}."
     )
     cells = layout(gap, cohorts)
+    beside_cells = rendering.tidy_cells(beside, {"cohort": cohorts})
 
     gap.to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
     Path(markdown).write_text(rendering.markdown(cells, f"Table 1. {caption}"))
+    Path(html).write_text(pages.table_page("Table 1", caption, cells))
     Path(latex).write_text(rendering.latex(cells, caption, "tab:gap"))
-    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, {"cohort": cohorts}))
+    Path(against_paper_markdown).write_text(rendering.markdown(beside_cells, beside_caption))
+    Path(against_paper_html).write_text(pages.table_page("Table 1 against the paper", beside_caption, beside_cells))
 
 
 def layout(gap: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmrslices.evaluation import figures, rendering
+from cmrslices.evaluation import figures, pages, rendering
 from cmrslices.evaluation.classification import WEIGHTED, best_network, precision_recall, read_predicted, read_reference
 from cmrslices.evaluation.confusion import draw_confusion
 from cmrslices.evaluation.paper import beside_paper, read_paper
@@ -24,13 +24,16 @@ def write_table2(
     selected: str,
     csv: str,
     markdown: str,
+    html: str,
     latex: str,
     against_paper: str,
     against_paper_markdown: str,
+    against_paper_html: str,
     confusion: str,
     confusion_pdf: str,
+    confusion_html: str,
 ) -> None:
-    """Select the classifier and write Table 2 as CSV, Markdown and LaTeX, and the confusion matrices.
+    """Select the classifier and write Table 2 as CSV, Markdown, HTML and LaTeX, and the confusion matrices.
 
     Parameters
     ----------
@@ -43,7 +46,8 @@ def write_table2(
         The split that is judged.
     paper : path
         The paper's Table 2.
-    selected, csv, markdown, latex, against_paper, against_paper_markdown, confusion, confusion_pdf : path
+    selected, csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
+    confusion, confusion_pdf, confusion_html : path
         To write; precision and recall are in %.
 
     Raises
@@ -69,10 +73,14 @@ def write_table2(
     table.assign(selected=table["network"] == best).to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
     Path(markdown).write_text(rendering.markdown(cells, f"Table 2. {caption}", bold))
+    Path(html).write_text(pages.table_page("Table 2", caption, cells, bold))
     beside_caption = f"Table 2 beside the paper's: weighted averages (%); difference: ours minus the paper's. {caption}"
-    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, {"network": networks}))
+    beside_cells = rendering.tidy_cells(beside, {"network": networks})
+    Path(against_paper_markdown).write_text(rendering.markdown(beside_cells, beside_caption))
+    Path(against_paper_html).write_text(pages.table_page("Table 2 against the paper", beside_caption, beside_cells))
     Path(latex).write_text(rendering.latex(cells, caption, "tab:classifiers", bold))
     figures.save(picture, confusion, confusion_pdf)
+    Path(confusion_html).write_text(pages.figure_page("Confusion matrices", figures.web_picture(picture)))
     Path(selected).write_text(yaml.safe_dump(_choice(table, best, select_on), sort_keys=False))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmrslices.evaluation import rendering
+from cmrslices.evaluation import pages, rendering
 from cmrslices.evaluation.paper import beside_paper, read_paper
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.statistics import WHOLE_HEART, false_positives, improvements
@@ -14,6 +14,10 @@ from cmrslices.labels import LABELS, REGIONS
 
 KEY = ["cohort", "approach", "label", "region"]
 VALUES = ["mean_difference", "sd_difference", "significant"]
+FALSE_POSITIVES = (
+    "False positives: of the slices whose reference does not carry the label (slices), those with any of it "
+    "predicted, and the mean area predicted in them. Descriptive: no test, no stars."
+)
 HEADINGS = {region: region.capitalize() for region in REGIONS} | {WHOLE_HEART: "Whole heart"}
 
 
@@ -27,13 +31,16 @@ def write_table3(
     paper: str | Path,
     csv: str,
     markdown: str,
+    html: str,
     latex: str,
     false_positives_csv: str,
     false_positives_markdown: str,
+    false_positives_html: str,
     against_paper: str,
     against_paper_markdown: str,
+    against_paper_html: str,
 ) -> None:
-    """Write Table 3 as CSV, Markdown and LaTeX, beside the paper's, and the table of false positives.
+    """Write Table 3 as CSV, Markdown, HTML and LaTeX, beside the paper's, and the table of false positives.
 
     Parameters
     ----------
@@ -49,7 +56,8 @@ def write_table3(
         p below it is starred.
     paper : path
         The paper's Table 3.
-    csv, markdown, latex, false_positives_csv, false_positives_markdown, against_paper, against_paper_markdown : path
+    csv, markdown, html, latex, false_positives_csv, false_positives_markdown, false_positives_html : path
+    against_paper, against_paper_markdown, against_paper_html : path
         To write.
 
     Raises
@@ -65,14 +73,19 @@ def write_table3(
     caption, beside_caption = _captions(approaches[baseline], significance, rendering.test_data(slices, cohorts))
     titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
     cells, bold = layout(changes, cohorts, approaches)
+    beside_cells = rendering.tidy_cells(beside, titles)
+    wrong_cells = _false_positives_cells(wrong, titles)
 
     changes.to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
     wrong.to_csv(false_positives_csv, index=False, float_format="%.6g")
     Path(markdown).write_text(rendering.markdown(cells, f"Table 3. {caption}", bold))
+    Path(html).write_text(pages.table_page("Table 3", caption, cells, bold))
     Path(latex).write_text(rendering.latex(cells, caption, "tab:improvement", bold))
-    Path(against_paper_markdown).write_text(rendering.tidy_markdown(beside, beside_caption, titles))
-    Path(false_positives_markdown).write_text(_false_positives_markdown(wrong, titles))
+    Path(against_paper_markdown).write_text(rendering.markdown(beside_cells, beside_caption))
+    Path(against_paper_html).write_text(pages.table_page("Table 3 against the paper", beside_caption, beside_cells))
+    Path(false_positives_markdown).write_text(rendering.markdown(wrong_cells, FALSE_POSITIVES))
+    Path(false_positives_html).write_text(pages.table_page("False positives", FALSE_POSITIVES, wrong_cells))
 
 
 def layout(
@@ -117,11 +130,7 @@ def _with_sign(beside: pd.DataFrame) -> pd.DataFrame:
     return beside.assign(same_sign=same.where(paper.notna() & ours.notna(), np.nan))
 
 
-def _false_positives_markdown(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> str:
-    caption = (
-        "False positives: of the slices whose reference does not carry the label (slices), those with any of it "
-        "predicted, and the mean area predicted in them. Descriptive: no test, no stars."
-    )
+def _false_positives_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     percent = table[table["slices"] > 0].assign(rate=100 * table["rate"])
     columns = {"rate": "rate (%)", "mean_area_mm2": "mean area (mm²)"}
-    return rendering.tidy_markdown(percent.rename(columns=columns), caption, titles)
+    return rendering.tidy_cells(percent.rename(columns=columns), titles)

@@ -1,0 +1,27 @@
+"""What published seeds say, with intervals: python workflow_scripts/answer.py FOLDER.
+
+FOLDER, such as results/published/acdc, holds a folder seed* per run that publish.py made. Written into it:
+answers.csv and .md, and agreement.csv and .md, the paper's Tables 1 and 3 cell by cell.
+"""
+
+import sys
+from pathlib import Path
+
+from cmrslices.errors import InputError
+from cmrslices.evaluation.answer_files import write_answers
+
+PAPER = Path(__file__).parents[1] / "resources/paper"
+
+
+def main() -> None:
+    """Write the answers beside the seeds."""
+    if len(sys.argv) != 2:
+        raise SystemExit(__doc__)
+    try:
+        write_answers(folder=sys.argv[1], paper=PAPER)
+    except InputError as fault:
+        raise SystemExit(str(fault)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Training curves of the classifiers."""
+
+from cmrslices.job import job_log
+from cmrslices.report.classifier_curves import write_classifier_curves
+
+with job_log(snakemake.log[0]):
+    write_classifier_curves(
+        histories=snakemake.input.histories,
+        networks=snakemake.params.networks,
+        html=snakemake.output.html,
+        png=snakemake.output.png,
+        pdf=snakemake.output.pdf,
+    )

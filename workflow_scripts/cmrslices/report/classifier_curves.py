@@ -1,0 +1,37 @@
+"""Training curves of the slice-region classifiers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cmrslices.evaluation import figures, pages
+from cmrslices.report.curves import Line, draw_curves
+
+ACCURACY = {"validation_accuracy": Line("validation accuracy", "#009E73")}
+
+
+def write_classifier_curves(
+    histories: Sequence[str], networks: Mapping[str, str], html: str, png: str, pdf: str
+) -> None:
+    """Draw the training of every classifier and mark the epoch that was kept.
+
+    Parameters
+    ----------
+    histories : list of path
+        Each network's history.csv, in the order of `networks`.
+    networks : dict of name to title
+    html, png, pdf : path
+        To write.
+    """
+    tables = {title: pd.read_csv(path) for title, path in zip(networks.values(), histories, strict=True)}
+    kept = {title: kept_epoch(table) for title, table in tables.items()}
+    figure = draw_curves(tables, ACCURACY, "Cross-entropy", "Accuracy", kept)
+    figures.save(figure, png, pdf)
+    Path(html).write_text(pages.figure_page("Training of the classifiers", figures.web_picture(figure)))
+
+
+def kept_epoch(history: pd.DataFrame) -> int:
+    """The epoch of highest validation accuracy, among equals of lowest validation loss."""
+    order = history.sort_values(["validation_accuracy", "validation_loss", "epoch"], ascending=[False, True, True])
+    return int(order["epoch"].iloc[0])

@@ -1,0 +1,58 @@
+"""Training curves of the segmenters, from what nnU-Net logged in their checkpoints."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cmrslices.checkpoints import read_checkpoint
+from cmrslices.evaluation import figures, pages
+from cmrslices.labels import LABELS
+from cmrslices.report.curves import Line, draw_curves
+
+PSEUDO_DICE = {
+    "LVBP": Line("pseudo-Dice LVBP", "#D55E00"),
+    "LVM": Line("LVM", "#009E73"),
+    "RVBP": Line("RVBP", "#56B4E9"),
+}
+
+
+def write_segmenter_curves(
+    weights: Sequence[str], models: Sequence[str], html: str, png: str, pdf: str, csv: str
+) -> None:
+    """Draw the training of every model, and write the numbers.
+
+    Parameters
+    ----------
+    weights : list of path
+        Each model's checkpoint_final.pth, in the order of `models`.
+    models : list of str
+    html, png, pdf, csv : path
+        To write.
+    """
+    tables = {model: epoch_table(read_checkpoint(path)["logging"]) for model, path in zip(models, weights, strict=True)}
+    figure = draw_curves(tables, PSEUDO_DICE, "Loss", "Pseudo-Dice")
+    pd.concat(tables, names=["model"]).reset_index("model").to_csv(csv, index=False, float_format="%.6g")
+    figures.save(figure, png, pdf)
+    Path(html).write_text(pages.figure_page("Training of the segmenters", figures.web_picture(figure)))
+
+
+def epoch_table(logging: Mapping[str, list]) -> pd.DataFrame:
+    """What nnU-Net logged, a row per epoch.
+
+    Parameters
+    ----------
+    logging : dict
+        nnU-Net's lists, by its own names.
+
+    Returns
+    -------
+    DataFrame
+        epoch (from 1), train_loss, validation_loss, the pseudo-Dice of each label, learning_rate, seconds.
+    """
+    dice = pd.DataFrame(logging["dice_per_class_or_region"], columns=list(LABELS), dtype=float)
+    starts, ends = (pd.Series(logging[f"epoch_{end}_timestamps"]) for end in ("start", "end"))
+    table = pd.DataFrame({"train_loss": logging["train_losses"], "validation_loss": logging["val_losses"]}, dtype=float)
+    table = table.join(dice).assign(learning_rate=logging["lrs"], seconds=ends - starts)
+    table.insert(0, "epoch", range(1, len(table) + 1))
+    return table

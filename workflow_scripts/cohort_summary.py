@@ -1,0 +1,17 @@
+"""The cohorts in numbers."""
+
+from cmrslices.job import job_log
+from cmrslices.report.cohorts import write_cohort_summary
+
+with job_log(snakemake.log[0]):
+    write_cohort_summary(
+        cohorts=snakemake.params.cohorts,
+        cases=snakemake.input.cases,
+        splits=snakemake.input.splits,
+        slices=snakemake.input.slices,
+        labels=snakemake.input.labels,
+        counts=snakemake.output.counts,
+        left_out=snakemake.output.left_out,
+        findings=snakemake.output.findings,
+        html=snakemake.output.html,
+    )

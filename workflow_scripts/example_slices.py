@@ -1,0 +1,17 @@
+"""Example slices of one cohort, with reference and predictions."""
+
+from cmrslices.job import job_log
+from cmrslices.report.pictures import write_examples
+
+with job_log(snakemake.log[0]):
+    write_examples(
+        scores=snakemake.input.scores,
+        approaches=snakemake.params.approaches,
+        baseline=snakemake.params.baseline,
+        images=snakemake.input.images,
+        references=snakemake.input.references,
+        predictions=snakemake.input.predictions,
+        title=snakemake.params.title,
+        html=snakemake.output.html,
+        png=snakemake.output.png,
+    )
