@@ -39,7 +39,7 @@ TINY = {
 EPOCHS = {"epochs": 6, "iterations_per_epoch": 30, "checkpoint_every": 1}
 TRAINING = TINY | {
     "segmentation": TINY["segmentation"] | EPOCHS,
-    "classification": TINY["classification"] | {"epochs": 60, "checkpoint_every": 1},
+    "classification": TINY["classification"] | {"epochs": 15, "checkpoint_every": 1},
 }
 
 WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"

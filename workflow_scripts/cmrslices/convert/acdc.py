@@ -1,8 +1,8 @@
 """The ACDC download (Bernard et al. 2018): a folder per patient, with Info.cfg and a file per phase."""
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from cmrslices.convert.raw import RawCase, RawPatient, frame_number
+from cmrslices.convert.raw import RawCase, RawPatient, folder_names, frame_number
 from cmrslices.errors import InputError
 from cmrslices.labels import PHASES
 
@@ -15,8 +15,7 @@ PARTS = ("", "training", "testing", "database/training", "database/testing")
 
 def list_names(cohort: dict) -> list[str]:
     """List the patient folders, relative to the cohort's folder."""
-    folder = Path(cohort["folder"])
-    return [str(path.relative_to(folder)) for path in _patient_folders(folder)]
+    return [str(PurePath(*place)) for place in _places(Path(cohort["folder"]))]
 
 
 def label_map(_cohort: dict) -> dict[str, int]:
@@ -26,11 +25,13 @@ def label_map(_cohort: dict) -> dict[str, int]:
 
 def find_patients(cohort: dict) -> list[RawPatient]:
     """Find the patients below the cohort's folder; the fault of one is kept with the patient."""
-    return [_find_patient(folder) for folder in _patient_folders(Path(cohort["folder"]))]
+    folder = Path(cohort["folder"])
+    return [_find_patient(folder.joinpath(*place)) for place in _places(folder)]
 
 
-def _patient_folders(folder: Path) -> list[Path]:
-    return [path for part in PARTS for path in sorted((folder / part).glob("patient*")) if path.is_dir()]
+def _places(folder: Path) -> list[tuple[str, str]]:
+    """Part and name of the patient folders."""
+    return [(part, name) for part in PARTS for name in folder_names(folder / part) if name.startswith("patient")]
 
 
 def _find_patient(folder: Path) -> RawPatient:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cmrslices.convert.raw import RawCase, RawPatient, content_name, frame_number, read_rows
+from cmrslices.convert.raw import RawCase, RawPatient, content_name, folder_names, frame_number, read_rows
 from cmrslices.errors import InputError
 from cmrslices.labels import PHASES
 
@@ -18,7 +18,7 @@ def list_names(cohort: dict) -> list[str]:
     """List the patient folders, relative to the cohort's folder, and its CSV with a digest."""
     folder = Path(cohort["folder"])
     tables = [content_name(path) for path in folder.glob("*.csv")]
-    return tables + [str(path.relative_to(folder)) for path in _patient_folders(folder)]
+    return tables + [f"{part}/{name}" for part in PARTS for name in folder_names(folder / part)]
 
 
 def label_map(_cohort: dict) -> dict[str, int]:
@@ -52,8 +52,7 @@ def _information_csv(folder: Path) -> Path:
 
 
 def _patient_folders(folder: Path) -> list[Path]:
-    found = (path for part in PARTS for path in sorted((folder / part).glob("*")))
-    return [path for path in found if path.is_dir() and not path.name.startswith(".")]
+    return [folder / part / name for part in PARTS for name in folder_names(folder / part)]
 
 
 def _is_unlabelled(folder: Path) -> bool:

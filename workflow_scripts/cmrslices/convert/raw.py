@@ -1,5 +1,6 @@
 """What a format module finds: patients, their two cases, and where the files are."""
 
+import contextlib
 import csv
 import hashlib
 import os
@@ -109,6 +110,14 @@ def path_inside(folder: Path, text: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"the path '{text}' is a link out of the folder; copy the file into {folder}")
     return path
+
+
+def folder_names(folder: str | Path) -> list[str]:
+    """Names of the folders in a folder, sorted, without hidden ones; none where it is absent."""
+    # No Path for each of thousands: every dry run asks.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+    return []
 
 
 def frame_number(text: str, first: int) -> int:

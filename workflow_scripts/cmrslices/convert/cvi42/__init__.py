@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cmrslices.convert.naming import hashed_name, read_key
-from cmrslices.convert.raw import RawPatient
+from cmrslices.convert.raw import RawPatient, folder_names
 from cmrslices.labels import LABELS
 
 LAYOUT = "a folder for each patient, with its DICOM files in any nesting and naming, and one .cvi42wsx workspace"
@@ -11,7 +11,7 @@ LAYOUT = "a folder for each patient, with its DICOM files in any nesting and nam
 
 def list_names(cohort: dict) -> list[str]:
     """List the patients by the names that their cases get."""
-    return [patient.name for patient in find_patients(cohort)]
+    return [name for name, _ in _named_folders(cohort)]
 
 
 def label_map(_cohort: dict) -> dict[str, int]:
@@ -27,8 +27,13 @@ def find_patients(cohort: dict) -> list[RawPatient]:
     InputError
         The file of the secret key (``name_key``) is missing or too short.
     """
-    folders = sorted(path for path in Path(cohort["folder"]).iterdir() if path.is_dir() and path.name[0] != ".")
+    return [RawPatient(name, Path(cohort["folder"]) / folder) for name, folder in _named_folders(cohort)]
+
+
+def _named_folders(cohort: dict) -> list[tuple[str, str]]:
+    """Name of each patient, and of the patient's folder."""
+    folders = folder_names(cohort["folder"])
     if not cohort.get("name_key"):
-        return [RawPatient(folder.name, folder) for folder in folders]
+        return list(zip(folders, folders, strict=True))
     key = read_key(cohort["name_key"])
-    return [RawPatient(hashed_name(folder.name, key), folder) for folder in folders]
+    return [(hashed_name(folder, key), folder) for folder in folders]
