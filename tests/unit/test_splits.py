@@ -9,6 +9,7 @@ from cmrslices.errors import InputError
 from cmrslices.splits import split_cohort, split_counts, split_patients
 
 PATIENTS = [f"p{number:03d}" for number in range(100)]
+ONE_GROUP = dict.fromkeys(PATIENTS, "")
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
 
@@ -56,30 +57,61 @@ def test_sizes_that_do_not_add_up_are_an_error_that_says_to_what_they_should(siz
 
 
 def test_the_draw_depends_on_the_seed_alone():
-    drawn = split_patients(PATIENTS, FRACTIONS, seed=1)
-    assert split_patients(PATIENTS[::-1], FRACTIONS, seed=1) == drawn
-    assert split_patients(PATIENTS, FRACTIONS, seed=2) != drawn
+    drawn = split_patients(ONE_GROUP, FRACTIONS, seed=1)
+    assert split_patients(dict.fromkeys(PATIENTS[::-1], ""), FRACTIONS, seed=1) == drawn
+    assert split_patients(ONE_GROUP, FRACTIONS, seed=2) != drawn
 
 
 def test_every_patient_is_drawn_into_one_split():
-    drawn = split_patients(PATIENTS, FRACTIONS, seed=1)
+    drawn = split_patients(ONE_GROUP, FRACTIONS, seed=1)
     assert sorted(drawn) == PATIENTS
     assert Counter(drawn.values()) == {"train": 70, "validation": 10, "test": 20}
 
 
-def test_every_patient_is_as_likely_to_be_test():
+UNEVEN = dict(zip(PATIENTS, ["HCM"] * 57 + ["DCM"] * 40 + ["rare"] * 3, strict=True))
+
+
+@pytest.mark.parametrize("groups", [ONE_GROUP, UNEVEN, {name: name for name in PATIENTS}], ids=["one", "uneven", "own"])
+def test_every_patient_is_as_likely_to_be_test(groups):
     draws = Counter()
     for seed in range(500):
-        draws.update(name for name, split in split_patients(PATIENTS, FRACTIONS, seed).items() if split == "test")
+        draws.update(name for name, split in split_patients(groups, FRACTIONS, seed).items() if split == "test")
     assert min(draws[name] for name in PATIENTS) > 100 - 4.5 * 9
     assert max(draws[name] for name in PATIENTS) < 100 + 4.5 * 9
 
 
+def by_group(groups, seed):
+    drawn = split_patients(groups, FRACTIONS, seed)
+    return pd.crosstab(pd.Series(groups), pd.Series(drawn)).reindex(columns=list(FRACTIONS), fill_value=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_as_large_as_acdcs_are_split_exactly_like_the_whole(seed):
+    groups = {name: f"group{number % 5}" for number, name in enumerate(PATIENTS)}
+    assert (by_group(groups, seed) == [14, 2, 4]).all(axis=None)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_any_group_is_split_like_the_whole_but_for_rounding(seed):
+    table = by_group(UNEVEN, seed)
+    assert (table.sum() == [70, 10, 20]).all()
+    wanted = table.sum(axis=1).to_numpy()[:, None] * list(FRACTIONS.values())
+    assert (table - wanted).abs().to_numpy().max() < 2
+
+
+def test_patients_of_one_group_are_not_always_together_in_a_split():
+    tests = {
+        frozenset(name for name, split in split_patients(UNEVEN, FRACTIONS, seed).items() if split == "test")
+        for seed in range(50)
+    }
+    assert len(tests) == 50
+
+
 @pytest.fixture
 def cases(tmp_path):
-    rows = [(f"c_{name}_{phase}", name, phase, name == "p000") for name in PATIENTS[:11] for phase in ("ED", "ES")]
+    rows = [(f"c_{name}_{phase}", name, name == "p000", None) for name in PATIENTS[:11] for phase in ("ED", "ES")]
     path = tmp_path / "cases.csv"
-    pd.DataFrame(rows, columns=["case", "patient", "phase", "excluded"]).to_csv(path, index=False)
+    pd.DataFrame(rows, columns=["case", "patient", "excluded", "group"]).to_csv(path, index=False)
     return path
 
 
@@ -95,3 +127,11 @@ def test_both_phases_are_on_one_side_and_excluded_cases_on_none(cases, tmp_path)
 def test_a_cohort_that_is_not_trained_on_is_all_test(cases, tmp_path):
     split_cohort(cases, tmp_path / "splits.csv", None, seed=3)
     assert set(pd.read_csv(tmp_path / "splits.csv")["split"]) == {"test"}
+
+
+def test_the_groups_of_the_cohort_are_split_alike(tmp_path):
+    rows = [(f"c_{name}", name, False, ("HCM", "DCM")[number % 2]) for number, name in enumerate(PATIENTS)]
+    pd.DataFrame(rows, columns=["case", "patient", "excluded", "group"]).to_csv(tmp_path / "cases.csv", index=False)
+    split_cohort(tmp_path / "cases.csv", tmp_path / "splits.csv", FRACTIONS, seed=3)
+    both = pd.read_csv(tmp_path / "splits.csv").merge(pd.read_csv(tmp_path / "cases.csv"))
+    assert (pd.crosstab(both["group"], both["split"])[list(FRACTIONS)] == [35, 5, 10]).all(axis=None)

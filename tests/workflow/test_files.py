@@ -187,6 +187,15 @@ def test_configurations_in_the_readme_are_valid():
         load_settings(settings)
 
 
+def test_the_public_data_leave_all_other_values_to_the_paper():
+    paper, settings = (yaml.safe_load((ROOT / "config.yaml").read_text()) for _ in range(2))
+    public = yaml.safe_load((ROOT / "public/public.yaml").read_text())
+    update_config(settings, public)
+    load_settings(settings)
+    assert public.keys() == {"results", "cohorts", "training_cohort", "splits"}
+    assert {key for key in paper if settings[key] != paper[key]} == public.keys()
+
+
 def test_no_image_or_weight_file_is_tracked():
     listing = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False)
     if listing.returncode:

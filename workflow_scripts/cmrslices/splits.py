@@ -1,6 +1,6 @@
-"""Random splits over patients: both phases of a patient are on the same side."""
+"""Random splits over patients within each disease group: both phases of a patient are on the same side."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -20,22 +20,25 @@ def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: 
     sizes, seed
         As in `split_patients`; where sizes is None, all patients are test.
     """
-    table = pd.read_csv(cases, dtype={"patient": str})
-    table = table.loc[~table["excluded"], ["case", "patient"]].sort_values("case")
-    patients = table["patient"].unique()
-    split_of = dict.fromkeys(patients, "test") if sizes is None else split_patients(patients, sizes, seed)
+    table = pd.read_csv(cases, dtype={"patient": str, "group": str}, keep_default_na=False)
+    table = table[~table["excluded"]].sort_values("case")
+    groups = dict(zip(table["patient"], table["group"], strict=True))
+    split_of = dict.fromkeys(groups, "test") if sizes is None else split_patients(groups, sizes, seed)
     table["split"] = table["patient"].map(split_of)
-    table.to_csv(splits, index=False)
+    table[["case", "patient", "split"]].to_csv(splits, index=False)
     print(table.groupby("split")["patient"].nunique().rename("patients").to_string())
 
 
-def split_patients(patients: Iterable[str], sizes: dict[str, float], seed: int) -> dict[str, str]:
+def split_patients(groups: Mapping[str, str], sizes: dict[str, float], seed: int) -> dict[str, str]:
     """Draw the split of each patient.
+
+    Every patient is as likely to be in a split as its size says, and every group is split like the whole, but for
+    rounding.
 
     Parameters
     ----------
-    patients : iterable of str
-        In any order.
+    groups : dict
+        Patient, in any order, to disease group; the same for all where groups are not known.
     sizes : dict
         Split to its number of patients, or to its fraction of them.
     seed : int
@@ -50,10 +53,18 @@ def split_patients(patients: Iterable[str], sizes: dict[str, float], seed: int) 
     InputError
         As in `split_counts`.
     """
-    patients = sorted(set(patients))
-    counts = split_counts(sizes, len(patients))
-    shuffled = np.random.default_rng(seed).permutation(patients).tolist()
-    return dict(zip(shuffled, np.repeat(list(counts), list(counts.values())).tolist(), strict=True))
+    rng = np.random.default_rng(seed)
+    patients = rng.permutation(sorted(groups)).tolist()
+    order = {group: place for place, group in enumerate(rng.permutation(sorted(set(groups.values()))).tolist())}
+    patients.sort(key=lambda patient: order[groups[patient]])
+    spread = np.roll(spread_evenly(split_counts(sizes, len(patients))), rng.integers(len(patients)))
+    return dict(zip(patients, spread.tolist(), strict=True))
+
+
+def spread_evenly(counts: dict[str, int]) -> np.ndarray:
+    """Each name as often as counted, in an order in which any run of them holds all in proportion."""
+    places = np.concatenate([(np.arange(count) + 0.5) / count for count in counts.values()])
+    return np.repeat(list(counts), list(counts.values()))[np.argsort(places, kind="stable")]
 
 
 def split_counts(sizes: dict[str, float], patients: int) -> dict[str, int]:
