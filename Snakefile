@@ -18,7 +18,7 @@ include: "rules/cohorts.smk"  # 3 Datasets: conversion, splits, slice regions
 include: "rules/segmentation.smk"  # 2 Baseline, approach 1, region-specific models
 include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
-include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2
+include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, answers
 include: "rules/report.smk"  # what the report shows beside them
 
 
@@ -31,6 +31,7 @@ rule all:
             table=["table1", "table2", "table3"],
         ),
         figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion"]),
+        answers=RESULTS / "tables/answers.html",
         provenance=RESULTS / "provenance.yaml",
         summaries=expand(
             RESULTS / "report/{name}",

@@ -1,5 +1,5 @@
 """3 Experiments: scores of every slice, the performance gap (Table 1), what reduces it
-(Table 3), and the profile over the heart (Figure 2).
+(Table 3), the profile over the heart (Figure 2), and what all of it says.
 
 Needs   predictions/{approach}/{cohort} and the cohorts' reference labels
 Makes   scores/{approach}/{cohort}.csv, tables/, figures/
@@ -121,6 +121,45 @@ rule figure2:
         code=code_of("figure2"),
     script:
         "../workflow_scripts/figure2.py"
+
+
+rule answers:
+    """What the scores say, with confidence intervals over patients; and the paper's cells beside it."""
+    input:
+        scores=all_scores,
+        selected=RESULTS / "classifiers/selected.yaml",
+        probabilities=expand(
+            RESULTS / "classifiers/{network}/{cohort}.csv",
+            network=NETWORKS,
+            cohort=COHORTS,
+        ),
+        table1=PAPER / "table1.csv",
+        table3=PAPER / "table3.csv",
+    output:
+        csv=RESULTS / "tables/answers.csv",
+        markdown=RESULTS / "tables/answers.md",
+        html=report(
+            RESULTS / "tables/answers.html", **caption("answers", "7 What the numbers say", table="Answers")
+        ),
+        against_paper=RESULTS / "tables/answers_against_paper.csv",
+        against_paper_markdown=RESULTS / "tables/answers_against_paper.md",
+        against_paper_html=report(
+            RESULTS / "tables/answers_against_paper.html",
+            **caption("answers_against_paper", "6 Against the paper", table="Cell by cell"),
+        ),
+    log:
+        RESULTS / "logs/answers.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        baseline=BASELINE,
+        routers={name: row.router for name, row in SETTINGS.approaches.items()},
+        code=code_of("answers"),
+    script:
+        "../workflow_scripts/answers.py"
 
 
 rule provenance:

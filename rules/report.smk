@@ -156,7 +156,7 @@ rule timings:
     output:
         html=report(
             RESULTS / "report/timings.html",
-            **caption("timings", "7 Timings", table="Timings"),
+            **caption("timings", "8 Timings", table="Timings"),
         ),
         csv=RESULTS / "report/timings.csv",
     log:

@@ -8,7 +8,8 @@ from scipy import stats
 from snakemake.utils import update_config
 
 from cmrslices.errors import InputError
-from cmrslices.evaluation.answer_files import write_answers
+from cmrslices.evaluation.answer_files import with_right
+from cmrslices.evaluation.answer_tables import introduction, sections
 from cmrslices.evaluation.answers import (
     ALL_LABELS,
     Cells,
@@ -21,6 +22,7 @@ from cmrslices.evaluation.answers import (
     means,
     paper_cells,
 )
+from cmrslices.evaluation.seeds import write_answers_of_seeds
 from cmrslices.evaluation.statistics import WHOLE_HEART, improvements, regional_gap
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.publication import default_configuration
@@ -223,6 +225,13 @@ def test_a_single_patient_has_no_interval():
     assert not np.isnan(row["estimate"])
 
 
+def test_an_answer_from_one_patient_of_many_has_no_interval():
+    found = routed_by_errors(PATIENTS[:1])
+    row = cell(found, "wrong", "apex")
+    assert row[["estimate", "patients"]].tolist() == pytest.approx([-8, 1])
+    assert row[["low", "high"]].isna().all()
+
+
 def test_shares_of_slices_have_bounds_within_0_and_100():
     found = routed_by_errors(PATIENTS[:1])
     assert cell(found, "errors", "apex")["low"] == 0
@@ -325,6 +334,50 @@ def test_the_papers_gap_is_its_middle_minus_its_end():
     ]
 
 
+# ---- Laid out ----------------------------------------------------------------
+
+
+def test_the_introduction_says_what_the_intervals_are_about():
+    one, two = (answers(scores(noisy, seeds=seeds), DESIGN) for seeds in ((1,), (1, 2)))
+    assert "over patients; with one seed they say nothing about others" in introduction(one, {"acdc": "ACDC"})
+    assert "over patients and 2 seeds" in introduction(two, {"acdc": "ACDC"})
+    assert introduction(two, {"acdc": "ACDC"}).endswith("ACDC n = 10 patients.")
+
+
+def test_differences_whose_interval_excludes_0_are_bold_and_errors_never_are():
+    parts = sections(routed_by_errors(PATIENTS[:3]), {"acdc": "ACDC"}, {"baseline": "Baseline"})
+    gap, *_, classifier = parts
+    assert gap.title == "Is there a gap?"
+    assert not gap.bold.any(axis=None)
+    assert classifier.cells["errors (%)"].str.match(r"30\.00 \[").any()
+    assert classifier.bold[["change, right", "change, wrong"]].all(axis=None)
+    assert not classifier.bold[["errors (%)", "break-even (%)"]].any(axis=None)
+
+
+def test_without_other_approaches_only_the_gap_is_asked_for():
+    data = scores(noisy)
+    alone = data[data["approach"] == "baseline"]
+    found = answers(alone, Design("baseline", (), None, ()))
+    assert [part.title for part in sections(found, {}, {})] == ["Is there a gap?"]
+
+
+def test_places_without_an_answer_are_left_out():
+    """There is a gap at the apex of one label, so there is a share of that one."""
+    worse = {("apex", "LVM"): 0.4}
+    found = answers(scores(lambda a, s, p, region, label: 0.9 - worse.get((region, label), 0)), DESIGN)
+    (share,) = [part for part in sections(found, {}, {}) if part.title == "How much of the gap is that?"]
+    assert share.cells.columns.tolist() == ["cohort", "approach", "label", "apex"]
+    assert set(share.cells["label"]) == {"LVM", "all (mean)"}
+
+
+def test_a_slice_is_right_where_the_classifier_names_its_region(tmp_path):
+    table = pd.DataFrame({"case": "c", "slice": [0, 1], "region": pd.Categorical(["base", "apex"], REGIONS)})
+    pd.DataFrame(
+        {"case": "c", "slice": [0, 1], "base": [0.9, 0.6], "middle": 0.0, "apex": [0.1, 0.4], "non-cardiac": 0.0}
+    ).to_csv(tmp_path / "acdc.csv", index=False)
+    assert with_right(table, [tmp_path / "acdc.csv"])["right"].tolist() == [True, False]
+
+
 # ---- Published seeds --------------------------------------------------------
 
 
@@ -349,4 +402,4 @@ def published(folder, changes):
 def test_seeds_that_do_not_belong_together_are_refused(tmp_path, changes, fault):
     published(tmp_path, changes)
     with pytest.raises(InputError, match=fault):
-        write_answers(tmp_path, tmp_path)
+        write_answers_of_seeds(tmp_path, tmp_path)

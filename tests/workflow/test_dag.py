@@ -22,6 +22,7 @@ PAPER = {
     "table1": 1,
     "table3": 1,
     "figure2": 1,
+    "answers": 1,
     "provenance": 1,
     "cohort_summary": 1,
     "segmenter_curves": 1,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, Workflow
 
-from cmrslices.evaluation.answer_files import write_answers
+from cmrslices.evaluation.seeds import write_answers_of_seeds
 from cmrslices.publication import publish
 
 AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
@@ -79,7 +79,7 @@ def test_the_published_slice_scores_give_the_published_tables_byte_for_byte(fini
 
 
 def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
-    write_answers(published.parent, ROOT / "resources/paper")
+    write_answers_of_seeds(published.parent, ROOT / "resources/paper")
     found = pd.read_csv(published.parent / "answers.csv")
     assert set(found["cohort"]) == {"nhs", "mnms", "acdc"}
     assert set(found["question"]) >= {"gap", "change", "share", "left", "errors", "right", "wrong", "break_even"}
@@ -89,3 +89,11 @@ def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
     ]
     assert len(pd.read_csv(published.parent / "agreement.csv")) == sum(cells)
     assert "How good must the classifier be?" in (published.parent / "answers.md").read_text()
+
+
+def test_a_single_published_seed_answers_as_its_run_did(run, published):
+    write_answers_of_seeds(published.parent, ROOT / "resources/paper")
+    for ours, theirs in (("answers", "answers"), ("agreement", "answers_against_paper")):
+        for ending in ("csv", "md"):
+            made = (published.parent / f"{ours}.{ending}").read_text()
+            assert made == (run / f"tables/{theirs}.{ending}").read_text(), f"{ours}.{ending}"

@@ -14,7 +14,8 @@ from cmrslices.config import described_keys
 
 # ---- Configuration ----------------------------------------------------------
 
-TABLES = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
+STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
+TABLES = {**STARRED, "answers": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
 RESULTS = {**TABLES, "figure2": 1, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
@@ -130,7 +131,7 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, "provenance": 1, "timings": 1, **PICTURES},
+        {"table3": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **PICTURES},
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
     "approaches.<name>.model": (
@@ -139,7 +140,7 @@ KEYS = {
     ),
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
-    "evaluation.significance": ({"evaluation": {"significance": 0.05}}, TABLES),
+    "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
@@ -253,6 +254,7 @@ AFTER = {
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
     "table3": {"table3": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
+    "answers": {"answers": 1},
     "provenance": RECORD,
     "cohort_summary": {"cohort_summary": 1},
     "segmenter_curves": {"segmenter_curves": 1},
@@ -265,7 +267,7 @@ AFTER = {
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
-TABLE_RULES = {"select_classifier", "table1", "table3"}
+TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
@@ -280,7 +282,7 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"split_cohort", "provenance", "classifier_curves", "timings"},
     "cmrslices/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("score", "table1", "table3", "figure2", *PICTURE_RULES),
+        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
     "cmrslices/plan.py": set(),
     "cmrslices/prediction.py": {"predict"},
@@ -289,7 +291,7 @@ MODULES = {
     "cmrslices/provenance.py": {"provenance"},
     "cmrslices/publication.py": set(),
     "cmrslices/regions.py": {"assign_regions"},
-    "cmrslices/routing.py": {"predict", "select_classifier"},
+    "cmrslices/routing.py": {"predict", "select_classifier", "answers"},
     "cmrslices/sampling.py": {"train_segmenter"},
     "cmrslices/segmenters.py": {"predict"},
     "cmrslices/slurm_guard.py": set(),
@@ -305,8 +307,9 @@ MODULES = {
     "cmrslices/convert": {"convert_cohort"},
     "cmrslices/demo": {"make_demo_cohort"},
     "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/evaluation/answer_files.py": set(),
-    "cmrslices/evaluation/answers.py": set(),
+    "cmrslices/evaluation/answer_files.py": {"answers"},
+    "cmrslices/evaluation/answer_tables.py": {"answers"},
+    "cmrslices/evaluation/answers.py": {"answers"},
     "cmrslices/evaluation/classification.py": {"select_classifier"},
     "cmrslices/evaluation/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
@@ -315,8 +318,9 @@ MODULES = {
     "cmrslices/evaluation/paper.py": TABLE_RULES,
     "cmrslices/evaluation/profile.py": {"figure2"},
     "cmrslices/evaluation/rendering.py": {*TABLE_RULES, *PICTURE_RULES, "timings"},
-    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", *PICTURE_RULES},
-    "cmrslices/evaluation/statistics.py": {"table1", "table3"},
+    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/evaluation/seeds.py": set(),
+    "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/evaluation/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},
@@ -337,7 +341,7 @@ MODULES = {
     "trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"plan_run", "training_status", "publish", "answer"}
+COMMANDS = {"plan_run", "training_status", "publish", "answer_seeds"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

@@ -268,7 +268,8 @@ def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 def interval(values: np.ndarray, patients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the interval of each estimate.
 
-    NaN for one patient, and where a seed alone has no value; draws in which a value is undefined do not count.
+    NaN where only one patient has such slices, and where a seed alone has no value; draws in which a value is undefined
+    do not count.
 
     Parameters
     ----------
@@ -290,7 +291,7 @@ def interval(values: np.ndarray, patients: np.ndarray) -> tuple[np.ndarray, np.n
     parts = np.where(of_seeds > 0, between / seeds, 0) ** 2 / max(seeds - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.fmax(total**2 / (parts + of_patients**2 / (patients - 1)), max(seeds - 1, 1))
-    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total)
+    half = np.where(patients > 1, stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total), np.nan)
     return estimate - half, estimate + half
 
 

@@ -1,4 +1,4 @@
-"""What published seeds say, with intervals: python workflow_scripts/answer.py FOLDER.
+"""What published seeds say, with intervals: python workflow_scripts/answer_seeds.py FOLDER.
 
 FOLDER, such as results/published/acdc, holds a folder seed* per run that publish.py made. Written into it:
 answers.csv and .md, and agreement.csv and .md, the paper's Tables 1 and 3 cell by cell.
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cmrslices.errors import InputError
-from cmrslices.evaluation.answer_files import write_answers
+from cmrslices.evaluation.seeds import write_answers_of_seeds
 
 PAPER = Path(__file__).parents[1] / "resources/paper"
 
@@ -18,7 +18,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
     try:
-        write_answers(folder=sys.argv[1], paper=PAPER)
+        write_answers_of_seeds(folder=sys.argv[1], paper=PAPER)
     except InputError as fault:
         raise SystemExit(str(fault)) from None
 
