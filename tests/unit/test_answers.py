@@ -110,6 +110,14 @@ def test_there_is_no_share_of_a_gap_that_may_be_none():
     assert np.isnan(cell(found, "share", "apex")["estimate"])
 
 
+def test_missed_are_the_slices_of_which_nothing_is_found():
+    found = answers(scores(lambda a, s, p, r, label: 0.5 * (a == "routed" or p not in PATIENTS[:3])), DESIGN)
+    assert cell(found, "missed", "apex", "baseline")["estimate"] == pytest.approx(30)
+    assert cell(found, "missed", "apex", "baseline")["low"] >= 0
+    assert cell(found, "missed", WHOLE_HEART)["estimate"] == 0
+    assert np.isnan(cell(found, "missed", WHOLE_HEART)["high"])
+
+
 def test_lowest_and_highest_seed_are_the_estimates_of_single_seeds():
     found = answers(scores(lambda a, seed, p, r, label: 0.5 + 0.01 * seed * (a == "routed"), seeds=(1, 2, 6)), DESIGN)
     row = cell(found, "change", "base")
@@ -260,7 +268,7 @@ def simulated(generator, patients, seeds, own, seed_sd):
     sums, counts = np.zeros((count, seeds, 2, 1, 3, 2)), np.zeros((count, seeds, 2, 1, 3, 1))
     counts[:, :, 1, 0, 0, 0] = tested * slices[:, None]
     sums[:, :, 1, 0, 0, 1] = counts[:, :, 1, 0, 0, 0] * effect
-    return Cells(sums, counts)
+    return Cells(sums, np.zeros_like(sums), counts)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +288,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(seeds, own, seed_sd):
     weights = bootstrap_weights(20 * seeds if own else 20, 400)
     held = []
     for _ in range(400):
-        dsc, _ = means(simulated(generator, 20, seeds, own, seed_sd), weights)
+        dsc, _, _ = means(simulated(generator, 20, seeds, own, seed_sd), weights)
         change = dsc[:, :, 2, 0, 0, 1] - dsc[:, :, 2, 0, 0, 0]
         low, high = interval(change, np.array(weights.shape[1]))
         held.append(low <= 1 <= high)
@@ -346,19 +354,21 @@ def test_the_introduction_says_what_the_intervals_are_about():
 
 def test_differences_whose_interval_excludes_0_are_bold_and_errors_never_are():
     parts = sections(routed_by_errors(PATIENTS[:3]), {"acdc": "ACDC"}, {"baseline": "Baseline"})
-    gap, *_, classifier = parts
+    gap, *_, missed, classifier = parts
     assert gap.title == "Is there a gap?"
     assert not gap.bold.any(axis=None)
+    assert not missed.bold.any(axis=None)
     assert classifier.cells["errors (%)"].str.match(r"30\.00 \[").any()
     assert classifier.bold[["change, right", "change, wrong"]].all(axis=None)
     assert not classifier.bold[["errors (%)", "break-even (%)"]].any(axis=None)
 
 
-def test_without_other_approaches_only_the_gap_is_asked_for():
+def test_without_other_approaches_only_the_baseline_is_asked_about():
     data = scores(noisy)
     alone = data[data["approach"] == "baseline"]
     found = answers(alone, Design("baseline", (), None, ()))
-    assert [part.title for part in sections(found, {}, {})] == ["Is there a gap?"]
+    titles = [part.title for part in sections(found, {}, {})]
+    assert titles == ["Is there a gap?", "How often is a label missed altogether?"]
 
 
 def test_places_without_an_answer_are_left_out():

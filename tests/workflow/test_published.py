@@ -82,7 +82,17 @@ def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
     write_answers_of_seeds(published.parent, ROOT / "resources/paper")
     found = pd.read_csv(published.parent / "answers.csv")
     assert set(found["cohort"]) == {"nhs", "mnms", "acdc"}
-    assert set(found["question"]) >= {"gap", "change", "share", "left", "errors", "right", "wrong", "break_even"}
+    assert set(found["question"]) >= {
+        "gap",
+        "missed",
+        "change",
+        "share",
+        "left",
+        "errors",
+        "right",
+        "wrong",
+        "break_even",
+    }
     cells = [
         len(pd.read_csv(ROOT / f"resources/paper/table{k}.csv", comment="#").query("region != 'middle'"))
         for k in (1, 3)

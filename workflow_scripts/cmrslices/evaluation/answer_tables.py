@@ -17,6 +17,10 @@ QUESTIONS = {
         "The change at an end, in % of the baseline's gap there, where the gap's interval is above 0.",
     ),
     "left": ("How far is the upper bound?", "Upper bound minus approach, in points of DSC %."),
+    "missed": (
+        "How often is a label missed altogether?",
+        "Slices that carry the label and of which nothing is found (DSC 0), in %.",
+    ),
 }
 CLASSIFIER = {
     "errors": "errors (%)",
@@ -33,7 +37,7 @@ CLASSIFIER_QUESTION = (
     "baseline, in points of DSC %, on the slices whose region it names (right) or misses (wrong). Break-even: the "
     "errors at which the routed approach would equal the baseline if both changes stayed what they are.",
 )
-TESTED = [*QUESTIONS, "right", "right_bound", "wrong", "wrong_bound"]
+TESTED = ["gap", "change", "share", "left", "right", "right_bound", "wrong", "wrong_bound"]
 """Questions for which 0 means that there is no difference."""
 LABEL_TITLES = {ALL_LABELS: "all (mean)"}
 REGION_TITLES = {WHOLE_HEART: "whole heart"}

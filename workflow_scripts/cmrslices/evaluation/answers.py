@@ -32,7 +32,7 @@ LEVEL = 0.95
 DRAWS = 4000
 DECIMALS = 9
 """Of every number: what rounding in sums leaves of a difference that is none is none."""
-PERCENTAGES = ("errors", "break_even")
+PERCENTAGES = ("missed", "errors", "break_even")
 """Questions whose answers lie within 0 and 100."""
 PLACES = (*REGIONS, WHOLE_HEART)
 ENDS = ("base", "apex")
@@ -68,10 +68,13 @@ class Cells(NamedTuple):
     ----------
     sums : array, shape (patients, seeds, 2, labels, regions, approaches)
         DSC in %; the third axis is whether the classifier missed the region or named it.
+    missed : array, of the same shape
+        Slices with a DSC of 0, times 100.
     slices : array, shape (patients, seeds, 2, labels, regions, 1)
     """
 
     sums: np.ndarray
+    missed: np.ndarray
     slices: np.ndarray
 
 
@@ -97,6 +100,7 @@ def answers(scores: pd.DataFrame, design: Design, draws: int = DRAWS) -> pd.Data
         - ``gap``: the baseline's middle minus its base or apex.
         - ``change``: the approach minus the baseline.
         - ``left``: the upper bound minus the approach.
+        - ``missed``: slices of whose label nothing is found (DSC 0), in %; the baseline's, too.
         - ``share``: the change at an end, in % of the baseline's gap there; empty unless the interval of the gap
           is above 0.
         - ``errors``: slices whose region the classifier misses, in %.
@@ -106,7 +110,8 @@ def answers(scores: pd.DataFrame, design: Design, draws: int = DRAWS) -> pd.Data
           and on wrong slices stayed what they are: a worse classifier errs on more slices, not on others in kind.
           Empty where the change on wrong slices is not below that on right ones.
 
-        All but ``share``, ``errors`` and ``break_even`` are in points of DSC %.
+        All but ``missed``, ``share``, ``errors`` and ``break_even`` are in points of DSC %. A percentage of slices
+        that is the same in every draw has no interval.
 
     Raises
     ------
@@ -148,10 +153,11 @@ def count_cells(scores: pd.DataFrame, design: Design) -> Cells:
     orders = {"patient": patients, "seed": seeds, "right": [False, True], "label": list(LABELS), "region": REGIONS}
     place = tuple(pd.Index(order).get_indexer(wide.index.get_level_values(name)) for name, order in orders.items())
     shape = tuple(map(len, orders.values()))
-    sums, slices = np.zeros((*shape, len(approaches))), np.zeros((*shape, 1))
+    sums, missed, slices = (np.zeros((*shape, count)) for count in (len(approaches), len(approaches), 1))
     np.add.at(sums, place, 100 * wide.to_numpy())
+    np.add.at(missed, place, 100 * (wide.to_numpy() == 0))
     np.add.at(slices, place, 1)
-    return Cells(sums, slices)
+    return Cells(sums, missed, slices)
 
 
 def bootstrap_weights(patients: int, draws: int) -> np.ndarray:
@@ -166,8 +172,8 @@ def bootstrap_weights(patients: int, draws: int) -> np.ndarray:
     return np.concatenate([np.ones((1, patients)), drawn])
 
 
-def means(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean DSC and share of the slices of every cell, with all labels and the whole heart.
+def means(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted mean DSC and shares of the slices of every cell, with all labels and the whole heart.
 
     Parameters
     ----------
@@ -179,13 +185,15 @@ def means(cells: Cells, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     array, shape (1 + seeds, 1 + draws, 3, labels + 1, regions + 1, approaches)
         DSC in %. First axis: all seeds, then each alone. Third axis: region missed, named, either. NaN where a cell
         is empty.
+    array, of the same shape
+        Slices with a DSC of 0, in % of the cell's.
     array, shape (1 + seeds, 1 + draws, 3, labels + 1, regions + 1, 1)
-        Share of the slices, in %, among those of either kind.
+        The cell's slices, in % of those of either kind.
     """
-    sums, slices = (_weighted(part, weights) for part in cells)
+    sums, missed, slices = (_weighted(part, weights) for part in cells)
     with np.errstate(invalid="ignore"):
-        dsc, share = sums / slices, 100 * slices / slices[:, :, 2:]
-    return tuple(np.concatenate([part, part.mean(axis=3, keepdims=True)], axis=3) for part in (dsc, share))
+        parts = sums / slices, missed / slices, 100 * slices / slices[:, :, 2:]
+    return tuple(np.concatenate([part, part.mean(axis=3, keepdims=True)], axis=3) for part in parts)
 
 
 def patients_in(cells: Cells) -> np.ndarray:
@@ -222,16 +230,23 @@ class _Answer(NamedTuple):
     patients: np.ndarray
 
 
-def _questions(dsc: np.ndarray, kinds: np.ndarray, patients: np.ndarray, design: Design) -> list[_Answer]:
+def _questions(
+    dsc: np.ndarray, missed: np.ndarray, kinds: np.ndarray, patients: np.ndarray, design: Design
+) -> list[_Answer]:
     names = [design.baseline, *design.others]
-    missed, named, either = ({name: dsc[:, :, kind, ..., names.index(name)] for name in names} for kind in range(3))
-    in_missed, in_named, in_either = patients
+    wrong_dsc, right_dsc, either = (
+        {name: dsc[:, :, kind, ..., names.index(name)] for name in names} for kind in range(3)
+    )
+    in_wrong, in_right, in_either = patients
     baseline = either[design.baseline]
     middle, ends = [PLACES.index("middle")], [PLACES.index(end) for end in ENDS]
     gap = baseline[..., middle] - baseline[..., ends]
     in_gap = np.minimum(in_either[:, middle], in_either[:, ends])
     lowest_gap, _ = interval(gap, in_gap)
     found = [_Answer("gap", design.baseline, ENDS, gap, in_gap)]
+    found += [
+        _Answer("missed", name, PLACES, missed[:, :, 2, ..., index], in_either) for index, name in enumerate(names)
+    ]
     for name in design.others:
         change = either[name] - baseline
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -242,13 +257,13 @@ def _questions(dsc: np.ndarray, kinds: np.ndarray, patients: np.ndarray, design:
             found.append(_Answer("left", name, PLACES, either[design.upper_bound] - either[name], in_either))
     for name in design.classified:
         found.append(_Answer("errors", name, PLACES, kinds[:, :, 0, ..., 0], in_either))
-        right, wrong = (kind[name] - kind[design.baseline] for kind in (named, missed))
-        found += [_Answer("right", name, PLACES, right, in_named), _Answer("wrong", name, PLACES, wrong, in_missed)]
+        right, wrong = (kind[name] - kind[design.baseline] for kind in (right_dsc, wrong_dsc))
+        found += [_Answer("right", name, PLACES, right, in_right), _Answer("wrong", name, PLACES, wrong, in_wrong)]
         if design.upper_bound:
-            for question, kind, count in (("right_bound", named, in_named), ("wrong_bound", missed, in_missed)):
+            for question, kind, count in (("right_bound", right_dsc, in_right), ("wrong_bound", wrong_dsc, in_wrong)):
                 bound = kind[design.upper_bound] - kind[design.baseline]
                 found.append(_Answer(question, name, PLACES, bound, count))
-        fewest = np.minimum(in_named, in_missed)
+        fewest = np.minimum(in_right, in_wrong)
         found.append(_Answer("break_even", name, PLACES, break_even(right, wrong), fewest))
     return found
 
@@ -309,7 +324,9 @@ def _rows(
 ) -> pd.DataFrame:
     estimate, single = values[0, 0], values[1:, 0]
     bounds = np.array(interval(values, patients))
-    low, high = np.clip(bounds, 0, 100) if question in PERCENTAGES else bounds
+    if question in PERCENTAGES:
+        bounds = np.where(bounds[0] < bounds[1], np.clip(bounds, 0, 100), np.nan)
+    low, high = bounds
     columns = {
         "estimate": estimate,
         "low": low,
