@@ -168,7 +168,9 @@ def test_every_caption_is_a_file_and_every_file_is_a_caption():
     assert {*captions, description} == {path.stem for path in (ROOT / "report").glob("*.rst")}
 
 
-DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+DOCS = sorted(
+    str(path.relative_to(ROOT)) for place in ("docs/*.md", "results/published/*/README.md") for path in ROOT.glob(place)
+)
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "results/README.md", *DOCS])
