@@ -101,6 +101,20 @@ class ForkedWorkflow(Workflow):
         return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
 
 
+AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
+
+
+def aggregate_again(published, folder, project=ROOT):
+    """Make the tables and figures of a published run again in a folder, from its slice scores."""
+    for part in ("scores", "classifiers", "cohorts"):
+        shutil.copytree(published / part, folder / part)
+    (folder / "classifiers/selected.yaml").unlink()
+    configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
+    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
+    answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
+    assert answer.returncode == 0, answer.stderr
+
+
 def job_counts(status, text):
     """Rule to number of jobs in what a dry run printed."""
     assert status == 0, text

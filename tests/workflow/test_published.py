@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT, Workflow
+from conftest import ROOT, aggregate_again
 
 from cmrslices.evaluation.seeds import write_answers_of_seeds
 from cmrslices.publication import publish
 
-AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
 LEFT_BEHIND = shutil.ignore_patterns("images", "labels", "nnunet", "predictions", "logs")
 
 
@@ -65,13 +64,7 @@ def test_scores_are_those_of_the_run_but_for_the_names(run, published):
 
 
 def test_the_published_slice_scores_give_the_published_tables_byte_for_byte(finished, published, tmp_path):
-    for part in ("scores", "classifiers", "cohorts"):
-        shutil.copytree(published / part, tmp_path / part)
-    (tmp_path / "classifiers/selected.yaml").unlink()
-    configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
-    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
-    answer = Workflow(tmp_path, project=finished.project).run("--cores", "1", *configuration, *rules)
-    assert answer.returncode == 0, answer.stderr
+    aggregate_again(published, tmp_path, finished.project)
     made = [file.relative_to(published) for part in ("tables", "figures") for file in (published / part).iterdir()]
     made.append(Path("classifiers/selected.yaml"))
     assert len(made) > 20

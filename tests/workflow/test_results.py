@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Workflow
+from conftest import ROOT, aggregate_again
 from snakemake.utils import update_config
 
 from cmrslices.config import load_settings
@@ -15,7 +15,6 @@ from cmrslices.evaluation.seeds import write_answers_of_seeds
 PUBLISHED = ROOT / "results/published"
 RUNS = sorted(PUBLISHED.glob("*/seed*"))
 FOLDERS = sorted({run.parent for run in RUNS})
-AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
 QUOTED = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 
 
@@ -29,13 +28,7 @@ def test_three_seeds_of_the_public_data_are_published():
 
 @pytest.mark.parametrize("run", RUNS, ids=relative)
 def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
-    for part in ("scores", "classifiers", "cohorts"):
-        shutil.copytree(run / part, tmp_path / part)
-    (tmp_path / "classifiers/selected.yaml").unlink()
-    configuration = ("--configfile", run / "config.yaml", "--config", "results=.")
-    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
-    answer = Workflow(tmp_path).run("--cores", "1", *configuration, *rules)
-    assert answer.returncode == 0, answer.stderr
+    aggregate_again(run, tmp_path)
     made = [*run.glob("tables/*"), run / "figures/figure2.csv", run / "classifiers/selected.yaml"]
     assert len(made) == 19
     assert [file.name for file in made if (tmp_path / file.relative_to(run)).read_bytes() != file.read_bytes()] == []

@@ -69,14 +69,39 @@ def write_answers(
     slices = with_right(read_scores(scores, cohorts, approaches), own).assign(seed=0)
     found = answers(slices, design_of(baseline, routers))
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline))
-    intro, parts = introduction(found, cohorts), sections(found, cohorts, approaches)
-    caption, cells = agreement_caption(beside), agreement_cells(beside, cohorts, approaches)
+    write_tables(found, beside, cohorts, approaches, csv, markdown, against_paper, against_paper_markdown)
+    page = answers_page(introduction(found, cohorts), sections(found, cohorts, approaches))
+    Path(html).write_text(page)
+    cells = agreement_cells(beside, cohorts, approaches)
+    Path(against_paper_html).write_text(pages.table_page("Cell by cell", agreement_caption(beside), cells))
+
+
+def write_tables(
+    found: pd.DataFrame,
+    beside: pd.DataFrame,
+    cohorts: Mapping[str, str],
+    approaches: Mapping[str, str],
+    csv: str | Path,
+    markdown: str | Path,
+    against_paper: str | Path,
+    against_paper_markdown: str | Path,
+) -> None:
+    """Write answers and agreement as CSV and Markdown.
+
+    Parameters
+    ----------
+    found, beside : DataFrame
+        As `answers` and `agreement` give them.
+    cohorts, approaches : dict of name to title
+    csv, markdown, against_paper, against_paper_markdown : path
+        To write.
+    """
     found.to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
-    Path(markdown).write_text(answers_markdown(intro, parts))
-    Path(html).write_text(answers_page(intro, parts))
-    Path(against_paper_markdown).write_text(rendering.markdown(cells, caption))
-    Path(against_paper_html).write_text(pages.table_page("Cell by cell", caption, cells))
+    text = answers_markdown(introduction(found, cohorts), sections(found, cohorts, approaches))
+    Path(markdown).write_text(text)
+    cells = agreement_cells(beside, cohorts, approaches)
+    Path(against_paper_markdown).write_text(rendering.markdown(cells, agreement_caption(beside)))
 
 
 def with_right(scores: pd.DataFrame, probabilities: list[str] | list[Path]) -> pd.DataFrame:

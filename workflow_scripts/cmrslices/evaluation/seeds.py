@@ -7,15 +7,7 @@ import yaml
 
 from cmrslices.config import Settings, load_settings
 from cmrslices.errors import InputError
-from cmrslices.evaluation import rendering
-from cmrslices.evaluation.answer_files import design_of, with_right
-from cmrslices.evaluation.answer_tables import (
-    agreement_caption,
-    agreement_cells,
-    answers_markdown,
-    introduction,
-    sections,
-)
+from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answers import agreement, answers, paper_cells
 from cmrslices.evaluation.paper import read_paper
 from cmrslices.evaluation.scores import read_scores
@@ -45,12 +37,8 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     found = answers(scores, design_of(baseline, routers))
     tables = [read_paper(paper / f"table{number}.csv") for number in (1, 3)]
     beside = agreement(found, paper_cells(*tables, baseline))
-    found.to_csv(folder / "answers.csv", index=False, float_format="%.6g")
-    beside.to_csv(folder / "agreement.csv", index=False, float_format="%.6g")
-    text = answers_markdown(introduction(found, cohorts), sections(found, cohorts, approaches))
-    (folder / "answers.md").write_text(text)
-    cells = agreement_cells(beside, cohorts, approaches)
-    (folder / "agreement.md").write_text(rendering.markdown(cells, agreement_caption(beside)))
+    files = [folder / f"{name}.{ending}" for name in ("answers", "agreement") for ending in ("csv", "md")]
+    write_tables(found, beside, cohorts, approaches, *files)
 
 
 def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
