@@ -193,7 +193,8 @@ def train_ours(data: Data, training: dict, choices: dict, threads: int) -> Clock
     clock = Clock()
     torch.backends.cudnn.benchmark = False
     trainer = timed(SliceTrainer, clock, choices)
-    with patch.object(segmentation, "SliceTrainer", trainer), _fresh(data):
+    kept = patch("cmrslices.channels_last.channels_last") if "contiguous" in choices else contextlib.nullcontext()
+    with patch.object(segmentation, "SliceTrainer", trainer), kept, _fresh(data):
         segmentation.train_segmenter(**data.arguments("baseline", training, 0, threads))
     return clock
 
@@ -219,15 +220,21 @@ def train_stock(data: Data, training: dict) -> Clock:
 
 def variants(device: torch.device) -> dict[str, tuple[str, dict]]:
     """Our trainings by name: their precision, and the choices that differ from ours."""
-    compiled = device.type == "cuda"
     own = {
         "ours": ("auto", {}),
         "ours, fp32": ("fp32", {}),
-        "ours, channels last": ("auto", {"channels_last": True}),
         "ours, fused optimiser": ("auto", {"fused": True}),
-        f"ours, {'not ' if compiled else ''}compiled": ("auto", {"compile": not compiled}),
     }
-    return own | ({"ours, bf16": ("bf16", {})} if compiled else {})
+    if device.type == "cpu":
+        return own | {
+            "ours, contiguous": ("auto", {"contiguous": True}),
+            "ours, compiled": ("auto", {"compile": True}),
+        }
+    return own | {
+        "ours, bf16": ("bf16", {}),
+        "ours, channels last": ("auto", {"channels_last": True}),
+        "ours, not compiled": ("auto", {"compile": False}),
+    }
 
 
 def pair(text: str) -> list[int] | None:

@@ -11,14 +11,13 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from torch import nn
 
 from cmrslices import prediction, segmenters
 from cmrslices.errors import InputError
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.prediction import predict_cohort
 from cmrslices.preprocessing import CASES_AT_ONCE, read_ahead
-from cmrslices.segmenters import channels_last, load_segmenter, places, routed_logits
+from cmrslices.segmenters import load_segmenter, places, routed_logits
 
 PATCH = (32, 32)
 MODELS = ["apex", "base", "baseline"]
@@ -315,15 +314,6 @@ def test_an_image_that_cannot_be_read_is_named(project, damage):
 def test_without_mirroring_each_tile_is_passed_once(project):
     _, segmenter = load_segmenter(project.weights[0], False, torch.device("cpu"))
     assert segmenter.mirrored_axes == [()]
-
-
-def test_channels_last_computes_the_same():
-    network = build_network().eval()
-    tiles = torch.randn(3, 1, *PATCH)
-    with torch.inference_mode():
-        expected = network(tiles)
-        torch.testing.assert_close(channels_last(network)(tiles), expected, atol=1e-4, rtol=1e-4)
-    assert not any(isinstance(module, nn.InstanceNorm2d) for module in network.modules())
 
 
 def test_the_shares_of_overlapping_tiles_add_up_to_one():

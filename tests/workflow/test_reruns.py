@@ -274,6 +274,7 @@ REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
+    "cmrslices/channels_last.py": {"train_segmenter", "predict"},
     "cmrslices/checkpoints.py": {"train_segmenter", "train_classifier", "predict", "segmenter_curves"},
     "cmrslices/devices.py": NETWORK_RULES,
     "cmrslices/errors.py": RULES,

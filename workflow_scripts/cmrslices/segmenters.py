@@ -12,8 +12,8 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
-from torch.nn import functional
 
+from cmrslices.channels_last import channels_last
 from cmrslices.checkpoints import read_checkpoint
 
 STEP = 0.5
@@ -53,24 +53,6 @@ class Segmenter(NamedTuple):
         for axes in self.mirrored_axes:
             total += self.network(tiles.flip(axes)).float().flip(axes)
         return total / len(self.mirrored_axes)
-
-
-class SliceNorm(nn.Module):
-    """Instance normalisation that leaves channels last.
-
-    Convolutions on a CPU are fastest with channels last; torch's own instance normalisation, and its group
-    normalisation, take longer than what that saves.
-    """
-
-    def __init__(self, norm: nn.InstanceNorm2d) -> None:
-        super().__init__()
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise each slice and channel of ``(n, channels, y, x)``, in place."""
-        for one in x.split(1):
-            one.copy_(functional.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps))
-        return x
 
 
 def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -> tuple[str, Segmenter]:
@@ -113,15 +95,6 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
     axes = [axis + 2 for axis in checkpoint["inference_allowed_mirroring_axes"] or ()] if mirroring else []
     mirrored = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
     return model, Segmenter(network, mirrored, plans, configuration, dataset)
-
-
-def channels_last(network: nn.Module) -> nn.Module:
-    """Change a network to channels last, in place; it computes the same."""
-    for parent in list(network.modules()):
-        for name, module in parent.named_children():
-            if isinstance(module, nn.InstanceNorm2d):
-                setattr(parent, name, SliceNorm(module))
-    return network.to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

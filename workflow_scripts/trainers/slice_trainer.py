@@ -74,10 +74,13 @@ class SliceTrainer(nnUNetTrainer):
 
     def initialize(self) -> None:
         """Build network, optimiser and loss from the seed, in the precision asked for; nnU-Net knows fp16 on a GPU."""
+        from cmrslices.channels_last import channels_last
         from cmrslices.segmentation.loading import seed_everything
 
         seed_everything(self.seed)
         super().initialize()
+        if self.device.type == "cpu":
+            channels_last(self.network)
         if self.device.type == "cpu" or self.precision != "auto":
             self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
 

@@ -1,0 +1,32 @@
+"""Segmentation networks with channels last, in which convolutions on a CPU are fastest."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class SliceNorm(nn.Module):
+    """Instance normalisation that leaves channels last.
+
+    torch's own instance normalisation, and its group normalisation, take longer there than what channels last saves.
+    """
+
+    def __init__(self, norm: nn.InstanceNorm2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise each slice and channel of ``(n, channels, y, x)``."""
+        return torch.cat([self._normalised(one) for one in x.split(1)])
+
+    def _normalised(self, one: torch.Tensor) -> torch.Tensor:
+        return functional.batch_norm(one, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Change a network to channels last, in place; it computes the same, and its weights keep their names."""
+    for parent in list(network.modules()):
+        for name, module in parent.named_children():
+            if isinstance(module, nn.InstanceNorm2d):
+                setattr(parent, name, SliceNorm(module))
+    return network.to(memory_format=torch.channels_last)
