@@ -1,6 +1,6 @@
 """2 Methods, approach 2: seven networks learn to name a slice's region; the best one routes.
 
-Needs   the preprocessed store and slices.csv of the training cohort; the cohorts to classify
+Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
         tables/table2.{csv,md,html,tex}, figures/confusion.{pdf,png,html}
 """
@@ -61,9 +61,7 @@ rule classify:
     """Region probabilities of every slice of one cohort (all of its splits but train)."""
     input:
         weights=rules.train_classifier.output.weights,
-        plans=rules.plan_segmentation.output.plans,
-        raw=rules.plan_segmentation.output.raw,
-        images=RESULTS / "cohorts/{cohort}/images",
+        store=rules.preprocess_cohort.output.store,
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         probabilities=RESULTS / "classifiers/{network}/{cohort}.csv",

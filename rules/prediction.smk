@@ -1,6 +1,6 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
-Needs   trained models, the cohorts, reference regions or the selected classifier's regions
+Needs   trained models, the preprocessed cohorts, reference regions or the selected classifier's regions
 Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv
 """
 
@@ -10,7 +10,7 @@ rule predict:
     input:
         weights=model_weights,
         regions=router_regions,
-        images=RESULTS / "cohorts/{cohort}/images",
+        store=rules.preprocess_cohort.output.store,
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),

@@ -1,8 +1,8 @@
 """2 Methods: one preprocessed store; the baseline, the sampling levels and the
 region-specific segmenters differ only in how slices are drawn from it.
 
-Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv
-Makes   nnunet/preprocessed (store, plans), nnunet/results/.../fold_0/checkpoint_final.pth
+Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv; images of the cohorts to segment
+Makes   nnunet/preprocessed (store, plans), cohorts/{cohort}/preprocessed, nnunet/results/.../fold_0/checkpoint_final.pth
 """
 
 
@@ -55,6 +55,31 @@ rule preprocess_segmentation:
         code=code_of("preprocess_segmentation"),
     script:
         "../workflow_scripts/preprocess_segmentation.py"
+
+
+rule preprocess_cohort:
+    """Validation and test cases of one cohort by the same plan, read by every classifier and approach."""
+    input:
+        plans=rules.plan_segmentation.output.plans,
+        raw=rules.plan_segmentation.output.raw,
+        images=RESULTS / "cohorts/{cohort}/images",
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        store=directory(RESULTS / "cohorts/{cohort}/preprocessed"),
+    log:
+        RESULTS / "logs/preprocess_cohort/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/preprocess_cohort/{cohort}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime="4h",
+    params:
+        code=code_of("preprocess_cohort"),
+    script:
+        "../workflow_scripts/preprocess_cohort.py"
 
 
 rule train_segmenter:

@@ -6,9 +6,7 @@ from cmrslices.job import job_log
 with job_log(snakemake.log[0]):
     classify(
         weights=snakemake.input.weights,
-        plans=snakemake.input.plans,
-        dataset=snakemake.input.raw,
-        images=snakemake.input.images,
+        store=snakemake.input.store,
         splits=snakemake.input.splits,
         threads=snakemake.threads,
         probabilities=snakemake.output.probabilities,

@@ -9,7 +9,7 @@ with job_log(snakemake.log[0]):
         weights=snakemake.input.weights,
         regions=snakemake.input.regions,
         cohort=snakemake.wildcards.cohort,
-        images=snakemake.input.images,
+        store=snakemake.input.store,
         splits=snakemake.input.splits,
         mirroring=snakemake.params.mirroring,
         precision=snakemake.params.precision,

@@ -15,6 +15,7 @@ with job_log(snakemake.log[0]):
         seed=snakemake.params.seed,
         code=snakemake.params.code,
         threads=snakemake.threads,
+        memory_mb=snakemake.resources.mem_mb,
         checkpoint_every=snakemake.resources.checkpoint_every,
         weights=snakemake.output.weights,
         history=snakemake.output.history,

@@ -31,13 +31,14 @@ from training import Data, quiet
 from cmrslices.checkpoints import Checkpoint
 from cmrslices.classification import augmentation, networks
 from cmrslices.classification import training as ours
-from cmrslices.classification.images import Slices
+from cmrslices.classification.slices import Slices
 from cmrslices.devices import Precision, autocast, best_device, lowered_dtype
 from cmrslices.interruption import Interruption
 from cmrslices.labels import SLICE_CLASSES
 from report import arguments, report
 
 NETWORKS = "alexnet densenet121 mobilenet_v2 resnet18 shufflenet_v2_x1_0 squeezenet1_0 vgg11_bn"
+MEMORY_MB = 16000
 UNCHANGED = {"spacing_mm": None, "patch_size_px": None, "features": None}
 PAPER = {"epochs": 1000, "training": 3382 * 2 * 10, "validation": 846 * 2 * 10, "batch": 32, "size_px": 224}
 """The paper's patients, two phases each; 10 slices a stack are assumed, size and batch are this workflow's."""
@@ -262,7 +263,7 @@ def _compare(options: argparse.Namespace, settings: ours.Training) -> None:
         patients = {"train": options.patients, "validation": max(options.patients // 4, 1)}
         with quiet():
             data.make(options.raw, options.format, patients, UNCHANGED, options.threads)
-            parts = ours.read_fold(data.store, data.folds, data.cohort / "slices.csv", settings)
+            parts = ours.read_fold(data.store, data.folds, data.cohort / "slices.csv", settings, MEMORY_MB)
         files = _files(data, settings)
         rows = []
         for network in options.networks:

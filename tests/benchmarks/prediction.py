@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
 
@@ -19,21 +20,24 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import torch
+from training import Data, quiet
 
-from cmrslices.convert.cohort import convert_cohort
-from cmrslices.demo.cohorts import make_demo_cohort
 from cmrslices.devices import best_device
 from cmrslices.labels import LABELS
-from cmrslices.regions import assign_regions
 from cmrslices.segmentation.nnunet import TRAINERS
-from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
 from cmrslices.segmentation.training import model_plans, train_segmenter
 from report import arguments, compared, interleaved, report
 
-DATASET = "Dataset001_bench"
 PLAN = {"spacing_mm": None, "patch_size_px": [256, 224], "features": [32, 64, 128, 256, 512, 512]}
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
-TRAINING = {"epochs": 1, "validation_iterations": 1, "learning_rate": 0.01, "precision": "auto", "deterministic": False}
+TRAINING = {
+    "epochs": 1,
+    "validation_iterations": 1,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+    "precision": "auto",
+    "deterministic": False,
+}
 STOCK = "nnUNetv2_predict"
 PROFILED = """
 import time
@@ -67,22 +71,19 @@ spent["process_s"] = time.perf_counter() - started
 print("\\n" + json.dumps(spent))
 """
 """Our prediction in its own Python, as in the workflow."""
+PREPROCESSING = """
+import json, sys
+from cmrslices.preprocessing import preprocess_cohort
+preprocess_cohort(**json.loads(sys.argv[1]))
+"""
 
 
-class Work:
+class Work(Data):
     """A cohort, its four models, and what both predict."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.cohort = root / "cohort"
-        self.preprocessed = root / f"nnunet/preprocessed/{DATASET}"
-        self.dataset = root / f"nnunet/raw/{DATASET}/dataset.json"
-        self.plans = self.preprocessed / "nnUNetPlans.json"
+        super().__init__(root)
         self.profiles = []
-
-    def weights(self, model: str) -> Path:
-        """Where the checkpoint of a model lies."""
-        return self.root / f"nnunet/results/{DATASET}/SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth"
 
     def test_cases(self) -> list[str]:
         """What is predicted."""
@@ -90,47 +91,12 @@ class Work:
         return sorted(table.loc[table["split"] == "test", "case"])
 
 
-def make_cohort(work: Work, raw: str, raw_format: str, patients: int, training: int, threads: int) -> None:
-    """Convert a raw cohort, synthetic without one, and split off patients to train on and to predict."""
-    row = {"format": raw_format, "folder": raw or str(work.root / "raw")}
-    if not raw:
-        make_demo_cohort(row["folder"], "bench", raw_format, patients + training, seed=0, threads=threads)
-    parts = (work.cohort / name for name in ("images", "labels", "cases.csv", "finished"))
-    convert_cohort("bench", row, *parts, "code", threads)
-    cases = pd.read_csv(work.cohort / "cases.csv")
-    names = sorted(cases["patient"].unique())
-    split = {**dict.fromkeys(names[:training], "train"), **dict.fromkeys(names[-patients:], "test")}
-    split[names[0]] = "validation"
-    splits = cases[["case", "patient"]].assign(split=cases["patient"].map(split)).dropna()
-    splits.to_csv(work.cohort / "splits.csv", index=False)
-    assign_regions(work.cohort / "cases.csv", work.cohort / "labels", work.cohort / "slices.csv", 0.2, 0.2, threads)
-
-
 def make_models(work: Work, iterations: int, threads: int) -> None:
-    """Plan, preprocess, train the baseline briefly and copy it to the other models."""
-    cohort = work.cohort
-    folds = work.preprocessed / "splits_final.json"
-    plan_segmentation(
-        cohort / "images", cohort / "labels", cohort / "splits.csv", PLAN, work.dataset, work.plans, folds, threads
-    )
-    preprocess_segmentation(work.plans, work.dataset, work.preprocessed / "store", threads)
-    training = {**TRAINING, "iterations_per_epoch": iterations, "batch_size": 8}
+    """Train the baseline briefly and copy it to the other models."""
     policy = {"sampling": "uniform"}
-    train_segmenter(
-        model="baseline",
-        policy=policy,
-        training=training,
-        seed=0,
-        code="code",
-        store=str(work.preprocessed / "store"),
-        plans=str(work.plans),
-        folds=str(folds),
-        dataset=str(work.dataset),
-        slices=str(cohort / "slices.csv"),
-        weights=str(work.weights("baseline")),
-        threads=threads,
-        checkpoint_every=1,
-    )
+    training = {**TRAINING, "iterations_per_epoch": iterations}
+    with quiet():
+        train_segmenter(**work.arguments("baseline", training, 0, threads))
     checkpoint = torch.load(work.weights("baseline"), weights_only=False)
     for model in set(MODELS.values()) - {"baseline"}:
         folder = work.weights(model).parents[1]
@@ -142,14 +108,30 @@ def make_models(work: Work, iterations: int, threads: int) -> None:
         torch.save(checkpoint, work.weights(model))
 
 
-def predict(work: Work, precision: str, threads: int) -> None:
-    """This workflow's prediction, and where its time went."""
+def preprocess(work: Work, threads: int) -> float:
+    """The rule that all approaches share, in its own Python as in the workflow; its seconds."""
+    keywords = {
+        "plans": str(work.plans),
+        "dataset": str(work.dataset),
+        "images": str(work.cohort / "images"),
+        "splits": str(work.cohort / "splits.csv"),
+        "threads": threads,
+        "store": str(work.unseen),
+    }
+    shutil.rmtree(work.unseen, ignore_errors=True)
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", PREPROCESSING, json.dumps(keywords)], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def predict(work: Work, precision: str, threads: int) -> dict:
+    """One approach on a preprocessed cohort, and where its time went."""
     keywords = {
         "approach": {"router": "reference", "models": MODELS},
         "weights": [str(work.weights(model)) for model in sorted(set(MODELS.values()))],
         "regions": [str(work.cohort / "slices.csv")],
         "cohort": "bench",
-        "images": str(work.cohort / "images"),
+        "store": str(work.unseen),
         "splits": str(work.cohort / "splits.csv"),
         "mirroring": True,
         "precision": precision,
@@ -160,7 +142,13 @@ def predict(work: Work, precision: str, threads: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROFILED, json.dumps(keywords)], check=True, capture_output=True, text=True
     )
-    work.profiles.append(json.loads(done.stdout.splitlines()[-1]))
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def preprocess_and_predict(work: Work, precision: str, threads: int) -> None:
+    """Both, and their profile."""
+    preprocessing_s = preprocess(work, threads)
+    work.profiles.append({"preprocessing_s": preprocessing_s, **predict(work, precision, threads)})
 
 
 def predict_stock(work: Work, device: str) -> None:
@@ -242,12 +230,17 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         work = Work(Path(scratch))
-        make_cohort(work, options.raw, options.format, options.patients, options.training, options.threads)
+        patients = {"train": options.training, "validation": 1, "test": options.patients}
+        with quiet():
+            work.make(options.raw, options.format, patients, PLAN, options.threads)
         make_models(work, options.iterations, options.threads)
         stock = f"{STOCK}, 4 models, and a merge"
         variants = {
             stock: partial(predict_stock, work, best_device().type),
-            "routed prediction": partial(predict, work, options.precision, options.threads),
+            "preprocessing and routed prediction": partial(
+                preprocess_and_predict, work, options.precision, options.threads
+            ),
+            "routed prediction by a further approach": partial(predict, work, options.precision, options.threads),
         }
         times = interleaved(variants, options.repeats, options.warm_ups)
         profile = pd.DataFrame(work.profiles[options.warm_ups :])
@@ -257,7 +250,10 @@ def main() -> None:
             compared(times, stock),
             options.json,
             **profile.median().round(2).to_dict(),
-            share_in_forward_passes=(profile["forward_s"] / profile["process_s"]).median(),
+            share_in_forward_passes=(
+                profile["forward_s"] / (profile["process_s"] + profile["preprocessing_s"])
+            ).median(),
+            share_without_preprocessing=(profile["forward_s"] / profile["process_s"]).median(),
             share_without_start_up=(
                 profile["forward_s"] / (profile["process_s"] - profile["imports_s"] - profile["loading_s"])
             ).median(),

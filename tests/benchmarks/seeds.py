@@ -16,6 +16,7 @@ from training import Data, pair, quiet
 from cmrslices.devices import best_device, lowered_dtype
 from cmrslices.evaluation.scores import score_cohort
 from cmrslices.prediction import predict_cohort
+from cmrslices.preprocessing import preprocess_cohort
 from cmrslices.segmentation.training import train_segmenter
 from report import arguments, report
 
@@ -36,7 +37,7 @@ def scores_of(data: Data, training: dict, seed: int, threads: int) -> pd.DataFra
                 weights=[str(data.weights(model))],
                 regions=[str(slices)],
                 cohort="bench",
-                images=str(data.cohort / "images"),
+                store=str(data.unseen),
                 splits=str(splits),
                 mirroring=True,
                 precision=training["precision"],
@@ -86,6 +87,8 @@ def main() -> None:
     if not data.store.exists():
         with quiet():
             data.make(options.raw, options.format, patients, plan, options.threads)
+            images, splits = data.cohort / "images", data.cohort / "splits.csv"
+            preprocess_cohort(data.plans, data.dataset, images, splits, options.threads, data.unseen)
     training = {
         "epochs": 10,
         "iterations_per_epoch": options.iterations // 10,

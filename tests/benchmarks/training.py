@@ -52,6 +52,7 @@ class Data:
         self.plans = self.preprocessed / "nnUNetPlans.json"
         self.folds = self.preprocessed / "splits_final.json"
         self.results = root / "nnunet/results"
+        self.unseen = self.cohort / "preprocessed"
 
     def make(self, raw: str, raw_format: str, patients: dict[str, int], plan: dict, threads: int) -> None:
         """Convert a raw cohort, synthetic without one, deal its patients to splits in turn, plan and preprocess."""

@@ -54,6 +54,7 @@ CPU_RULES = {
     "assign_regions",
     "plan_segmentation",
     "preprocess_segmentation",
+    "preprocess_cohort",
     "score",
 }
 GPU_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}

@@ -1,6 +1,8 @@
 """Training of a slice-region classifier."""
 
+import errno
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -72,6 +74,22 @@ def test_the_weights_tell_what_inference_needs(train):
 
 def test_the_same_seed_gives_the_same_weights(train):
     assert_identical(train("one"), train("other"))
+
+
+def test_slices_that_do_not_fit_into_memory_are_held_in_a_file_and_give_the_same_weights(train, capsys):
+    whole = train("whole")
+    assert "held in a file" not in capsys.readouterr().out
+    assert_identical(train("mapped", memory_mb=0.01), whole)
+    assert "held in a file" in capsys.readouterr().out
+
+
+def test_a_full_disk_is_told_before_slices_are_read_into_a_file(train, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left"):
+        train("full", memory_mb=0.01)
 
 
 def test_another_seed_gives_other_weights(train):

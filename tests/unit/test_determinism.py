@@ -86,7 +86,7 @@ def test_two_runs_in_fresh_processes_give_the_same_weights_and_predictions(tmp_p
             [str(project.weights("low"))],
             [],
             "tiny",
-            str(project.cohort / "images"),
+            str(project.unseen),
             str(project.cohort / "splits.csv"),
             True,
             "fp32",

@@ -12,7 +12,14 @@ from cmrslices.config import load_settings
 
 ROOT = Path(__file__).parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
-JOBS = {"convert_cohort": 3, "preprocess_segmentation": 1, "train_segmenter": 6, "train_classifier": 7, "predict": 15}
+JOBS = {
+    "convert_cohort": 3,
+    "preprocess_segmentation": 1,
+    "preprocess_cohort": 3,
+    "train_segmenter": 6,
+    "train_classifier": 7,
+    "predict": 15,
+}
 PRINTED = """\
 Building DAG of jobs...
 Job stats:
@@ -96,6 +103,7 @@ def test_disk_grows_with_the_raw_data():
     sizes = plan.disk_bytes(settings(), JOBS, raw)
     assert sizes["converted cohorts"] == pytest.approx(3e6)
     assert sizes["nnU-Net's store"] == pytest.approx(4e6 * (3382 + 846) / 4684)
+    assert sizes["preprocessed cohorts"] == pytest.approx(4e6 * (3 - 3382 / 4684))
     assert sizes["predictions"] == pytest.approx(3e6 * 0.011 * 5)
 
 

@@ -1,7 +1,6 @@
 """Routed prediction against stock nnU-Net, with networks of a tiny size."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,11 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cmrslices import prediction, segmenters
-from cmrslices.errors import InputError
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.prediction import predict_cohort
-from cmrslices.preprocessing import CASES_AT_ONCE, read_ahead
+from cmrslices.preprocessing import preprocess
 from cmrslices.segmenters import load_segmenter, places, routed_logits
+from cmrslices.unseen import write_unseen
 
 PATCH = (32, 32)
 MODELS = ["apex", "base", "baseline"]
@@ -120,6 +119,7 @@ class Project:
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
+        (root / "preprocessed").mkdir()
         for case, shape in SHAPES.items():
             array = np.zeros(shape, np.float32)
             array[:, 2:-2, 3:-1] = waves(shape, rng)[:, 2:-2, 3:-1]
@@ -127,6 +127,7 @@ class Project:
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((1.5, 1.5, 8))
             sitk.WriteImage(image, self.image(case))
+            write_unseen(root / "preprocessed", case, preprocess(self.image(case), PlansManager(PLANS), DATASET))
         self.split(list(SHAPES))
         rows = [
             {"case": case, "slice": index, "region": region}
@@ -150,7 +151,7 @@ class Project:
             weights=[str(path) for path in self.weights if path.parts[-3] in models_of(approach)],
             regions=[str(path) for path in regions],
             cohort="c",
-            images=str(self.root / "images"),
+            store=str(self.root / "preprocessed"),
             splits=str(self.root / "splits.csv"),
             mirroring=True,
             precision="fp32",
@@ -303,14 +304,6 @@ def test_a_cohort_without_test_cases_has_an_empty_table_of_routes(project):
     assert routes.empty
 
 
-@pytest.mark.parametrize("damage", [lambda content: b"no image", lambda content: content[: len(content) // 2]])
-def test_an_image_that_cannot_be_read_is_named(project, damage):
-    image = project.image("c_p1_ES")
-    image.write_bytes(damage(image.read_bytes()))
-    with pytest.raises(InputError, match=r"c_p1_ES_0000\.nii\.gz: cannot be read"):
-        project.predict(CONSTANT)
-
-
 def test_without_mirroring_each_tile_is_passed_once(project):
     _, segmenter = load_segmenter(project.weights[0], False, torch.device("cpu"))
     assert segmenter.mirrored_axes == [()]
@@ -328,18 +321,3 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
     assert (share == 1).all()
-
-
-def test_cases_are_read_ahead_in_order_and_only_a_few(tmp_path):
-    started = []
-
-    def read_item(item):
-        started.append(item)
-        return item
-
-    with ThreadPoolExecutor(2) as pool:
-        groups = read_ahead(read_item, range(5 * CASES_AT_ONCE), pool)
-        first = next(groups)
-        assert first == list(range(CASES_AT_ONCE))
-        assert len(started) <= 2 * CASES_AT_ONCE
-        assert [item for group in groups for item in group] == list(range(CASES_AT_ONCE, 5 * CASES_AT_ONCE))

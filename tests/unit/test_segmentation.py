@@ -98,7 +98,7 @@ def predict(project, folder, approach, weights, regions=()):
         weights,
         list(regions),
         "tiny",
-        project.cohort / "images",
+        project.unseen,
         project.cohort / "splits.csv",
         True,
         "fp32",

@@ -47,7 +47,15 @@ def make_inputs(folder):
 
 
 def arguments(
-    inputs, name, seed=1, code="code", network="mobilenet_v3_small", threads=1, checkpoint_every=2, **changes
+    inputs,
+    name,
+    seed=1,
+    code="code",
+    network="mobilenet_v3_small",
+    threads=1,
+    memory_mb=1000,
+    checkpoint_every=2,
+    **changes,
 ):
     """What `train_classifier` is called with, as JSON holds it; it writes to the folder `name`."""
     return {
@@ -61,6 +69,7 @@ def arguments(
         "seed": seed,
         "code": code,
         "threads": threads,
+        "memory_mb": memory_mb,
         "checkpoint_every": checkpoint_every,
         "weights": str(inputs / name / "weights.pth"),
         "history": str(inputs / name / "history.csv"),

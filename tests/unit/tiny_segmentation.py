@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cmrslices.preprocessing import preprocess_cohort
 from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
 from cmrslices.segmentation.training import train_segmenter
 
@@ -45,6 +46,7 @@ class Project:
         self.raw = root / f"nnunet/raw/{DATASET}/dataset.json"
         self.plans = self.preprocessed / "nnUNetPlans.json"
         self.folds = self.preprocessed / "splits_final.json"
+        self.unseen = self.cohort / "preprocessed"
 
     def make(self):
         rng = np.random.default_rng(0)
@@ -70,6 +72,8 @@ class Project:
             threads=1,
         )
         preprocess_segmentation(self.plans, self.raw, self.preprocessed / "store", threads=1)
+        images, splits = self.cohort / "images", self.cohort / "splits.csv"
+        preprocess_cohort(self.plans, self.raw, images, splits, threads=1, store=self.unseen)
         return self
 
     def weights(self, model):

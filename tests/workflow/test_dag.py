@@ -12,6 +12,7 @@ PAPER = {
     "assign_regions": 3,
     "plan_segmentation": 1,
     "preprocess_segmentation": 1,
+    "preprocess_cohort": 3,
     "train_segmenter": 6,
     "fetch_weights": 7,
     "train_classifier": 7,

@@ -24,7 +24,7 @@ SELECTED = {"select_classifier": 1, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
 EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
-PLANNED = {"plan_segmentation": 1, "preprocess_segmentation": 1, **EVERYTHING_TRAINED}
+PLANNED = {"plan_segmentation": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3, **EVERYTHING_TRAINED}
 SPLIT = {"cohort_summary": 1, **PLANNED}
 EVERYTHING = {"convert_cohort": 3, "split_cohort": 3, "assign_regions": 3, **SPLIT}
 EXTERNAL_COHORT = {
@@ -32,6 +32,7 @@ EXTERNAL_COHORT = {
     "split_cohort": 1,
     "assign_regions": 1,
     "cohort_summary": 1,
+    "preprocess_cohort": 1,
     "classify": 2,
     "predict": 5,
     "score": 5,
@@ -244,6 +245,7 @@ AFTER = {
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
     "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
+    "preprocess_cohort": {"preprocess_cohort": 3, "classify": 6, **SELECTED, **SEGMENTED},
     "train_segmenter": TRAINED,
     "fetch_weights": {},  # not in the finished run
     "train_classifier": CLASSIFIED,
@@ -280,14 +282,14 @@ MODULES = {
     "cmrslices/errors.py": RULES,
     "cmrslices/interruption.py": RULES,
     "cmrslices/job.py": RULES,
-    "cmrslices/labels.py": RULES - {"split_cohort", "provenance", "classifier_curves", "timings"},
+    "cmrslices/labels.py": RULES - {"split_cohort", "preprocess_cohort", "provenance", "classifier_curves", "timings"},
     "cmrslices/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
     "cmrslices/plan.py": set(),
     "cmrslices/prediction.py": {"predict"},
-    "cmrslices/preprocessing.py": {"classify", "predict"},
+    "cmrslices/preprocessing.py": {"preprocess_cohort"},
     "cmrslices/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/provenance.py": {"provenance"},
     "cmrslices/publication.py": set(),
@@ -298,12 +300,14 @@ MODULES = {
     "cmrslices/slurm_guard.py": set(),
     "cmrslices/splits.py": {"split_cohort"},
     "cmrslices/status.py": set(),
+    "cmrslices/unseen.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
     "cmrslices/classification/__init__.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/images.py": {"train_classifier", "classify"},
     "cmrslices/classification/inference.py": {"classify"},
     "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
+    "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/convert": {"convert_cohort"},
     "cmrslices/demo": {"make_demo_cohort"},
@@ -334,9 +338,9 @@ MODULES = {
     "cmrslices/report/segmenter_curves.py": {"segmenter_curves"},
     "cmrslices/report/selection.py": PICTURE_RULES,
     "cmrslices/report/timings.py": {"timings"},
-    "cmrslices/segmentation/__init__.py": {"train_classifier", "classify", *SEGMENTER_RULES},
+    "cmrslices/segmentation/__init__.py": {"train_classifier", *SEGMENTER_RULES},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
-    "cmrslices/segmentation/nnunet.py": {"train_classifier", "classify", *SEGMENTER_RULES},
+    "cmrslices/segmentation/nnunet.py": {"train_classifier", *SEGMENTER_RULES},
     "cmrslices/segmentation/planning.py": {"plan_segmentation", "preprocess_segmentation"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
     "trainers": {"train_segmenter"},

@@ -27,7 +27,7 @@ CLASSIFIER_CASES = 1000 * 3382  # epochs, patients of the training split
 
 # Measured on 20 patients of ACDC, as shares of the size of their raw images and labels.
 CONVERTED = 1.0
-STORE = 4.0  # of the training and validation cases
+PREPROCESSED = 4.0
 LABELS_SHARE = 0.011
 
 # A segmenter: the 20.6 million parameters of the network that nnU-Net plans for ACDC, each with its momentum,
@@ -196,6 +196,7 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
         None is not counted.
     """
     sizes = {name: found.size_bytes if found else 0 for name, found in raw.items()}
+    of_training = sizes[settings.training_cohort]
     networks = settings.classification.networks
     largest = max(CLASSIFIER_PARAMETERS_M.values())
     parameters = sum(CLASSIFIER_PARAMETERS_M.get(name, largest) for name in networks) * 1e6
@@ -203,7 +204,11 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
         "convert_cohort": ("converted cohorts", CONVERTED * sum(sizes.values())),
         "preprocess_segmentation": (
             "nnU-Net's store",
-            STORE * sizes[settings.training_cohort] * training_share(settings)[1],
+            PREPROCESSED * of_training * training_share(settings)[1],
+        ),
+        "preprocess_cohort": (
+            "preprocessed cohorts",
+            PREPROCESSED * (sum(sizes.values()) - of_training * training_share(settings)[0]),
         ),
         "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * len(settings.approaches)),
         "train_segmenter": ("segmenters and their checkpoints", SEGMENTER_BYTES * jobs.get("train_segmenter", 0)),

@@ -12,9 +12,9 @@ from nnunetv2.inference.export_prediction import convert_predicted_logits_to_seg
 from tqdm import tqdm
 
 from cmrslices.devices import Precision, autocast, best_device
-from cmrslices.preprocessing import preprocess, read_ahead
 from cmrslices.routing import Router, make_router
 from cmrslices.segmenters import Segmenter, load_segmenter, routed_logits
+from cmrslices.unseen import read_ahead, read_unseen
 
 
 class RoutedCase(NamedTuple):
@@ -24,12 +24,8 @@ class RoutedCase(NamedTuple):
     stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
     unpadded: tuple[slice, ...]
     models: list[str]  # of all slices; nnU-Net may have cropped some away
+    kept_models: list[str]  # of the stack's slices
     properties: dict
-
-    @property
-    def kept_models(self) -> list[str]:
-        """The models of the stack's slices."""
-        return self.models[slice(*self.properties["bbox_used_for_cropping"][0])]
 
 
 def predict_cohort(
@@ -37,7 +33,7 @@ def predict_cohort(
     weights: list[str],
     regions: list[str],
     cohort: str,
-    images: str,
+    store: str,
     splits: str,
     mirroring: bool,
     precision: Precision,
@@ -59,8 +55,10 @@ def predict_cohort(
         What its router reads, see `make_router`.
     cohort : str
         Name of the cohort.
-    images, splits : path
-        The cohort's images folder and `splits.csv`.
+    store : path
+        What `cmrslices.preprocessing.preprocess_cohort` made of the cohort.
+    splits : path
+        The cohort's `splits.csv`.
     mirroring, precision
         The configuration's keys of `segmentation`.
     threads : int
@@ -79,7 +77,7 @@ def predict_cohort(
     Path(labels).mkdir(parents=True)
 
     def read(case: str) -> RoutedCase:
-        return read_case(Path(images) / f"{case}_0000.nii.gz", case, route, segmenter, device)
+        return read_case(store, case, route, segmenter, device)
 
     def write(case: RoutedCase, logits: torch.Tensor) -> None:
         write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
@@ -97,30 +95,33 @@ def predict_cohort(
     pd.DataFrame(rows, columns=["case", "slice", "model"]).to_csv(routes, index=False)
 
 
-def read_case(image: Path, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
-    """Read, preprocess and route one case.
+def read_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
+    """Read and route one preprocessed case.
 
     Parameters
     ----------
-    image : path
-        The case's image.
+    store : path
+        What `cmrslices.preprocessing.preprocess_cohort` made.
     case : str
         Its name.
     route : Router
         Names the model of each slice.
     segmenter : Segmenter
-        Whose preprocessing it gets.
+        Whose tiles it is padded to.
     device : torch.device
         Where the stack will go; it is pinned for a GPU.
     """
-    configuration = segmenter.configuration
-    data, properties = preprocess(image, segmenter.plans, configuration, segmenter.dataset)
-    models = route(case, properties["shape_before_cropping"][0])
+    unseen = read_unseen(store, case)
     stack, unpadded = pad_nd_image(
-        torch.from_numpy(data), configuration.patch_size, "constant", {"value": 0}, return_slicer=True
+        torch.from_numpy(unseen.voxels),
+        segmenter.configuration.patch_size,
+        "constant",
+        {"value": 0},
+        return_slicer=True,
     )
     stack = stack.pin_memory() if device.type == "cuda" else stack
-    return RoutedCase(case, stack, unpadded, models, properties)
+    models = route(case, unseen.length)
+    return RoutedCase(case, stack, unpadded, models, [models[index] for index in unseen.kept], unseen.properties)
 
 
 def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:

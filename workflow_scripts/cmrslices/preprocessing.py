@@ -1,42 +1,62 @@
-"""Unseen cases as nnU-Net preprocesses them, read ahead of the network."""
+"""Unseen cases as nnU-Net preprocesses them: once, for the classifiers and for every approach."""
 
 import gzip
+import json
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
+import pandas as pd
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cmrslices.errors import InputError
-
-CASES_AT_ONCE = 8
-"""Cases in memory together; as many again are being read, and being written."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from cmrslices.parallel import map_progress
+from cmrslices.unseen import Unseen, write_unseen
 
 
-def preprocess(
-    image: Path, plans: PlansManager, configuration: ConfigurationManager, dataset: dict
-) -> tuple[np.ndarray, dict]:
-    """Read, crop, normalise and resample one image, as nnU-Net does.
+def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, threads: int, store: str) -> None:
+    """Preprocess the validation and test cases of a cohort by the training cohort's plan.
+
+    Parameters
+    ----------
+    plans, dataset : path
+        nnU-Net's plans file and ``dataset.json`` of the training cohort.
+    images : path
+        Folder of ``{case}_0000.nii.gz``.
+    splits : path
+        The cohort's ``splits.csv``.
+    threads : int
+        Processes; each holds one case at a time.
+    store : path
+        Folder to make; `cmrslices.unseen` reads it.
+
+    Raises
+    ------
+    InputError
+        An image cannot be read.
+    """
+    table = pd.read_csv(splits, dtype={"case": str})
+    cases = sorted(table.loc[table["split"] != "train", "case"])
+    Path(store).mkdir(parents=True)
+    content = json.loads(Path(dataset).read_text())
+    content.pop("dataset", None)  # each process would get the training cohort's files with every case
+    of_case = partial(
+        _preprocess_case, images=Path(images), manager=PlansManager(str(plans)), dataset=content, store=Path(store)
+    )
+    deque(map_progress(of_case, cases, threads, unit="case"), maxlen=0)
+
+
+def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
+    """Read, crop, normalise and resample one image, as nnU-Net's 2D configuration does.
 
     Parameters
     ----------
     image : path
         A case's image.
-    plans, configuration, dataset
-        nnU-Net's plans, a 2D configuration of them, and the content of ``dataset.json``.
-
-    Returns
-    -------
-    ndarray (1, z, y, x), dict
-        The image, float32, and what nnU-Net noted about it.
+    plans, dataset
+        nnU-Net's plans, and the content of ``dataset.json``.
 
     Raises
     ------
@@ -45,35 +65,17 @@ def preprocess(
     """
     try:
         _check_whole(image)
-        data, _, properties = DefaultPreprocessor(verbose=False).run_case(
-            [str(image)], None, plans, configuration, dataset
+        voxels, _, properties = DefaultPreprocessor(verbose=False).run_case(
+            [str(image)], None, plans, plans.get_configuration("2d"), dataset
         )
     except (RuntimeError, EOFError, gzip.BadGzipFile, zlib.error) as fault:  # RuntimeError is SimpleITK's
         reason = str(fault).strip().splitlines()[-1]
         raise InputError(f"{image}: cannot be read ({reason}); convert its cohort again") from None
-    return data, properties
+    return Unseen(voxels, properties)
 
 
-def read_ahead(
-    read: Callable[[Item], Result], items: Sequence[Item], pool: ThreadPoolExecutor
-) -> Iterator[list[Result]]:
-    """Yield ``read(item)`` of `CASES_AT_ONCE` items at a time, in their order.
-
-    Parameters
-    ----------
-    read : callable
-        SimpleITK, SciPy and torch let other threads run meanwhile.
-    items : sequence
-    pool : ThreadPoolExecutor
-        Reads the next items while the caller is at work on the ones before.
-    """
-    waiting = deque()
-    for first in range(0, len(items), CASES_AT_ONCE):
-        waiting.append([pool.submit(read, item) for item in items[first : first + CASES_AT_ONCE]])
-        if len(waiting) > 1:
-            yield [future.result() for future in waiting.popleft()]
-    while waiting:
-        yield [future.result() for future in waiting.popleft()]
+def _preprocess_case(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
+    write_unseen(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))
 
 
 def _check_whole(image: Path) -> None:

@@ -1,61 +1,8 @@
 """Slices as the classifier sees them: one square field of view, at one size."""
 
-from pathlib import Path
-from typing import NamedTuple
-
 import numpy as np
-import pandas as pd
 import torch
-from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from torch.nn import functional
-
-from cmrslices.labels import SLICE_CLASSES
-from cmrslices.segmentation.nnunet import CASES_IN_STORE
-
-
-class Slices(NamedTuple):
-    """Slices ``(n, 1, size, size)``, float16, and their classes ``(n,)`` as indices of `SLICE_CLASSES`."""
-
-    images: torch.Tensor
-    targets: torch.Tensor
-
-
-def read_slices(store: str | Path, cases: list[str], regions: pd.DataFrame, side_mm: float, size_px: int) -> Slices:
-    """Read all slices of some cases from nnU-Net's preprocessed store.
-
-    Slices that nnU-Net cropped away are all zero; they are left out.
-
-    Parameters
-    ----------
-    store : path
-        Folder of the preprocessed 2D configuration.
-    cases : list of str
-        Case names.
-    regions : DataFrame
-        Columns ``case``, ``slice`` and ``region``.
-    side_mm, size_px
-        Side of the square field of view, and what it is resampled to.
-
-    Returns
-    -------
-    Slices
-        In the order of `cases`, base to apex.
-    """
-    dataset = nnUNetDatasetBlosc2(str(Path(store) / CASES_IN_STORE), list(cases))
-    wanted = regions[regions["case"].isin(cases)].set_index(["case", "slice"])["region"]
-    images = torch.empty((len(wanted), 1, size_px, size_px), dtype=torch.float16)
-    targets = []
-    for case in cases:
-        image, _, _, properties = dataset.load_case(case)
-        slices = field_of_view(image[:], properties, side_mm, size_px)
-        images[len(targets) : len(targets) + len(slices)] = slices
-        targets += [SLICE_CLASSES.index(wanted[case, index]) for index in kept_slices(properties)]
-    return Slices(images[: len(targets)], torch.tensor(targets, dtype=torch.int64))
-
-
-def kept_slices(properties: dict) -> range:
-    """Return the indices, in the original stack, of the slices that nnU-Net's crop to non-zero voxels kept."""
-    return range(*(int(bound) for bound in properties["bbox_used_for_cropping"][0]))
 
 
 def field_of_view(image: np.ndarray, properties: dict, side_mm: float, size_px: int) -> torch.Tensor:

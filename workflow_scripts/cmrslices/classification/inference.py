@@ -1,21 +1,19 @@
 """Region probabilities of the slices of unseen cases."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 from tqdm import tqdm
 
 from cmrslices.classification import networks
-from cmrslices.classification.images import field_of_view, kept_slices
+from cmrslices.classification.images import field_of_view
 from cmrslices.devices import best_device
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
-from cmrslices.preprocessing import preprocess, read_ahead
+from cmrslices.unseen import read_ahead, read_unseen
 
 SLICES_PER_PASS = 32
 
@@ -32,9 +30,7 @@ class UnseenCase(NamedTuple):
 def classify(
     *,
     weights: str | Path,
-    plans: str | Path,
-    dataset: str | Path,
-    images: str | Path,
+    store: str | Path,
     splits: str | Path,
     threads: int,
     probabilities: str | Path,
@@ -47,10 +43,8 @@ def classify(
     ----------
     weights : path
         As `train_classifier` writes them.
-    plans, dataset : path
-        nnU-Net's plans file and ``dataset.json`` of the training cohort.
-    images : path
-        Folder of ``{case}_0000.nii.gz``.
+    store : path
+        What `cmrslices.preprocessing.preprocess_cohort` made of the cohort.
     splits : path
         The cohort's ``splits.csv``.
     threads : int
@@ -65,12 +59,9 @@ def classify(
     model.to(best_device()).eval()
     table = pd.read_csv(splits, dtype={"case": str})
     cases = sorted(table.loc[table["split"].isin(["validation", "test"]), "case"])
-    manager = PlansManager(str(plans))
-    description = json.loads(Path(dataset).read_text())
 
     def read(case: str) -> UnseenCase:
-        image = Path(images) / f"{case}_0000.nii.gz"
-        return read_case(image, case, manager, description, trained["field_of_view_mm"], trained["image_size_px"])
+        return read_case(store, case, trained["field_of_view_mm"], trained["image_size_px"])
 
     found = []
     with ThreadPoolExecutor(threads) as pool, tqdm(total=len(cases), unit="case") as done:
@@ -81,11 +72,12 @@ def classify(
     result.to_csv(probabilities, index=False, columns=["case", "slice", *SLICE_CLASSES], float_format="%.6f")
 
 
-def read_case(image: Path, case: str, plans: PlansManager, dataset: dict, side_mm: float, size_px: int) -> UnseenCase:
-    """Read a case, preprocessed as nnU-Net's 2D configuration does, and cut its slices to the classifier's view."""
-    data, properties = preprocess(image, plans, plans.get_configuration("2d"), dataset)
-    slices = field_of_view(data, properties, side_mm, size_px)
-    return UnseenCase(case, slices, kept_slices(properties), properties["shape_before_cropping"][0])
+def read_case(store: str | Path, case: str, side_mm: float, size_px: int) -> UnseenCase:
+    """Read a preprocessed case and cut its slices to the classifier's view."""
+    unseen = read_unseen(store, case)
+    return UnseenCase(
+        case, field_of_view(unseen.voxels, unseen.properties, side_mm, size_px), unseen.kept, unseen.length
+    )
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from cmrslices.checkpoints import Checkpoint, Result, fingerprint, save_whole
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
-from cmrslices.classification.images import Slices, read_slices
+from cmrslices.classification.slices import Slices, read_slices
 from cmrslices.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
 from cmrslices.errors import InputError
 from cmrslices.interruption import Interrupted, Interruption, noted
@@ -50,6 +50,7 @@ def train_classifier(
     seed: int,
     code: str,
     threads: int,
+    memory_mb: float,
     checkpoint_every: int,
     weights: str | Path,
     history: str | Path,
@@ -77,6 +78,8 @@ def train_classifier(
         Digest of the code that trains.
     threads : int
         CPU threads.
+    memory_mb : float
+        Memory of the job, see `read_slices`.
     checkpoint_every : int
         Epochs between checkpoints.
     weights : path
@@ -104,7 +107,7 @@ def train_classifier(
         compute_deterministically(best_device(), settings.deterministic)
         torch.manual_seed(seed)
         model = networks.build(network, settings.image_size_px, initial)
-        train, validation = read_fold(store, folds, slices, settings)
+        train, validation = read_fold(store, folds, slices, settings, memory_mb)
         with noted() as interruption:
             state, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
             trained = {
@@ -121,8 +124,10 @@ def train_classifier(
     pd.DataFrame(trained["history"]).to_csv(history, index=False)
 
 
-def read_fold(store: str | Path, folds: str | Path, slices: str | Path, settings: Training) -> tuple[Slices, Slices]:
-    """Read the training and the validation slices of the first fold into memory.
+def read_fold(
+    store: str | Path, folds: str | Path, slices: str | Path, settings: Training, memory_mb: float
+) -> tuple[Slices, Slices]:
+    """Read the training and the validation slices of the first fold.
 
     Raises
     ------
@@ -135,7 +140,7 @@ def read_fold(store: str | Path, folds: str | Path, slices: str | Path, settings
     for name, key in (("train", "train"), ("validation", "val")):
         if not fold[key]:
             raise InputError(f"splits.{name}: no case of the training cohort is in this split; give it patients")
-        part = read_slices(store, fold[key], regions, settings.field_of_view_mm, settings.image_size_px)
+        part = read_slices(store, fold[key], regions, settings.field_of_view_mm, settings.image_size_px, memory_mb)
         counts = torch.bincount(part.targets, minlength=len(SLICE_CLASSES)).tolist()
         listed = ", ".join(f"{count} {region}" for region, count in zip(SLICE_CLASSES, counts, strict=True))
         print(f"{name}: {len(fold[key])} cases, {listed} slices", flush=True)

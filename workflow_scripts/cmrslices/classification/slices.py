@@ -1,0 +1,79 @@
+"""The training cohort's slices in memory, with their regions."""
+
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+from cmrslices.classification.images import field_of_view
+from cmrslices.labels import SLICE_CLASSES
+from cmrslices.segmentation.nnunet import CASES_IN_STORE
+from cmrslices.unseen import kept_slices
+
+HELD_AS = torch.float16
+
+
+class Slices(NamedTuple):
+    """Slices ``(n, 1, size, size)``, float16, and their classes ``(n,)`` as indices of `SLICE_CLASSES`."""
+
+    images: torch.Tensor
+    targets: torch.Tensor
+
+
+def read_slices(
+    store: str | Path, cases: list[str], regions: pd.DataFrame, side_mm: float, size_px: int, memory_mb: float
+) -> Slices:
+    """Read all slices of some cases from nnU-Net's preprocessed store.
+
+    Slices that nnU-Net cropped away are all zero; they are left out. Where the others would take more than half of the
+    memory, they are held in a file of the temporary folder (`TMPDIR`), mapped into memory and gone with the process.
+
+    Parameters
+    ----------
+    store : path
+        Folder of the preprocessed 2D configuration.
+    cases : list of str
+        Case names.
+    regions : DataFrame
+        Columns ``case``, ``slice`` and ``region``.
+    side_mm, size_px
+        Side of the square field of view, and what it is resampled to.
+    memory_mb : float
+        Memory of the job.
+
+    Returns
+    -------
+    Slices
+        In the order of `cases`, base to apex.
+
+    Raises
+    ------
+    OSError
+        There is no room for that file.
+    """
+    dataset = nnUNetDatasetBlosc2(str(Path(store) / CASES_IN_STORE), list(cases))
+    wanted = regions[regions["case"].isin(cases)].set_index(["case", "slice"])["region"]
+    shape = (len(wanted), 1, size_px, size_px)
+    fits = math.prod(shape) * HELD_AS.itemsize <= memory_mb * 2**20 / 2
+    images = torch.empty(shape, dtype=HELD_AS) if fits else _mapped(shape)
+    targets = []
+    for case in cases:
+        image, _, _, properties = dataset.load_case(case)
+        slices = field_of_view(image[:], properties, side_mm, size_px)
+        images[len(targets) : len(targets) + len(slices)] = slices
+        targets += [SLICE_CLASSES.index(wanted[case, index]) for index in kept_slices(properties)]
+    return Slices(images[: len(targets)], torch.tensor(targets, dtype=torch.int64))
+
+
+def _mapped(shape: tuple[int, ...]) -> torch.Tensor:
+    size_bytes = math.prod(shape) * HELD_AS.itemsize
+    print(f"slices: {size_bytes / 2**20:.0f} MB, held in a file in {tempfile.gettempdir()}", flush=True)
+    with tempfile.TemporaryFile() as file:
+        os.posix_fallocate(file.fileno(), 0, size_bytes)  # a disk that filled up later would end the process
+        return torch.from_numpy(np.memmap(file, np.float16, "r+", shape=shape))
