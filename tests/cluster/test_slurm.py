@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ TINY = {
     },
     "demo": {"folder": "raw", "patients": {"nhs": 4}},
 }
-EPOCHS = {"epochs": 6, "iterations_per_epoch": 30, "checkpoint_every": 1}
+EPOCHS = {"epochs": 6, "iterations_per_epoch": 45, "checkpoint_every": 1}
 TRAINING = TINY | {
     "segmentation": TINY["segmentation"] | EPOCHS,
     "classification": TINY["classification"] | {"epochs": 15, "checkpoint_every": 1},
@@ -133,6 +134,16 @@ def process_of(submission):
     """Process id of the running training."""
     lock = submission.text("results/logs/train_segmenter/.baseline.log.lock")
     return int(re.search(r"process (\d+)", lock)[1])
+
+
+@contextmanager
+def stopped(process):
+    """Hold a process."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 def test_the_whole_workflow_runs_with_the_profile_as_it_is(idle_cluster, tmp_path):
@@ -273,13 +284,14 @@ def test_after_a_killed_main_process_no_job_runs_twice_at_once(cluster, training
     training.wait_for_words("epoch 2/", LOG)
     (first,) = training.submitted
     training.kill()
-    assert "--unlock" in training.answer("--profile", "slurm", WEIGHTS).stdout
-    assert training.answer("--unlock", WEIGHTS).returncode == 0
-    training.start(WEIGHTS)
-    training.wait_for_words("submitted with SLURM jobid")
-    (second,) = training.submitted
-    training.wait_for_words("waiting for another job with the same output, process", slurm_log(second))
-    assert first in cluster.jobs("RUNNING")
+    with stopped(process_of(training)):  # else it could end before the second comes
+        assert "--unlock" in training.answer("--profile", "slurm", WEIGHTS).stdout
+        assert training.answer("--unlock", WEIGHTS).returncode == 0
+        training.start(WEIGHTS)
+        training.wait_for_words("submitted with SLURM jobid")
+        (second,) = training.submitted
+        training.wait_for_words("waiting for another job with the same output, process", slurm_log(second))
+        assert first in cluster.jobs("RUNNING")
     training.wait(300)
     assert f"SLURM job {first}" in training.text(slurm_log(second))
     assert "finished before, from the same settings, data and code" in training.text(LOG)
