@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import torch
-from training import Data, quiet
+from training import Data, pair, quiet
 
 from cmrslices.devices import best_device
 from cmrslices.labels import LABELS
@@ -28,10 +28,9 @@ from cmrslices.segmentation.nnunet import TRAINERS
 from cmrslices.segmentation.training import model_plans, train_segmenter
 from report import arguments, compared, interleaved, report
 
-PLAN = {"spacing_mm": None, "patch_size_px": [256, 224], "features": [32, 64, 128, 256, 512, 512]}
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
 TRAINING = {
-    "epochs": 1,
+    "epochs": 10,
     "validation_iterations": 1,
     "batch_size": 8,
     "learning_rate": 0.01,
@@ -94,7 +93,7 @@ class Work(Data):
 def make_models(work: Work, iterations: int, threads: int) -> None:
     """Train the baseline briefly and copy it to the other models."""
     policy = {"sampling": "uniform"}
-    training = {**TRAINING, "iterations_per_epoch": iterations}
+    training = {**TRAINING, "iterations_per_epoch": iterations // TRAINING["epochs"]}
     with quiet():
         train_segmenter(**work.arguments("baseline", training, 0, threads))
     checkpoint = torch.load(work.weights("baseline"), weights_only=False)
@@ -200,6 +199,8 @@ def agreement(work: Work) -> dict:
             for label in LABELS.values()
             if (true == label).any()
         ]
+    if not np.concatenate(heart).size:
+        raise SystemExit("both label maps are empty, so their agreement tells nothing: train for longer (--iterations)")
     return {
         "voxels_equal": np.concatenate(equal).mean(),
         "voxels_equal_in_the_heart": np.concatenate(heart).mean(),
@@ -222,7 +223,10 @@ def main() -> None:
         warm_ups=1,
         patients=6,
         training=6,
-        iterations=100,
+        iterations=300,
+        spacing="",
+        patch="256,224",
+        features="32,64,128,256,512,512",
         raw="",
         format="acdc",
         precision="auto",
@@ -230,9 +234,14 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as scratch:
         work = Work(Path(scratch))
+        plan = {
+            "spacing_mm": pair(options.spacing),
+            "patch_size_px": pair(options.patch),
+            "features": pair(options.features),
+        }
         patients = {"train": options.training, "validation": 1, "test": options.patients}
         with quiet():
-            work.make(options.raw, options.format, patients, PLAN, options.threads)
+            work.make(options.raw, options.format, patients, plan, options.threads)
         make_models(work, options.iterations, options.threads)
         stock = f"{STOCK}, 4 models, and a merge"
         variants = {
