@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tiny_plans import DATASET, PLANS
 
 from cmrslices.classification import networks
 from cmrslices.classification.inference import classify, read_case
@@ -14,35 +15,6 @@ from cmrslices.labels import SLICE_CLASSES
 from cmrslices.preprocessing import preprocess
 from cmrslices.unseen import write_unseen
 
-RESAMPLING = "resample_data_or_seg_to_shape"
-CONFIGURATION = {
-    "data_identifier": "nnUNetPlans_2d",
-    "preprocessor_name": "DefaultPreprocessor",
-    "batch_size": 2,
-    "patch_size": [32, 32],
-    "spacing": [2.0, 2.0],
-    "normalization_schemes": ["ZScoreNormalization"],
-    "use_mask_for_norm": [False],
-    "architecture": {},
-    **{
-        f"resampling_fn_{kind}{suffix}": value
-        for kind in ("data", "seg", "probabilities")
-        for suffix, value in (
-            ("", RESAMPLING),
-            ("_kwargs", {"is_seg": kind == "seg", "order": 1, "order_z": 0, "force_separate_z": None}),
-        )
-    },
-}
-PLANS = {
-    "plans_name": "nnUNetPlans",
-    "image_reader_writer": "SimpleITKIO",
-    "transpose_forward": [0, 1, 2],
-    "transpose_backward": [0, 1, 2],
-    "label_manager": "LabelManager",
-    "foreground_intensity_properties_per_channel": {"0": {}},
-    "configurations": {"2d": CONFIGURATION},
-}
-DATASET = {"channel_names": {"0": "cine"}, "labels": {"background": 0, "LVBP": 1}, "file_ending": ".nii.gz"}
 CASES = {"c_p1_ED": "test", "c_p2_ED": "validation", "c_p3_ED": "train"}
 
 

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from test_prediction import DATASET, PLANS
+from tiny_plans import DATASET, PLANS
 
 from cmrslices.errors import InputError
 from cmrslices.preprocessing import preprocess_cohort

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cmrslices.devices import Precision, autocast, best_device
 from cmrslices.routing import Router, make_router
 from cmrslices.segmenters import Segmenter, load_segmenter, routed_logits
-from cmrslices.unseen import read_ahead, read_unseen
+from cmrslices.unseen import kept_slices, read_ahead, read_unseen
 
 
 class RoutedCase(NamedTuple):
@@ -24,8 +24,12 @@ class RoutedCase(NamedTuple):
     stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
     unpadded: tuple[slice, ...]
     models: list[str]  # of all slices; nnU-Net may have cropped some away
-    kept_models: list[str]  # of the stack's slices
     properties: dict
+
+    @property
+    def kept_models(self) -> list[str]:
+        """The models of the stack's slices."""
+        return [self.models[index] for index in kept_slices(self.properties)]
 
 
 def predict_cohort(
@@ -120,8 +124,7 @@ def read_case(store: str, case: str, route: Router, segmenter: Segmenter, device
         return_slicer=True,
     )
     stack = stack.pin_memory() if device.type == "cuda" else stack
-    models = route(case, unseen.length)
-    return RoutedCase(case, stack, unpadded, models, [models[index] for index in unseen.kept], unseen.properties)
+    return RoutedCase(case, stack, unpadded, route(case, unseen.length), unseen.properties)
 
 
 def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:
