@@ -1,4 +1,4 @@
-"""Time and memory of the stages that see every patient, at growing numbers of patients.
+"""Time and memory of every stage, at growing numbers of patients.
 
 PYTHONPATH=workflow_scripts python tests/benchmarks/growth.py --patients 50 200 800 --json growth.json
 """
@@ -19,10 +19,21 @@ from report import arguments, report
 
 SHAPE = (10, 64, 64)
 POLL_S = 0.02
+DATASET = "Dataset001_growth"
+NETWORK = "squeezenet1_1"
+PLAN = {"spacing_mm": None, "patch_size_px": [64, 64], "features": [4, 8, 8]}
+TRAINING = {"epochs": 1, "batch_size": 16, "learning_rate": 0.001, "precision": "fp32", "deterministic": False}
+SEGMENTER = TRAINING | {"iterations_per_epoch": 50, "validation_iterations": 1}
+CLASSIFIER = TRAINING | {"loss_weights": "none", "field_of_view_mm": 80, "image_size_px": 32}
+SPLITS = {"train": 0.6, "validation": 0.2, "test": 0.2}
+PAPER = Path(__file__).parents[2] / "resources/paper"
+AGAINST_PAPER = "against_paper against_paper_markdown against_paper_html"
+REPORTED = {"cohorts": {"growth": "Growth"}, "approaches": {"baseline": "Baseline", "perfect": "Perfect"}}
 STAGE = """
 import importlib, json, resource, sys, time
-module, function, keywords = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-call = getattr(importlib.import_module(module), function)
+module, function = sys.argv[1].rsplit(".", 1)
+keywords = json.loads(sys.argv[2])
+call = getattr(importlib.import_module(f"cmrslices.{module}"), function)
 def cpu_s():
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
@@ -33,57 +44,110 @@ print("\\n" + json.dumps([time.perf_counter() - before[0], cpu_s() - before[1]])
 """A stage in its own Python, as in the workflow; prints wall and CPU time of the work, without the imports."""
 
 
-def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, str, dict]]:
-    """Module, function and arguments of each stage, in the workflow's order."""
-    dataset = "Dataset001_growth"
-    preprocessed = folder / f"nnunet/preprocessed/{dataset}"
+def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]:
+    """Function and arguments of each stage, in the workflow's order; all cases are predicted and scored."""
+    preprocessed, results = folder / f"nnunet/preprocessed/{DATASET}", folder / f"nnunet/results/{DATASET}"
     images, labels, cases = folder / "images", folder / "labels", folder / "cases.csv"
-    splits, slices = folder / "splits.csv", folder / "slices.csv"
-    raw, plans = folder / f"nnunet/raw/{dataset}/dataset.json", preprocessed / "nnUNetPlans.json"
-    convert = {"name": "growth", "cohort": row, "images": images, "labels": labels, "cases": cases}
-    plan = {"spacing_mm": None, "patch_size_px": None, "features": None}
+    splits, slices, tested = folder / "splits.csv", folder / "slices.csv", folder / "tested.csv"
+    raw, plans = folder / f"nnunet/raw/{DATASET}/dataset.json", preprocessed / "nnUNetPlans.json"
+    folds, store, unseen = preprocessed / "splits_final.json", preprocessed / "store", folder / "preprocessed"
+    segmenter = results / "SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
+    classifier, predicted = folder / NETWORK / "weights.pth", folder / "predicted"
+    scores = {name: folder / f"{name}.csv" for name in REPORTED["approaches"]}
     common = {"threads": threads}
+    trained = {"seed": 0, "code": "code", "store": store, "plans": plans, "folds": folds, "slices": slices} | common
+    scored = {"references": labels, "slices": slices, "splits": tested, "cohort": "growth"} | common
+    tables = {"scores": list(scores.values()), "baseline": "baseline", **REPORTED}
     return {
         "convert_cohort": (
-            "cmrslices.convert.cohort",
-            "convert_cohort",
-            convert | {"finished": folder / "finished", "code": "code"} | common,
+            "convert.cohort.convert_cohort",
+            {"name": "growth", "cohort": row, "images": images, "labels": labels, "cases": cases}
+            | {"finished": folder / "finished", "code": "code"}
+            | common,
         ),
-        "split_cohort": (
-            "cmrslices.splits",
-            "split_cohort",
-            {"cases": cases, "splits": splits, "sizes": {"train": 0.6, "validation": 0.2, "test": 0.2}, "seed": 0},
-        ),
+        "split_cohort": ("splits.split_cohort", {"cases": cases, "splits": splits, "sizes": SPLITS, "seed": 0}),
         "assign_regions": (
-            "cmrslices.regions",
-            "assign_regions",
+            "regions.assign_regions",
             {"cases": cases, "labels": labels, "slices": slices, "base": 0.2, "apex": 0.2} | common,
         ),
         "plan_segmentation": (
-            "cmrslices.segmentation.planning",
-            "plan_segmentation",
-            {"images": images, "labels": labels, "splits": splits, "plan": plan, "raw": raw, "plans": plans}
-            | {"folds": preprocessed / "splits_final.json"}
+            "segmentation.planning.plan_segmentation",
+            {"images": images, "labels": labels, "splits": splits, "plan": PLAN, "raw": raw, "plans": plans}
+            | {"folds": folds}
             | common,
         ),
         "preprocess_segmentation": (
-            "cmrslices.segmentation.planning",
-            "preprocess_segmentation",
-            {"plans": plans, "raw": raw, "store": preprocessed / "store"} | common,
+            "segmentation.planning.preprocess_segmentation",
+            {"plans": plans, "raw": raw, "store": store} | common,
+        ),
+        "preprocess_cohort": (
+            "preprocessing.preprocess_cohort",
+            {"plans": plans, "dataset": raw, "images": images, "splits": tested, "store": unseen} | common,
+        ),
+        "train_segmenter, 50 mini-batches": (
+            "segmentation.training.train_segmenter",
+            trained
+            | {"model": "baseline", "policy": {"sampling": "uniform"}, "training": SEGMENTER}
+            | {"dataset": raw, "weights": segmenter, "checkpoint_every": 1},
+        ),
+        "train_classifier, 1 epoch": (
+            "classification.training.train_classifier",
+            trained
+            | {"network": NETWORK, "training": CLASSIFIER, "initial": None, "memory_mb": 4000, "checkpoint_every": 1}
+            | {"weights": classifier, "history": classifier.with_name("history.csv")},
+        ),
+        "classify": (
+            "classification.inference.classify",
+            {"weights": classifier, "store": unseen, "splits": tested}
+            | {"probabilities": folder / NETWORK / "growth.csv"}
+            | common,
+        ),
+        "predict": (
+            "prediction.predict_cohort",
+            {"approach": {"router": "constant", "model": "baseline"}, "weights": [segmenter], "regions": []}
+            | {"cohort": "growth", "store": unseen, "splits": tested, "mirroring": True, "precision": "fp32"}
+            | {"labels": predicted, "routes": folder / "routes.csv"}
+            | common,
         ),
         "score": (
-            "cmrslices.evaluation.scores",
-            "score_cohort",
-            {"predictions": labels, "references": labels, "slices": slices, "splits": folder / "tested.csv"}
-            | {"scores": folder / "scores.csv", "cohort": "growth", "approach": "reference"}
-            | common,
+            "evaluation.scores.score_cohort",
+            scored | {"predictions": predicted, "scores": scores["baseline"], "approach": "baseline"},
+        ),
+        "score, a second approach": (
+            "evaluation.scores.score_cohort",
+            scored | {"predictions": labels, "scores": scores["perfect"], "approach": "perfect"},
+        ),
+        "table3": (
+            "evaluation.table3.write_table3",
+            tables
+            | {"candidates": ["perfect"], "significance": 0.01, "paper": PAPER / "table3.csv"}
+            | outputs(folder, "csv markdown html latex", AGAINST_PAPER)
+            | outputs(folder, "false_positives_csv false_positives_markdown false_positives_html"),
+        ),
+        "figure2": (
+            "evaluation.figure2.write_figure2",
+            {"scores": list(scores.values()), "approaches": REPORTED["approaches"], "points": 50}
+            | outputs(folder, "png pdf csv html"),
+        ),
+        "answers": (
+            "evaluation.answer_files.write_answers",
+            tables
+            | {"selected": folder / "selected.yaml", "probabilities": [folder / NETWORK / "growth.csv"]}
+            | {"routers": {"baseline": "constant", "perfect": "classifier"}}
+            | {"table1": PAPER / "table1.csv", "table3": PAPER / "table3.csv"}
+            | outputs(folder, "csv markdown html", AGAINST_PAPER),
         ),
     }
 
 
-def measure(module: str, function: str, keywords: dict) -> dict:
+def outputs(folder: Path, *names: str) -> dict[str, Path]:
+    """A file to write for each of some arguments."""
+    return {name: folder / f"written.{name}" for some in names for name in some.split()}
+
+
+def measure(function: str, keywords: dict) -> dict:
     """Run a stage; its wall and CPU time without imports, and the peak memory of its processes together."""
-    command = [sys.executable, "-c", STAGE, module, function, json.dumps(keywords, default=str)]
+    command = [sys.executable, "-c", STAGE, function, json.dumps(keywords, default=str)]
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as faults:
         process = subprocess.Popen(command, stdout=printed, stderr=faults)
         peak = 0
@@ -124,9 +188,11 @@ def _measure_cohort(folder: Path, patients: int, threads: int) -> list[dict]:
     row = raw_cohort(folder / "raw", patients, SHAPE)
     rows = []
     for stage, call in stages(folder, row, threads).items():
-        if stage == "score":  # every case, against itself
+        if stage == "assign_regions":
             cases = (folder / "splits.csv").read_text()
             (folder / "tested.csv").write_text(cases.replace(",train", ",test").replace(",validation", ",test"))
+            (folder / NETWORK).mkdir()
+            (folder / "selected.yaml").write_text(f"network: {NETWORK}\n")
         measured = measure(*call)
         rows.append({"stage": stage, "patients": patients, **measured})
         print(rows[-1], flush=True)
@@ -141,7 +207,8 @@ def main() -> None:
         for patients in options.patients:
             with tempfile.TemporaryDirectory() as scratch:
                 rows += _measure_cohort(Path(scratch), patients, options.processes)
-    rows = sorted(rows, key=lambda row: row["stage"])
+    order = list(dict.fromkeys(row["stage"] for row in rows))
+    rows = sorted(rows, key=lambda row: order.index(row["stage"]))
     shape = "x".join(map(str, SHAPE))
     title = f"Growth with the patients; two stacks of {shape} voxels each, {options.processes} processes"
     report(title, rows, options.json, exponents=exponents(rows))
