@@ -26,7 +26,7 @@ from torch.nn import functional
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
-from training import Data, quiet
+from training import Data
 
 from cmrslices.checkpoints import Checkpoint
 from cmrslices.classification import augmentation, networks
@@ -35,7 +35,7 @@ from cmrslices.classification.slices import Slices
 from cmrslices.devices import Precision, autocast, best_device, lowered_dtype
 from cmrslices.interruption import Interruption
 from cmrslices.labels import SLICE_CLASSES
-from report import arguments, report
+from report import arguments, quiet, report
 
 NETWORKS = "alexnet densenet121 mobilenet_v2 resnet18 shufflenet_v2_x1_0 squeezenet1_0 vgg11_bn"
 MEMORY_MB = 16000

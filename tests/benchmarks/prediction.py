@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 import torch
-from training import Data, pair, quiet
+from training import Data, pair
 
 from cmrslices.devices import best_device
 from cmrslices.labels import LABELS
 from cmrslices.segmentation.nnunet import TRAINERS
 from cmrslices.segmentation.training import model_plans, train_segmenter
-from report import arguments, compared, interleaved, report
+from report import arguments, compared, interleaved, quiet, report
 
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
 TRAINING = {

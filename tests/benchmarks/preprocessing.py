@@ -4,8 +4,6 @@ PYTHONPATH=workflow_scripts python tests/benchmarks/preprocessing.py --patients 
 PYTHONPATH=workflow_scripts python tests/benchmarks/preprocessing.py --raw data/ACDC --format acdc
 """
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -13,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +22,7 @@ from stacks import raw_cohort
 from cmrslices.convert.cohort import convert_cohort, find_patients
 from cmrslices.convert.raw import source_files
 from cmrslices.parallel import map_progress
-from report import arguments, compared, interleaved, report
+from report import arguments, compared, interleaved, quiet, report
 
 DATASET = "Dataset001_bench"
 UNCHANGED = {"spacing_mm": None, "patch_size_px": None, "features": None}
@@ -35,14 +32,14 @@ STOCK = "nnUNetv2_plan_and_preprocess"
 def convert(row: dict, out: Path, threads: int) -> None:
     """Convert a cohort as the rule does, from nothing."""
     shutil.rmtree(out, ignore_errors=True)
-    with _quiet():
+    with quiet():
         parts = (out / name for name in ("images", "labels", "cases.csv", "finished"))
         convert_cohort("bench", row, *parts, "code", threads)
 
 
 def read_plainly(paths: list[Path], threads: int) -> None:
     """Decompress every file once."""
-    with _quiet():
+    with quiet():
         deque(map_progress(_read, paths, threads, unit="file"), maxlen=0)
 
 
@@ -93,12 +90,6 @@ def _run(command: list[str], environment: dict | None = None) -> None:
 
 def _read(path: Path) -> None:
     sitk.ReadImage(path)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 def main() -> None:

@@ -1,8 +1,10 @@
 """What the benchmarks share: interleaved repeats, their medians, and a table and a JSON file with what made them."""
 
 import argparse
+import contextlib
 import datetime
 import importlib.metadata
+import io
 import json
 import os
 import platform
@@ -12,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +31,13 @@ class Times:
     wall_s: float
     cpu_s: float
     repeats: int
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Print nothing."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def arguments(description: str, repeats: int = 5, **defaults: object) -> argparse.Namespace:

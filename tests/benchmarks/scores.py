@@ -3,8 +3,6 @@
 PYTHONPATH=workflow_scripts python tests/benchmarks/scores.py --cases 200 --json scores.json
 """
 
-import contextlib
-import io
 import os
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from stacks import scored_cohort
 
 from cmrslices.evaluation.scores import count_pixels, score_cohort, score_slices
 from cmrslices.labels import LABELS
-from report import arguments, compared, interleaved, report
+from report import arguments, compared, interleaved, quiet, report
 
 
 def metric_per_slice(prediction: np.ndarray, reference: np.ndarray) -> list[float]:
@@ -73,7 +71,7 @@ def file_benchmark(folder: Path, cases: list[str], repeats: int, json_path: str 
     def ours(threads: int) -> None:
         parts = {name: folder / name for name in ("predictions", "references")}
         tables = {name: folder / f"{name}.csv" for name in ("slices", "splits", "scores")}
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with quiet():
             score_cohort(**parts, **tables, cohort="c", approach="a", threads=threads)
 
     def slice_files() -> None:

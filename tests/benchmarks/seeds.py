@@ -11,14 +11,14 @@ import os
 from pathlib import Path
 
 import pandas as pd
-from training import Data, pair, quiet
+from training import Data, pair
 
 from cmrslices.devices import best_device, lowered_dtype
 from cmrslices.evaluation.scores import score_cohort
 from cmrslices.prediction import predict_cohort
 from cmrslices.preprocessing import preprocess_cohort
 from cmrslices.segmentation.training import train_segmenter
-from report import arguments, report
+from report import arguments, quiet, report
 
 
 def scores_of(data: Data, training: dict, seed: int, threads: int) -> pd.DataFrame:

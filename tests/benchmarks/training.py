@@ -10,7 +10,6 @@ the table.
 
 import contextlib
 import gc
-import io
 import json
 import os
 import shutil
@@ -32,7 +31,7 @@ from cmrslices.regions import assign_regions
 from cmrslices.segmentation import training as segmentation
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
-from report import arguments, report
+from report import arguments, quiet, report
 from trainers.slice_trainer import SliceTrainer
 
 DATASET = "Dataset001_bench"
@@ -241,13 +240,6 @@ def variants(device: torch.device) -> dict[str, tuple[str, dict]]:
 def pair(text: str) -> list[int] | None:
     """Numbers of `256,224`; None of nothing."""
     return [int(number) for number in text.split(",")] if text else None
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Print nothing."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 @contextlib.contextmanager
