@@ -1,5 +1,6 @@
 """The loop over patients or cases."""
 
+import gc
 import os
 
 import pytest
@@ -9,6 +10,21 @@ from cmrslices.parallel import map_progress
 
 def process_id(_):
     return os.getpid()
+
+
+def collect_garbage(_):
+    gc.collect()
+
+
+class Garbage:
+    """Only the garbage collector can free it; it notes which process did."""
+
+    def __init__(self, note):
+        self.note = note
+        self.itself = self
+
+    def __del__(self):
+        self.note.write_text(str(os.getpid()))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -27,3 +43,15 @@ def test_more_threads_are_other_processes():
 def test_progress_goes_to_stderr(capsys):
     list(map_progress(abs, [1, 2], 1, unit="case"))
     assert "2/2" in capsys.readouterr().err
+
+
+def test_the_processes_free_nothing_that_they_inherit(tmp_path):
+    gc.disable()
+    try:
+        Garbage(tmp_path / "freed_by")
+        list(map_progress(collect_garbage, [1, 2], 2, unit="case"))
+        assert not (tmp_path / "freed_by").exists()
+    finally:
+        gc.enable()
+    gc.collect()
+    assert (tmp_path / "freed_by").read_text() == str(os.getpid())

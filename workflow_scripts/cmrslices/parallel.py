@@ -1,5 +1,6 @@
 """One loop over patients or cases, with a progress bar, on one or more processes."""
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -31,4 +32,7 @@ def map_progress(
         return
     # Fork, because a fresh interpreter would run the job's script again: it has no guarded main module.
     with ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("fork")) as pool:
-        yield from tqdm(pool.map(function, items), total=len(items), unit=unit)
+        gc.freeze()  # a fork that frees this process's garbage would wait for threads that it does not have
+        results = pool.map(function, items)
+        gc.unfreeze()
+        yield from tqdm(results, total=len(items), unit=unit)
