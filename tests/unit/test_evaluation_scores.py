@@ -148,8 +148,14 @@ def test_a_missing_prediction_names_the_case(cohort):
         score(cohort)
 
 
-def test_a_damaged_prediction_names_the_case(cohort):
-    (cohort / "predictions/c_007_ED.nii.gz").write_bytes(b"not an image")
+@pytest.mark.parametrize(
+    "damage",
+    [lambda _: b"not an image", lambda whole: whole[: len(whole) // 2], lambda whole: whole[:-1]],
+    ids=["no image", "truncated", "truncated by a byte"],
+)
+def test_a_damaged_prediction_names_the_case(cohort, damage):
+    prediction = cohort / "predictions/c_007_ED.nii.gz"
+    prediction.write_bytes(damage(prediction.read_bytes()))
     with pytest.raises(InputError, match=r"c_007_ED: cannot read"):
         score(cohort)
 

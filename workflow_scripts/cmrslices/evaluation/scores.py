@@ -1,5 +1,6 @@
 """Scores: the DSC and the areas of every slice and label, case by case."""
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -172,7 +173,8 @@ def _read_label_map(path: Path, case: str) -> sitk.Image:
         raise InputError(f"{case}: no label map {path}; delete its folder and run the workflow again")
     try:
         image = sitk.ReadImage(path, imageIO="NiftiImageIO")
-    except RuntimeError:
+        _check_whole(path, image)
+    except (RuntimeError, EOFError):
         raise InputError(f"{case}: cannot read {path}; delete its folder and run the workflow again") from None
     labels = sitk.GetArrayViewFromImage(image)
     if image.GetPixelID() == sitk.sitkUInt8 and labels.max() <= max(LABELS.values()):
@@ -181,6 +183,16 @@ def _read_label_map(path: Path, case: str) -> sitk.Image:
     if unknown:
         raise InputError(f"{case}: {path} holds the label values {unknown}; only 0 to {len(LABELS)} are known")
     return sitk.Cast(image, sitk.sitkUInt8)
+
+
+def _check_whole(path: Path, image: sitk.Image) -> None:
+    # SimpleITK fills with zeros what is missing of a truncated file; gzip ends a whole one with its unpacked size.
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        unpacked_bytes = int.from_bytes(file.read(), "little")
+    header_bytes = int(float(image.GetMetaData("vox_offset")))
+    if unpacked_bytes != header_bytes + image.GetNumberOfPixels() * image.GetSizeOfPixelComponent():
+        raise EOFError
 
 
 def _read_slices(path: Path, cases: list[str], counts: list[int]) -> pd.DataFrame:
