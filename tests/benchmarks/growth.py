@@ -1,4 +1,4 @@
-"""Time and memory of every stage, at growing numbers of patients.
+"""Time and memory of the stages from conversion to the answers, at growing numbers of patients.
 
 PYTHONPATH=workflow_scripts python tests/benchmarks/growth.py --patients 50 200 800 --json growth.json
 """
