@@ -8,10 +8,10 @@ LIBRARY = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 
 from cmrslices.config import load_settings
-from cmrslices.convert import check_folder, raw_names as names_in
-from cmrslices.errors import CollectedErrors, InputError
-from cmrslices.provenance import code_digest
-from cmrslices.slurm_guard import guard_slurm
+from cmrslices.cohorts.convert import check_folder, raw_names as names_in
+from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.provenance import code_digest
+from cmrslices.runtime.slurm_guard import guard_slurm
 
 try:
     SETTINGS = load_settings(config)

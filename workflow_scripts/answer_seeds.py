@@ -7,8 +7,8 @@ answers.csv and .md, and agreement.csv and .md, the paper's Tables 1 and 3 cell 
 import sys
 from pathlib import Path
 
-from cmrslices.errors import InputError
-from cmrslices.evaluation.seeds import write_answers_of_seeds
+from cmrslices.commands.seeds import write_answers_of_seeds
+from cmrslices.runtime.errors import InputError
 
 PAPER = Path(__file__).parents[1] / "resources/paper"
 

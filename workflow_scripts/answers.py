@@ -1,7 +1,7 @@
 """What the numbers say, with intervals over patients, and the paper's cells beside it."""
 
 from cmrslices.evaluation.answer_files import write_answers
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_answers(

@@ -1,7 +1,7 @@
 """Base, middle, apex or non-cardiac for every slice, from the reference labels."""
 
-from cmrslices.job import job_log
-from cmrslices.regions import assign_regions
+from cmrslices.cohorts.regions import assign_regions
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     assign_regions(

@@ -1,7 +1,7 @@
 """Training curves of the classifiers."""
 
-from cmrslices.job import job_log
 from cmrslices.report.classifier_curves import write_classifier_curves
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_classifier_curves(

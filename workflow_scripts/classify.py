@@ -1,7 +1,7 @@
 """Region probabilities of every slice of one cohort."""
 
 from cmrslices.classification.inference import classify
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     classify(

@@ -1,7 +1,7 @@
 """The cohorts in numbers."""
 
-from cmrslices.job import job_log
 from cmrslices.report.cohorts import write_cohort_summary
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_cohort_summary(

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cmrslices.convert.cohort import convert_cohort
-from cmrslices.job import job_log
+from cmrslices.cohorts.convert.cohort import convert_cohort
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     convert_cohort(

@@ -1,7 +1,7 @@
 """Example slices of one cohort, with reference and predictions."""
 
-from cmrslices.job import job_log
 from cmrslices.report.pictures import write_examples
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_examples(

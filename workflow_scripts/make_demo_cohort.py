@@ -1,7 +1,7 @@
 """Synthetic patients of one cohort, in the raw layout of its format."""
 
 from cmrslices.demo.cohorts import make_demo_cohort
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     make_demo_cohort(

@@ -2,8 +2,8 @@
 
 import sys
 
-from cmrslices.errors import InputError
-from cmrslices.plan import describe, read_call
+from cmrslices.commands.estimate import describe, read_call
+from cmrslices.runtime.errors import InputError
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Plan nnU-Net's 2D configuration for the training cohort."""
 
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 from cmrslices.segmentation.planning import plan_segmentation
 
 with job_log(snakemake.log[0]):

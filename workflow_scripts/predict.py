@@ -1,7 +1,7 @@
 """Segment the test cases of one cohort by one approach."""
 
-from cmrslices.job import job_log
-from cmrslices.prediction import predict_cohort
+from cmrslices.prediction.cohort import predict_cohort
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     predict_cohort(

@@ -1,7 +1,7 @@
 """Preprocess the validation and test cases of one cohort, for the classifiers and every approach."""
 
-from cmrslices.job import job_log
-from cmrslices.preprocessing import preprocess_cohort
+from cmrslices.runtime.job import job_log
+from cmrslices.segmentation.preprocessing import preprocess_cohort
 
 with job_log(snakemake.log[0]):
     preprocess_cohort(

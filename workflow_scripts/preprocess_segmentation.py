@@ -1,6 +1,6 @@
 """Preprocess the training cohort once, for every model."""
 
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 from cmrslices.segmentation.planning import preprocess_segmentation
 
 with job_log(snakemake.log[0]):

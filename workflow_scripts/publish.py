@@ -5,8 +5,8 @@ TARGET is a folder to make, such as results/published/acdc/seed1; docs/public.md
 
 import sys
 
-from cmrslices.errors import InputError
-from cmrslices.publication import publish
+from cmrslices.commands.publication import publish
+from cmrslices.runtime.errors import InputError
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Score the predictions of one approach on one cohort."""
 
 from cmrslices.evaluation.scores import score_cohort
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     score_cohort(

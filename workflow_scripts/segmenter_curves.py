@@ -1,7 +1,7 @@
 """Training curves of the segmenters."""
 
-from cmrslices.job import job_log
 from cmrslices.report.segmenter_curves import write_segmenter_curves
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_segmenter_curves(

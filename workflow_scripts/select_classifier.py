@@ -1,7 +1,7 @@
 """Table 2, and the classifier that routes slices to models."""
 
-from cmrslices.evaluation.table2 import write_table2
-from cmrslices.job import job_log
+from cmrslices.classification.table2 import write_table2
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_table2(

@@ -1,7 +1,7 @@
 """Patients of the training cohort to train, validation and test; elsewhere all are test."""
 
-from cmrslices.job import job_log
-from cmrslices.splits import split_cohort
+from cmrslices.cohorts.splits import split_cohort
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     split_cohort(

@@ -1,7 +1,7 @@
 """Table 1: the baseline's DSC by cohort, label and region."""
 
 from cmrslices.evaluation.table1 import write_table1
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_table1(

@@ -1,7 +1,7 @@
 """Table 3: every approach against the baseline; and the false positives."""
 
 from cmrslices.evaluation.table3 import write_table3
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_table3(

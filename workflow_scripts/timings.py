@@ -1,7 +1,7 @@
 """Run time and memory of every job."""
 
-from cmrslices.job import job_log
 from cmrslices.report.timings import write_timings
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_timings(

@@ -1,7 +1,7 @@
 """One slice-region classifier, fine-tuned."""
 
 from cmrslices.classification.training import train_classifier
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     train_classifier(

@@ -1,6 +1,6 @@
 """Train one segmenter under its slice-sampling policy."""
 
-from cmrslices.job import job_log
+from cmrslices.runtime.job import job_log
 from cmrslices.segmentation.training import train_segmenter
 
 with job_log(snakemake.log[0]):

@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from cmrslices.errors import InputError
-from cmrslices.plan import read_call
-from cmrslices.status import status_table, trainings
+from cmrslices.commands.estimate import read_call
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.status import status_table, trainings
 
 
 def main() -> None:

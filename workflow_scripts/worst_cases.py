@@ -1,8 +1,8 @@
 """The cases of one cohort that the baseline segments worst, by region."""
 
-from cmrslices.job import job_log
 from cmrslices.labels import REGIONS
 from cmrslices.report.pictures import write_worst_cases
+from cmrslices.runtime.job import job_log
 
 with job_log(snakemake.log[0]):
     write_worst_cases(

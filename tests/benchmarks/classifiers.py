@@ -28,13 +28,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from training import Data
 
-from cmrslices.checkpoints import Checkpoint
 from cmrslices.classification import augmentation, networks
 from cmrslices.classification import training as ours
 from cmrslices.classification.slices import Slices
-from cmrslices.devices import Precision, autocast, best_device, lowered_dtype
-from cmrslices.interruption import Interruption
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.runtime.checkpoints import Checkpoint
+from cmrslices.runtime.devices import Precision, autocast, best_device, lowered_dtype
+from cmrslices.runtime.interruption import Interruption
 from report import arguments, quiet, report
 
 NETWORKS = "alexnet densenet121 mobilenet_v2 resnet18 shufflenet_v2_x1_0 squeezenet1_0 vgg11_bn"

@@ -22,8 +22,8 @@ import SimpleITK as sitk
 import torch
 from training import Data, pair
 
-from cmrslices.devices import best_device
 from cmrslices.labels import LABELS
+from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation.nnunet import TRAINERS
 from cmrslices.segmentation.training import model_plans, train_segmenter
 from report import arguments, compared, interleaved, quiet, report
@@ -42,7 +42,7 @@ PROFILED = """
 import time
 started = time.perf_counter()
 import json, sys
-from cmrslices import prediction
+from cmrslices.prediction.cohort import cohort
 spent = {"imports_s": time.perf_counter() - started, "loading_s": 0.0, "forward_s": 0.0}
 load = prediction.load_segmenter
 
@@ -72,7 +72,7 @@ print("\\n" + json.dumps(spent))
 """Our prediction in its own Python, as in the workflow."""
 PREPROCESSING = """
 import json, sys
-from cmrslices.preprocessing import preprocess_cohort
+from cmrslices.segmentation.preprocessing import preprocess_cohort
 preprocess_cohort(**json.loads(sys.argv[1]))
 """
 

@@ -19,9 +19,9 @@ import pandas as pd
 import SimpleITK as sitk
 from stacks import raw_cohort
 
-from cmrslices.convert.cohort import convert_cohort, find_patients
-from cmrslices.convert.raw import source_files
-from cmrslices.parallel import map_progress
+from cmrslices.cohorts.convert.cohort import convert_cohort, find_patients
+from cmrslices.cohorts.convert.raw import source_files
+from cmrslices.runtime.parallel import map_progress
 from report import arguments, compared, interleaved, quiet, report
 
 DATASET = "Dataset001_bench"

@@ -103,7 +103,7 @@ def file_benchmark(folder: Path, cases: list[str], repeats: int, json_path: str 
 def imports() -> list[str]:
     """Large packages that the rule's script imports before its first case."""
     heavy = ("torch", "nnunetv2", "scipy", "sklearn", "matplotlib", "pandas", "SimpleITK", "nibabel")
-    code = f"import sys, cmrslices.job, cmrslices.evaluation.scores; print(*set({heavy}) & set(sys.modules))"
+    code = f"import sys, cmrslices.runtime.job, cmrslices.evaluation.scores; print(*set({heavy}) & set(sys.modules))"
     return sorted(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 from training import Data, pair
 
-from cmrslices.devices import best_device, lowered_dtype
 from cmrslices.evaluation.scores import score_cohort
-from cmrslices.prediction import predict_cohort
-from cmrslices.preprocessing import preprocess_cohort
+from cmrslices.prediction.cohort import predict_cohort
+from cmrslices.runtime.devices import best_device, lowered_dtype
+from cmrslices.segmentation.preprocessing import preprocess_cohort
 from cmrslices.segmentation.training import train_segmenter
 from report import arguments, quiet, report
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-from cmrslices.convert.cohort import convert_cohort
+from cmrslices.cohorts.convert.cohort import convert_cohort
 from cmrslices.demo import exam
 from cmrslices.demo.cohorts import CONTRACTIONS
 from cmrslices.demo.dicom import MAKERS

@@ -25,14 +25,14 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from stacks import raw_cohort
 
-from cmrslices.convert.cohort import convert_cohort
-from cmrslices.devices import best_device
-from cmrslices.regions import assign_regions
+from cmrslices.cohorts.convert.cohort import convert_cohort
+from cmrslices.cohorts.regions import assign_regions
+from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation import training as segmentation
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
+from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 from report import arguments, quiet, report
-from trainers.slice_trainer import SliceTrainer
 
 DATASET = "Dataset001_bench"
 STOCK = "nnUNetTrainer"
@@ -193,7 +193,11 @@ def train_ours(data: Data, training: dict, choices: dict, threads: int) -> Clock
     clock = Clock()
     torch.backends.cudnn.benchmark = False
     trainer = timed(SliceTrainer, clock, choices)
-    kept = patch("cmrslices.channels_last.channels_last") if "contiguous" in choices else contextlib.nullcontext()
+    kept = (
+        patch("cmrslices.segmentation.channels_last.channels_last")
+        if "contiguous" in choices
+        else contextlib.nullcontext()
+    )
     with patch.object(segmentation, "SliceTrainer", trainer), kept, _fresh(data):
         segmentation.train_segmenter(**data.arguments("baseline", training, 0, threads))
     return clock

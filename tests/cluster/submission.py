@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 from cluster import PATH, wait_for
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 FAST_POLL = Path(__file__).parent / "fast_poll"
 
 

@@ -1,15 +1,14 @@
 """A faulty configuration is an error that names the key and what is allowed."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import yaml
+from places import ROOT
 
 from cmrslices.config import configuration_table, described_keys, load_settings, readme_with_table
-from cmrslices.errors import InputError
+from cmrslices.runtime.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import TINY, Workflow
+from workflow import TINY, Workflow
 
 
 @pytest.fixture

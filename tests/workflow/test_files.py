@@ -6,18 +6,17 @@ import re
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from places import ROOT
 from snakemake.utils import update_config
 
-from cmrslices import provenance
 from cmrslices.config import load_settings
+from cmrslices.runtime import provenance
 
-ROOT = Path(__file__).parents[2]
 CONDA_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 LOCK = (ROOT / "envs/requirements.lock").read_text()
 PROFILES = [ROOT / name / "config.yaml" for name in ("slurm", "demo", "public")]
@@ -70,7 +69,7 @@ def imported_packages(script):
                 modules.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module.partition(".")[0])
-    foreign = modules - set(sys.stdlib_module_names) - {"cmrslices", "trainers"}
+    foreign = modules - set(sys.stdlib_module_names) - {"cmrslices"}
     return {canonicalize_name(distributions[module][0]) for module in foreign}
 
 

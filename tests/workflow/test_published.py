@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT, aggregate_again
+from places import ROOT
+from workflow import aggregate_again
 
-from cmrslices.evaluation.seeds import write_answers_of_seeds
-from cmrslices.publication import publish
+from cmrslices.commands.publication import publish
+from cmrslices.commands.seeds import write_answers_of_seeds
 
 LEFT_BEHIND = shutil.ignore_patterns("images", "labels", "nnunet", "predictions", "logs")
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import DEMO, ROOT, Workflow
+from places import LIBRARY, ROOT
+from workflow import DEMO, Workflow
 
-from cmrslices import provenance
 from cmrslices.config import described_keys
+from cmrslices.runtime import provenance
 
 # ---- Configuration ----------------------------------------------------------
 
@@ -237,7 +238,6 @@ def test_a_line_added_to_a_cohorts_csv_re_runs_what_depends_on_that_cohort(chang
 
 # ---- Code -------------------------------------------------------------------
 
-LIBRARY = ROOT / "workflow_scripts"
 AFTER = {
     "make_demo_cohort": {},  # not in the finished run
     "convert_cohort": EVERYTHING,
@@ -276,31 +276,31 @@ REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
-    "cmrslices/channels_last.py": {"train_segmenter", "predict"},
-    "cmrslices/checkpoints.py": {"train_segmenter", "train_classifier", "predict", "segmenter_curves"},
-    "cmrslices/devices.py": NETWORK_RULES,
-    "cmrslices/errors.py": RULES,
-    "cmrslices/interruption.py": RULES,
-    "cmrslices/job.py": RULES,
+    "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
+    "cmrslices/runtime/checkpoints.py": {"train_segmenter", "train_classifier", "predict", "segmenter_curves"},
+    "cmrslices/runtime/devices.py": NETWORK_RULES,
+    "cmrslices/runtime/errors.py": RULES,
+    "cmrslices/runtime/interruption.py": RULES,
+    "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"split_cohort", "preprocess_cohort", "provenance", "classifier_curves", "timings"},
-    "cmrslices/parallel.py": {
+    "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
-    "cmrslices/plan.py": set(),
-    "cmrslices/prediction.py": {"predict"},
-    "cmrslices/preprocessing.py": {"preprocess_cohort"},
-    "cmrslices/progress.py": {"train_segmenter", "train_classifier"},
-    "cmrslices/provenance.py": {"provenance"},
-    "cmrslices/publication.py": set(),
-    "cmrslices/regions.py": {"assign_regions"},
-    "cmrslices/routing.py": {"predict", "select_classifier", "answers"},
-    "cmrslices/sampling.py": {"train_segmenter"},
-    "cmrslices/segmenters.py": {"predict"},
-    "cmrslices/slurm_guard.py": set(),
-    "cmrslices/splits.py": {"split_cohort"},
-    "cmrslices/status.py": set(),
-    "cmrslices/unseen.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
+    "cmrslices/commands/estimate.py": set(),
+    "cmrslices/prediction/cohort.py": {"predict"},
+    "cmrslices/segmentation/preprocessing.py": {"preprocess_cohort"},
+    "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
+    "cmrslices/runtime/provenance.py": {"provenance"},
+    "cmrslices/commands/publication.py": set(),
+    "cmrslices/cohorts/regions.py": {"assign_regions"},
+    "cmrslices/prediction/routing.py": {"predict", "select_classifier", "answers"},
+    "cmrslices/segmentation/sampling.py": {"train_segmenter"},
+    "cmrslices/prediction/sliding_window.py": {"predict"},
+    "cmrslices/runtime/slurm_guard.py": set(),
+    "cmrslices/cohorts/splits.py": {"split_cohort"},
+    "cmrslices/runtime/status.py": set(),
+    "cmrslices/segmentation/preprocessed.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
     "cmrslices/classification/__init__.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/images.py": {"train_classifier", "classify"},
@@ -309,25 +309,25 @@ MODULES = {
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
-    "cmrslices/convert": {"convert_cohort"},
+    "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/demo": {"make_demo_cohort"},
     "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
     "cmrslices/evaluation/answers.py": {"answers"},
-    "cmrslices/evaluation/classification.py": {"select_classifier"},
-    "cmrslices/evaluation/confusion.py": {"select_classifier"},
+    "cmrslices/classification/metrics.py": {"select_classifier"},
+    "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/evaluation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/evaluation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/evaluation/paper.py": TABLE_RULES,
+    "cmrslices/presentation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
+    "cmrslices/presentation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/paper.py": TABLE_RULES,
     "cmrslices/evaluation/profile.py": {"figure2"},
-    "cmrslices/evaluation/rendering.py": {*TABLE_RULES, *PICTURE_RULES, "timings"},
+    "cmrslices/presentation/tables.py": {*TABLE_RULES, *PICTURE_RULES, "timings"},
     "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
-    "cmrslices/evaluation/seeds.py": set(),
+    "cmrslices/commands/seeds.py": set(),
     "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
     "cmrslices/evaluation/table1.py": {"table1"},
-    "cmrslices/evaluation/table2.py": {"select_classifier"},
+    "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},
     "cmrslices/report/__init__.py": REPORT_RULES,
     "cmrslices/report/classifier_curves.py": {"classifier_curves"},
@@ -343,7 +343,7 @@ MODULES = {
     "cmrslices/segmentation/nnunet.py": {"train_classifier", *SEGMENTER_RULES},
     "cmrslices/segmentation/planning.py": {"plan_segmentation", "preprocess_segmentation"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
-    "trainers": {"train_segmenter"},
+    "cmrslices/segmentation/trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
 COMMANDS = {"plan_run", "training_status", "publish", "answer_seeds"}
@@ -352,7 +352,7 @@ COMMANDS = {"plan_run", "training_status", "publish", "answer_seeds"}
 
 def modules():
     """Every library module, relative to workflow_scripts."""
-    files = [file for package in ("cmrslices", "trainers") for file in (LIBRARY / package).rglob("*.py")]
+    files = (LIBRARY / "cmrslices").rglob("*.py")
     return sorted(str(file.relative_to(LIBRARY)) for file in files)
 
 

@@ -6,11 +6,12 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, aggregate_again
+from places import ROOT
 from snakemake.utils import update_config
+from workflow import aggregate_again
 
+from cmrslices.commands.seeds import write_answers_of_seeds
 from cmrslices.config import load_settings
-from cmrslices.evaluation.seeds import write_answers_of_seeds
 
 PUBLISHED = ROOT / "results/published"
 RUNS = sorted(PUBLISHED.glob("*/seed*"))

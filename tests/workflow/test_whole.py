@@ -4,7 +4,7 @@ import gzip
 import shutil
 
 import pandas as pd
-from conftest import DEMO, TINY, Workflow
+from workflow import DEMO, TINY, Workflow
 
 
 def test_all_tables_and_the_figure_are_made(finished):

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
-from cmrslices.errors import CollectedErrors
 from cmrslices.labels import LABELS, SLICE_CLASSES
+from cmrslices.runtime.errors import CollectedErrors
 
 Item = TypeVar("Item")
 Pair = Annotated[list[Item], Field(min_length=2, max_length=2)]

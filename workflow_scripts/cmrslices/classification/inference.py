@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view
-from cmrslices.devices import best_device
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
-from cmrslices.unseen import read_ahead, read_unseen
+from cmrslices.runtime.devices import best_device
+from cmrslices.segmentation.preprocessed import read_ahead, read_unseen
 
 SLICES_PER_PASS = 32
 
@@ -44,7 +44,7 @@ def classify(
     weights : path
         As `train_classifier` writes them.
     store : path
-        What `cmrslices.preprocessing.preprocess_cohort` made of the cohort.
+        What `cmrslices.segmentation.preprocessing.preprocess_cohort` made of the cohort.
     splits : path
         The cohort's ``splits.csv``.
     threads : int

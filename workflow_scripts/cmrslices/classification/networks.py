@@ -9,8 +9,8 @@ import torch
 import torchvision
 from torch import nn
 
-from cmrslices.errors import InputError
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.runtime.errors import InputError
 
 AUXILIARY_HEADS = {"googlenet", "inception_v3"}
 IMAGENET_CLASSES = 1000

@@ -9,7 +9,7 @@ import torch
 import torchvision
 
 from cmrslices.classification.networks import check_name
-from cmrslices.errors import InputError
+from cmrslices.runtime.errors import InputError
 
 
 def fetch_weights(network: str, file: str | Path) -> None:

@@ -14,7 +14,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from cmrslices.classification.images import field_of_view
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.segmentation.nnunet import CASES_IN_STORE
-from cmrslices.unseen import kept_slices
+from cmrslices.segmentation.preprocessed import kept_slices
 
 HELD_AS = torch.float16
 

@@ -13,15 +13,15 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from cmrslices.checkpoints import Checkpoint, Result, fingerprint, save_whole
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.slices import Slices, read_slices
-from cmrslices.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
-from cmrslices.errors import InputError
-from cmrslices.interruption import Interrupted, Interruption, noted
 from cmrslices.labels import SLICE_CLASSES
-from cmrslices.progress import report_epoch
+from cmrslices.runtime.checkpoints import Checkpoint, Result, fingerprint, save_whole
+from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.interruption import Interrupted, Interruption, noted
+from cmrslices.runtime.progress import report_epoch
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cmrslices.demo.layouts import WRITERS
 from cmrslices.demo.patients import make_patient
-from cmrslices.parallel import map_progress
+from cmrslices.runtime.parallel import map_progress
 
 CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0), "cvi42": (0.0, 1.0)}
 """Share of the contraction in each frame that is simulated: M&Ms stores one that carries no labels, too."""

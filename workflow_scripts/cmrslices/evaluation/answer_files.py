@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmrslices.evaluation import pages, rendering
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
     agreement_cells,
@@ -16,9 +15,10 @@ from cmrslices.evaluation.answer_tables import (
     sections,
 )
 from cmrslices.evaluation.answers import Design, agreement, answers, paper_cells
-from cmrslices.evaluation.paper import read_paper
 from cmrslices.evaluation.scores import read_scores
-from cmrslices.routing import classified_regions
+from cmrslices.prediction.routing import classified_regions
+from cmrslices.presentation import pages, tables
+from cmrslices.presentation.paper import read_paper
 
 
 def write_answers(
@@ -101,7 +101,7 @@ def write_tables(
     text = answers_markdown(introduction(found, cohorts), sections(found, cohorts, approaches))
     Path(markdown).write_text(text)
     cells = agreement_cells(beside, cohorts, approaches)
-    Path(against_paper_markdown).write_text(rendering.markdown(cells, agreement_caption(beside)))
+    Path(against_paper_markdown).write_text(tables.markdown(cells, agreement_caption(beside)))
 
 
 def with_right(scores: pd.DataFrame, probabilities: list[str] | list[Path]) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cmrslices.evaluation import pages, rendering
 from cmrslices.evaluation.answers import ALL_LABELS, LEVEL
 from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.presentation import pages, tables
 
 QUESTIONS = {
     "gap": ("Is there a gap?", "The baseline's middle minus its base and apex, in points of DSC %."),
@@ -81,16 +81,16 @@ def sections(found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mappin
     cohorts, approaches : dict of name to title
     """
     named = _titled(found, cohorts, approaches)
-    tables = [(named[named["question"] == question], "region", *text) for question, text in QUESTIONS.items()]
+    parts = [(named[named["question"] == question], "region", *text) for question, text in QUESTIONS.items()]
     classifier = named[named["question"].isin(CLASSIFIER)]
     measured = classifier.assign(measure=classifier["question"].map(CLASSIFIER))
-    tables.append((measured, "measure", *CLASSIFIER_QUESTION))
-    return [_section(*table) for table in tables if table[0]["estimate"].notna().any()]
+    parts.append((measured, "measure", *CLASSIFIER_QUESTION))
+    return [_section(*table) for table in parts if table[0]["estimate"].notna().any()]
 
 
 def answers_markdown(intro: str, parts: list[Section]) -> str:
     """The introduction and the sections as Markdown."""
-    texts = [f"## {part.title}\n\n{rendering.markdown(part.cells, part.caption, part.bold)}" for part in parts]
+    texts = [f"## {part.title}\n\n{tables.markdown(part.cells, part.caption, part.bold)}" for part in parts]
     return "\n".join([f"{intro}\n", *texts])
 
 
@@ -122,12 +122,12 @@ def agreement_cells(beside: pd.DataFrame, cohorts: Mapping[str, str], approaches
     """The agreement's finished cells; arguments as in `sections`."""
     named = _titled(beside, cohorts, approaches)
     named["ours"] = [_cell(*row) for row in beside[["ours", "low", "high"]].itertuples(index=False)]
-    return rendering.tidy_cells(named.drop(columns=["low", "high"]), {})
+    return tables.tidy_cells(named.drop(columns=["low", "high"]), {})
 
 
 def _titled(table: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> pd.DataFrame:
     titles = {"cohort": cohorts, "approach": approaches, "label": LABEL_TITLES, "region": REGION_TITLES}
-    return table.assign(**{column: rendering.titled(table[column], names) for column, names in titles.items()})
+    return table.assign(**{column: tables.titled(table[column], names) for column, names in titles.items()})
 
 
 def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Section:
@@ -145,5 +145,5 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
 
 
 def _cell(estimate: float, low: float, high: float) -> str:
-    bounds = "" if pd.isna(low) else f" [{rendering.number(low)}, {rendering.number(high)}]"
-    return f"{rendering.number(estimate)}{bounds}"
+    bounds = "" if pd.isna(low) else f" [{tables.number(low)}, {tables.number(high)}]"
+    return f"{tables.number(estimate)}{bounds}"

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cmrslices.errors import InputError
 from cmrslices.evaluation.statistics import WHOLE_HEART
 from cmrslices.labels import LABELS, REGIONS
+from cmrslices.runtime.errors import InputError
 
 ALL_LABELS = "all"
 """Label that stands for the mean over the labels."""

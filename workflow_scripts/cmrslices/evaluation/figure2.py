@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmrslices.evaluation import figures, pages
 from cmrslices.evaluation.profile import profiles, region_bounds
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.labels import LABELS, REGIONS
+from cmrslices.presentation import figures, pages
 
 # Okabe and Ito's colours, which the colour-blind tell apart, in the order of the paper's Figure 2.
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")

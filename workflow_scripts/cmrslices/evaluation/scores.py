@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from cmrslices.errors import InputError
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
-from cmrslices.parallel import map_progress
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.parallel import map_progress
 
 PLACE = ["cohort", "approach", "case", "patient", "phase", "slice", "region", "position"]
 COLUMNS = [*PLACE, "label", "reference_mm2", "predicted_mm2", "dsc"]

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cmrslices.errors import InputError
 from cmrslices.labels import REGIONS
+from cmrslices.runtime.errors import InputError
 
 WHOLE_HEART = "all"
 """Region that stands for all slices of the heart together."""

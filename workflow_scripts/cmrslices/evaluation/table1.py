@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.evaluation import pages, rendering
-from cmrslices.evaluation.paper import beside_paper, read_paper
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.statistics import regional_gap
 from cmrslices.labels import REGIONS
+from cmrslices.presentation import pages, tables
+from cmrslices.presentation.paper import beside_paper, read_paper
 
 KEY = ["cohort", "label", "region"]
 
@@ -48,29 +48,29 @@ def write_table1(
 
     caption = (
         f"Mean (SD) of the baseline's DSC (%) by cardiac region and label. * p < {significance:g} against the "
-        f"middle (Welch's t-test). {rendering.test_data(slices, cohorts)}."
+        f"middle (Welch's t-test). {tables.test_data(slices, cohorts)}."
     )
     beside_caption = (
         "Table 1 beside the paper's: DSC in %, difference: ours minus the paper's; significant: against the middle, "
-        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {rendering.test_data(slices, cohorts)}."
+        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {tables.test_data(slices, cohorts)}."
     )
     cells = layout(gap, cohorts)
-    beside_cells = rendering.tidy_cells(beside, {"cohort": cohorts})
+    beside_cells = tables.tidy_cells(beside, {"cohort": cohorts})
 
     gap.to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
-    Path(markdown).write_text(rendering.markdown(cells, f"Table 1. {caption}"))
+    Path(markdown).write_text(tables.markdown(cells, f"Table 1. {caption}"))
     Path(html).write_text(pages.table_page("Table 1", caption, cells))
-    Path(latex).write_text(rendering.latex(cells, caption, "tab:gap"))
-    Path(against_paper_markdown).write_text(rendering.markdown(beside_cells, beside_caption))
+    Path(latex).write_text(tables.latex(cells, caption, "tab:gap"))
+    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
     Path(against_paper_html).write_text(pages.table_page("Table 1 against the paper", beside_caption, beside_cells))
 
 
 def layout(gap: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
     """Cells as in the paper: a row per cohort and label, a column per region, ``mean (SD)`` starred."""
-    text = [rendering.mean_sd(*row) for row in zip(gap["mean"], gap["sd"], gap["significant"], strict=True)]
+    text = [tables.mean_sd(*row) for row in zip(gap["mean"], gap["sd"], gap["significant"], strict=True)]
     table = gap.assign(text=text).pivot(index=["cohort", "label"], columns="region", values="text")
     order = gap[["cohort", "label"]].drop_duplicates()
     table = table.loc[pd.MultiIndex.from_frame(order), list(REGIONS)].reset_index()
-    table["cohort"] = rendering.sparse(rendering.titled(table["cohort"], cohorts))
+    table["cohort"] = tables.sparse(tables.titled(table["cohort"], cohorts))
     return table.set_axis(["Dataset", "Label", *(region.capitalize() for region in REGIONS)], axis=1)

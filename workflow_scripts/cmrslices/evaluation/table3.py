@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmrslices.evaluation import pages, rendering
-from cmrslices.evaluation.paper import beside_paper, read_paper
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.statistics import WHOLE_HEART, false_positives, improvements
 from cmrslices.labels import LABELS, REGIONS
+from cmrslices.presentation import pages, tables
+from cmrslices.presentation.paper import beside_paper, read_paper
 
 KEY = ["cohort", "approach", "label", "region"]
 VALUES = ["mean_difference", "sd_difference", "significant"]
@@ -70,21 +70,21 @@ def write_table3(
     beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, VALUES))
     wrong = false_positives(slices)
 
-    caption, beside_caption = _captions(approaches[baseline], significance, rendering.test_data(slices, cohorts))
+    caption, beside_caption = _captions(approaches[baseline], significance, tables.test_data(slices, cohorts))
     titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
     cells, bold = layout(changes, cohorts, approaches)
-    beside_cells = rendering.tidy_cells(beside, titles)
+    beside_cells = tables.tidy_cells(beside, titles)
     wrong_cells = _false_positives_cells(wrong, titles)
 
     changes.to_csv(csv, index=False, float_format="%.6g")
     beside.to_csv(against_paper, index=False, float_format="%.6g")
     wrong.to_csv(false_positives_csv, index=False, float_format="%.6g")
-    Path(markdown).write_text(rendering.markdown(cells, f"Table 3. {caption}", bold))
+    Path(markdown).write_text(tables.markdown(cells, f"Table 3. {caption}", bold))
     Path(html).write_text(pages.table_page("Table 3", caption, cells, bold))
-    Path(latex).write_text(rendering.latex(cells, caption, "tab:improvement", bold))
-    Path(against_paper_markdown).write_text(rendering.markdown(beside_cells, beside_caption))
+    Path(latex).write_text(tables.latex(cells, caption, "tab:improvement", bold))
+    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
     Path(against_paper_html).write_text(pages.table_page("Table 3 against the paper", beside_caption, beside_cells))
-    Path(false_positives_markdown).write_text(rendering.markdown(wrong_cells, FALSE_POSITIVES))
+    Path(false_positives_markdown).write_text(tables.markdown(wrong_cells, FALSE_POSITIVES))
     Path(false_positives_html).write_text(pages.table_page("False positives", FALSE_POSITIVES, wrong_cells))
 
 
@@ -95,12 +95,12 @@ def layout(
 
     A row per cohort and approach; columns by label and region, ``mean (SD)`` differences starred.
     """
-    table = changes.assign(text=[rendering.mean_sd(*row) for row in changes[VALUES].itertuples(index=False)])
+    table = changes.assign(text=[tables.mean_sd(*row) for row in changes[VALUES].itertuples(index=False)])
     rows = pd.MultiIndex.from_frame(table[["cohort", "approach"]].drop_duplicates())
     cells, bold = _wide(table, "text", rows), _wide(table, "best", rows).astype(bool)
     names = rows.to_frame(index=False)
-    cells.insert(0, ("", "Dataset"), rendering.sparse(rendering.titled(names["cohort"], cohorts)))
-    cells.insert(1, ("", "Approach"), rendering.titled(names["approach"], approaches))
+    cells.insert(0, ("", "Dataset"), tables.sparse(tables.titled(names["cohort"], cohorts)))
+    cells.insert(1, ("", "Approach"), tables.titled(names["approach"], approaches))
     return cells, bold
 
 
@@ -133,4 +133,4 @@ def _with_sign(beside: pd.DataFrame) -> pd.DataFrame:
 def _false_positives_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     percent = table[table["slices"] > 0].assign(rate=100 * table["rate"])
     columns = {"rate": "rate (%)", "mean_area_mm2": "mean area (mm²)"}
-    return rendering.tidy_cells(percent.rename(columns=columns), titles)
+    return tables.tidy_cells(percent.rename(columns=columns), titles)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.evaluation import figures, pages
+from cmrslices.presentation import figures, pages
 from cmrslices.report.curves import Line, draw_curves
 
 ACCURACY = {"validation_accuracy": Line("validation accuracy", "#009E73")}

@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import pandas as pd
 
-from cmrslices.evaluation import pages
 from cmrslices.labels import NON_CARDIAC, REGIONS
+from cmrslices.presentation import pages
 
 CLASSES = [*REGIONS, NON_CARDIAC]
 SPLITS = ["train", "validation", "test"]

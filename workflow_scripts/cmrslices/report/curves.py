@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmrslices.evaluation.figures import print_style, size_inches
+from cmrslices.presentation.figures import print_style, size_inches
 
 COLUMNS = 4
 BLOCK_MM = 62

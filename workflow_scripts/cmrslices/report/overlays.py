@@ -13,8 +13,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cmrslices.evaluation.figures import print_style, size_inches
 from cmrslices.labels import LABELS
+from cmrslices.presentation.figures import print_style, size_inches
 
 # Of Okabe and Ito's colours, which the colour-blind tell apart, those that stand out from grey.
 COLOURS = {"LVBP": "#D55E00", "LVM": "#F0E442", "RVBP": "#56B4E9"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.evaluation import figures, pages, rendering
 from cmrslices.evaluation.scores import read_scores
+from cmrslices.presentation import figures, pages, tables
 from cmrslices.report.overlays import Slice, draw_slices, read_slice
 from cmrslices.report.selection import label_scores, median_slices, worst_cases
 
@@ -177,10 +177,10 @@ def beside_approaches(worst: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
 
 def layout(table: pd.DataFrame, approaches: Mapping[str, str]) -> pd.DataFrame:
     """Cells of the table: a row per region and case."""
-    names = {"Region": rendering.sparse(table["region"].str.capitalize()), "Rank": table["rank"].astype(str)}
+    names = {"Region": tables.sparse(table["region"].str.capitalize()), "Rank": table["rank"].astype(str)}
     names |= {
         "Case": table["case"],
         "Slices": table["slices"].astype(str),
         "Worst slice": table["worst_slice"].astype(str),
     }
-    return pd.DataFrame(names | {title: table[name].map(rendering.number) for name, title in approaches.items()})
+    return pd.DataFrame(names | {title: table[name].map(tables.number) for name, title in approaches.items()})

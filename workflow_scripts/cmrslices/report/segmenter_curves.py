@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.checkpoints import read_checkpoint
-from cmrslices.evaluation import figures, pages
 from cmrslices.labels import LABELS
+from cmrslices.presentation import figures, pages
 from cmrslices.report.curves import Line, draw_curves
+from cmrslices.runtime.checkpoints import read_checkpoint
 
 PSEUDO_DICE = {
     "LVBP": Line("pseudo-Dice LVBP", "#D55E00"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmrslices.evaluation import pages, rendering
+from cmrslices.presentation import pages, tables
 
 COLUMNS = ["rule", "job", "wall_s", "cpu_s", "max_rss_mb"]
 
@@ -95,4 +95,4 @@ def _job_cells(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gibibytes(mebibytes: pd.Series) -> pd.Series:
-    return (mebibytes / 1024).map(rendering.number)
+    return (mebibytes / 1024).map(tables.number)

@@ -8,7 +8,7 @@ import torch
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from torch.utils.data import DataLoader, Dataset
 
-from cmrslices.interruption import end_with_parent, shielded
+from cmrslices.runtime.interruption import end_with_parent, shielded
 
 
 class SeededBatches(Dataset):

@@ -6,7 +6,7 @@ from pathlib import Path
 PLANS = "nnUNetPlans"
 CASES_IN_STORE = "2d"
 """Folder of the store that holds the cases; nnU-Net wants no other file there, and Snakemake marks its outputs."""
-TRAINERS = Path(__file__).parents[2] / "trainers"
+TRAINERS = Path(__file__).parent / "trainers"
 
 
 def set_nnunet_folders(dataset_folder: str | Path) -> None:

@@ -15,9 +15,9 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from cmrslices.errors import InputError
 from cmrslices.labels import LABELS
-from cmrslices.parallel import map_progress
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.nnunet import CASES_IN_STORE, PLANS, set_nnunet_folders
 
 

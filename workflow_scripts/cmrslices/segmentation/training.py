@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from cmrslices.checkpoints import Checkpoint, Result, fingerprint
-from cmrslices.devices import best_device, compute_deterministically
-from cmrslices.interruption import noted
-from cmrslices.sampling import slice_weights
+from cmrslices.runtime.checkpoints import Checkpoint, Result, fingerprint
+from cmrslices.runtime.devices import best_device, compute_deterministically
+from cmrslices.runtime.interruption import noted
 from cmrslices.segmentation.nnunet import set_nnunet_folders
-from trainers.slice_trainer import SliceTrainer
+from cmrslices.segmentation.sampling import slice_weights
+from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 
 
 def train_segmenter(

@@ -1,0 +1,147 @@
+"""Snakemake, run as a user runs it: a workflow in a folder of its own, and its tiny configuration."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from places import ROOT
+
+PROJECT = ("Snakefile", "config.yaml", "rules", "envs", "report", "resources", "workflow_scripts")
+PROFILES = ("profiles", "slurm", "demo", "public")
+
+TINY = {
+    "results": "results",
+    "cohorts": {
+        "nhs": {"folder": "raw/nhs"},
+        "mnms": {"folder": "raw/mnms"},
+        "acdc": {"folder": "raw/acdc"},
+    },
+    "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
+    "segmentation": {
+        "epochs": 1,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "batch_size": 2,
+        "mirroring": False,
+        "plan": {"spacing_mm": [4.0, 4.0], "patch_size_px": [32, 32], "features": [4, 8, 8]},
+    },
+    "classification": {
+        "networks": {
+            "alexnet": None,
+            "densenet121": None,
+            "mobilenet_v2": None,
+            "resnet18": None,
+            "vgg11_bn": None,
+        },
+        "epochs": 1,
+        "initial_weights": "none",
+        "image_size_px": 32,
+        "field_of_view_mm": 200.0,
+    },
+}
+DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
+
+
+class Workflow:
+    """A project's Snakefile in a working directory, with an overlay of its configuration.
+
+    Parameters
+    ----------
+    folder : path
+        The working directory.
+    overlay : dict
+        Laid over `config.yaml`.
+    project : path
+        Folder of the Snakefile; calls are made from there.
+    """
+
+    def __init__(self, folder, overlay=None, project=ROOT):
+        self.folder = Path(folder)
+        self.overlay = overlay or {}
+        self.project = Path(project)
+
+    def run(self, *arguments, **changes):
+        """Run snakemake; `changes` are laid over the overlay."""
+        command = [sys.executable, "-m", "snakemake", *self._arguments(arguments, changes)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, cwd=self.project, env=environment, capture_output=True, text=True)
+
+    def planned(self, *arguments, **changes):
+        """Rule to number of jobs that a dry run lists."""
+        answer = self.run("-n", *arguments, **changes)
+        return job_counts(answer.returncode, answer.stdout + answer.stderr)
+
+    def _arguments(self, arguments, changes):
+        file = self.folder / "overlay.yaml"
+        file.write_text(yaml.safe_dump(merged(self.overlay, changes)))
+        return ["-s", self.project / "Snakefile", "-d", self.folder, "--configfile", file, "--nocolor", *arguments]
+
+
+class ForkedWorkflow(Workflow):
+    """The same with quick dry runs.
+
+    Parameters
+    ----------
+    snakemake : Snakemake
+        The process that runs them.
+    """
+
+    def __init__(self, folder, overlay, project, snakemake):
+        super().__init__(folder, overlay, project)
+        self.snakemake = snakemake
+
+    def planned(self, *arguments, **changes):
+        """Rule to number of jobs that a dry run lists."""
+        return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
+
+
+AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
+
+
+def aggregate_again(published, folder, project=ROOT):
+    """Make the tables and figures of a published run again in a folder, from its slice scores."""
+    for part in ("scores", "classifiers", "cohorts"):
+        shutil.copytree(published / part, folder / part)
+    (folder / "classifiers/selected.yaml").unlink()
+    configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
+    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
+    answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
+    assert answer.returncode == 0, answer.stderr
+
+
+def job_counts(status, text):
+    """Rule to number of jobs in what a dry run printed."""
+    assert status == 0, text
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[-1].split("total")[0]
+    rows = [line.split() for line in table.splitlines() if len(line.split()) == 2]
+    return {name: int(count) for name, count in rows if count.isdigit() and name != "all"}
+
+
+def merged(base, top):
+    """A configuration with another laid over it, as Snakemake does."""
+    result = dict(base)
+    for key, value in top.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def make_finished(folder):
+    """Copy the project and run it there: first the raw cohorts, then everything on them."""
+    ignored = shutil.ignore_patterns("__pycache__", ".snakemake")
+    for name in (*PROJECT, *PROFILES):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        elif (ROOT / name).exists():
+            folder.mkdir(exist_ok=True)
+            shutil.copy2(ROOT / name, folder)
+    workflow = Workflow(folder, TINY, project=folder)
+    raw = workflow.run("--cores", "2", *(f"raw/{cohort}" for cohort in DEMO["patients"]), demo=DEMO)
+    assert raw.returncode == 0, raw.stderr[-5000:]
+    answer = workflow.run("--cores", "2", "--set-threads", "train_segmenter=1", "predict=1")
+    assert answer.returncode == 0, answer.stderr[-5000:]

@@ -1,0 +1,113 @@
+"""Table 2: precision and recall of the classifiers, and the one that routes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmrslices.classification.confusion import draw_confusion
+from cmrslices.classification.metrics import WEIGHTED, best_network, precision_recall, read_predicted, read_reference
+from cmrslices.presentation import figures, pages, tables
+from cmrslices.presentation.paper import beside_paper, read_paper
+
+METRICS = ["precision", "recall"]
+
+
+def write_table2(
+    probabilities: list[str],
+    networks: Mapping[str, str],
+    slices: str | Path,
+    splits: str | Path,
+    select_on: str,
+    paper: str | Path,
+    selected: str,
+    csv: str,
+    markdown: str,
+    html: str,
+    latex: str,
+    against_paper: str,
+    against_paper_markdown: str,
+    against_paper_html: str,
+    confusion: str,
+    confusion_pdf: str,
+    confusion_html: str,
+) -> None:
+    """Select the classifier and write Table 2 as CSV, Markdown, HTML and LaTeX, and the confusion matrices.
+
+    Parameters
+    ----------
+    probabilities : list of path
+        Region probabilities of the training cohort, in the order of `networks`.
+    networks : dict of name to title
+    slices, splits : path
+        Of the training cohort.
+    select_on : str
+        The split that is judged.
+    paper : path
+        The paper's Table 2.
+    selected, csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
+    confusion, confusion_pdf, confusion_html : path
+        To write; precision and recall are in %.
+
+    Raises
+    ------
+    InputError
+        When the split is empty or a slice of it has no probabilities.
+    """
+    reference = read_reference(slices, splits, select_on)
+    predicted = {name: read_predicted(path, reference) for name, path in zip(networks, probabilities, strict=True)}
+    metrics = {name: precision_recall(reference["region"], regions) for name, regions in predicted.items()}
+    table = pd.concat(metrics, names=["network"]).reset_index("network")
+    best = best_network(table)
+    weighted = table[table["region"] == WEIGHTED].melt("network", METRICS, "metric", "percent")
+    paper_values = read_paper(paper).melt("network", METRICS, "metric", "percent")
+    beside = beside_paper(weighted, paper_values, ["network", "metric"], ["percent"])
+
+    caption = _caption(reference, select_on)
+    cells = layout(table, networks)
+    bold = pd.DataFrame({networks[best]: [True] * len(cells)})
+    matrices = {networks[name]: regions for name, regions in predicted.items()}
+    picture = draw_confusion(reference["region"].to_numpy(), matrices, networks[best])
+
+    table.assign(selected=table["network"] == best).to_csv(csv, index=False, float_format="%.6g")
+    beside.to_csv(against_paper, index=False, float_format="%.6g")
+    Path(markdown).write_text(tables.markdown(cells, f"Table 2. {caption}", bold))
+    Path(html).write_text(pages.table_page("Table 2", caption, cells, bold))
+    beside_caption = f"Table 2 beside the paper's: weighted averages (%); difference: ours minus the paper's. {caption}"
+    beside_cells = tables.tidy_cells(beside, {"network": networks})
+    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
+    Path(against_paper_html).write_text(pages.table_page("Table 2 against the paper", beside_caption, beside_cells))
+    Path(latex).write_text(tables.latex(cells, caption, "tab:classifiers", bold))
+    figures.save(picture, confusion, confusion_pdf)
+    Path(confusion_html).write_text(pages.figure_page("Confusion matrices", figures.web_picture(picture)))
+    Path(selected).write_text(yaml.safe_dump(_choice(table, best, select_on), sort_keys=False))
+
+
+def layout(table: pd.DataFrame, networks: Mapping[str, str]) -> pd.DataFrame:
+    """Cells as in the paper: a column per network; the weighted averages first, then each region."""
+    columns = {}
+    for name, title in networks.items():
+        part = table[table["network"] == name]
+        columns[title] = [tables.number(value) for value in part[METRICS].to_numpy().ravel()]
+    regions = table["region"].unique()
+    rows = [
+        f"{metric.capitalize()} [%]" + ("" if region == WEIGHTED else f", {region}")
+        for region in regions
+        for metric in METRICS
+    ]
+    return pd.DataFrame({"": rows, **columns})
+
+
+def _caption(reference: pd.DataFrame, split: str) -> str:
+    return (
+        "Precision and recall (%) of the slice-region classifiers: weighted averages, and each region. "
+        f"{split.capitalize()} split of the training cohort, n = {reference['case'].nunique()} cases, {len(reference)} "
+        "slices. Bold: the selected network (highest mean of weighted precision and recall). "
+        "Descriptive: no test, no stars."
+    )
+
+
+def _choice(table: pd.DataFrame, network: str, select_on: str) -> dict[str, str | float]:
+    row = table[(table["network"] == network) & (table["region"] == WEIGHTED)].iloc[0]
+    return {"network": network, "select_on": select_on} | {metric: round(float(row[metric]), 4) for metric in METRICS}

@@ -1,0 +1,228 @@
+"""One cohort: every patient found is converted, excluded with a reason, or a fault."""
+
+import contextlib
+import functools
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmrslices.cohorts.convert import FORMATS, check_folder, volumes
+from cmrslices.cohorts.convert.cvi42 import study as cvi42_study
+from cmrslices.cohorts.convert.finished import forget_others, link_files
+from cmrslices.cohorts.convert.patient import COLUMNS, convert_patient, safe_name
+from cmrslices.cohorts.convert.raw import RawPatient
+from cmrslices.cohorts.convert.volumes import Study
+from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.parallel import map_progress
+
+READERS: dict[str, Callable[[RawPatient, dict[str, int]], Study]] = {
+    "acdc": volumes.read_study,
+    "cvi42": cvi42_study.read_study,
+    "mnms": volumes.read_study,
+    "nifti": volumes.read_study,
+}
+"""What reads a patient of each format."""
+
+
+def convert_cohort(
+    name: str, cohort: dict, images: str, labels: str, cases: str, finished: str, code: str, threads: int
+) -> None:
+    """Convert a raw cohort to the common layout: one label order, one affine a case, slice 0 at the base.
+
+    A study that an earlier, failed or finished, conversion has made from the same files is not read again.
+
+    Parameters
+    ----------
+    name : str
+        The cohort's name in the configuration.
+    cohort : dict
+        Its row there: format, folder, and optionally exclude (patient to reason), label_map
+        (LVBP, LVM and RVBP to the source's values), csv and name_key.
+    images, labels : path
+        Folders to make, for ``{case}_0000.nii.gz`` and ``{case}.nii.gz``.
+    cases : path
+        The table to write, one row for every case found.
+    finished : path
+        Folder that keeps each study that is done, under second names of the same files (hard links).
+    code : str
+        Digest of the converting code; another one converts every study again.
+    threads : int
+        Patients converted at once; each takes the memory of its two stacks.
+
+    Raises
+    ------
+    CollectedErrors
+        All faults of all patients; no output is left.
+    InputError
+        The folder, its CSV or the exclusion list is at fault.
+    """
+    patients = find_patients(name, cohort)
+    convert = functools.partial(
+        convert_patient,
+        cohort=name,
+        read=READERS[cohort["format"]],
+        label_map=FORMATS[cohort["format"]].label_map(cohort),
+        code=code,
+        store=Path(finished),
+    )
+    table = _convert_all(name, patients, convert, threads)
+    forget_others(Path(finished), set(table["patient"]))
+    with _removed_on_failure(Path(images), Path(labels)):
+        for patient in table.loc[~table["excluded"], "patient"].unique():
+            for kind, folder in (("images", images), ("labels", labels)):
+                link_files((Path(finished) / patient / kind).iterdir(), Path(folder))
+        table.to_csv(cases, index=False)
+    print(summary(name, table))
+
+
+def find_patients(name: str, cohort: dict) -> list[RawPatient]:
+    """Find the cohort's patients and mark those that the configuration leaves out.
+
+    Parameters
+    ----------
+    name, cohort
+        As in `convert_cohort`.
+
+    Raises
+    ------
+    InputError
+        The folder holds no patient in its format's layout, or the exclusion list names a stranger.
+    """
+    problem = check_folder(name, cohort)
+    if problem:
+        raise InputError(problem)
+    source = FORMATS[cohort["format"]]
+    patients = source.find_patients(cohort)
+    if not patients:
+        raise InputError(f"cohort {name}: {cohort['folder']} lists no patient; its layout is: {source.LAYOUT}")
+    return exclude_patients(patients, cohort.get("exclude", {}), name)
+
+
+def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threads: int) -> pd.DataFrame:
+    clashes = name_clashes(patients)
+    rows, faults = [], {}
+    convertible = [patient for patient in patients if patient.name not in clashes]
+    results = map_progress(convert, convertible, threads, unit="patient")
+    for patient, (own_rows, own_faults) in zip(convertible, results, strict=True):
+        rows += own_rows
+        if own_faults:
+            faults[patient.name] = own_faults
+    if clashes or faults:
+        print(exclusions(name, faults))
+        raise CollectedErrors(fault_lines(name, clashes, faults))
+    whole = {"slices": "Int64", "frame": "Int64"}
+    table = pd.DataFrame(rows, columns=COLUMNS).astype(whole).sort_values("case")
+    if table["excluded"].all():
+        raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
+    return table
+
+
+def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str]]) -> list[str]:
+    """Say every fault of a cohort, one line each.
+
+    Parameters
+    ----------
+    cohort : str
+    clashes : dict of str to str
+        See `name_clashes`.
+    faults : dict of str to list of str
+        Patient to what keeps it from being converted.
+    """
+    remedy = f"or leave the patient out: cohorts.{cohort}.exclude"
+    lines = [f"cohort {cohort}, patient {patient}: {clash}" for patient, clash in clashes.items()]
+    for patient, own in faults.items():
+        lines += [f"cohort {cohort}, patient {patient}: {fault} ({remedy})" for fault in own]
+    return lines
+
+
+def exclusions(cohort: str, faults: dict[str, list[str]]) -> str:
+    """Configuration that leaves out the patients at fault, as YAML to lay over one's own, each with the reason."""
+    reasons = {patient: " | ".join(own) for patient, own in faults.items()}
+    text = yaml.safe_dump({"cohorts": {cohort: {"exclude": reasons}}}, width=1000, allow_unicode=True)
+    return f"To leave out all patients at fault, lay this over the configuration:\n\n{text}"
+
+
+def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> list[RawPatient]:
+    """Mark the patients that the configuration leaves out.
+
+    Parameters
+    ----------
+    patients : list of RawPatient
+    reasons : dict
+        Patient, as the source spells it, to reason.
+    cohort : str
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        The list names a patient that the cohort does not have.
+    """
+    reasons = {str(patient): reason or "no reason given" for patient, reason in reasons.items()}
+    strangers = reasons.keys() - {patient.name for patient in patients}
+    if strangers:
+        raise InputError(f"cohorts.{cohort}.exclude: no patient {', '.join(sorted(strangers))} is found; remove it")
+    return [
+        replace(patient, excluded=reasons[patient.name], fault="") if patient.name in reasons else patient
+        for patient in patients
+    ]
+
+
+def name_clashes(patients: list[RawPatient]) -> dict[str, str]:
+    """Fault of each patient whose name cannot name a case: listed twice, empty, or like another's once made safe."""
+    sources: dict[str, list[Path]] = {}
+    for patient in patients:
+        sources.setdefault(patient.name, []).append(patient.source)
+    safe = Counter(safe_name(name) for name in sources)
+    faults = {}
+    for name, listed in sources.items():
+        where = " and ".join(sorted({str(path) for path in listed}))
+        if not name:
+            faults[name] = f"{where}: a patient has no name; give it one"
+        elif len(listed) > 1:
+            faults[name] = f"{where}: the patient is listed twice; list it once"
+        elif safe[safe_name(name)] > 1:
+            faults[name] = f"{where}: another patient becomes '{safe_name(name)}' in file names too; rename one"
+    return faults
+
+
+def summary(name: str, table: pd.DataFrame) -> str:
+    """Say counts that add up, and the cases whose direction needs a look.
+
+    Parameters
+    ----------
+    name : str
+    table : DataFrame
+        cases.csv.
+    """
+    excluded = table[table["excluded"].astype(bool)]
+    kept = table.drop(excluded.index)
+    lines = [
+        f"cohort {name}: {len(table)} cases of {table['patient'].nunique()} patients found"
+        f" = {len(kept)} converted + {len(excluded)} excluded"
+    ]
+    lines += [f"excluded: {count} cases, {reason}" for reason, count in excluded["reason"].value_counts().items()]
+    lines += [f"apex first in the source, reversed: {kept['flipped'].astype(bool).sum()} cases"]
+    words = Counter(word for words in kept["repairs"] for word in words.split(";") if word)
+    lines += [f"{word}: {count} cases" for word, count in sorted(words.items())]
+    doubtful = kept[kept["repairs"].str.contains("direction-")]
+    lines += [f"WARNING: {row.case}: {row.repairs}; look at it" for row in doubtful.itertuples()]
+    return "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(*folders: Path) -> Iterator[None]:
+    try:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)  # what a killed job may have left
+            folder.mkdir(parents=True)
+        yield
+    except BaseException:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -1,0 +1,92 @@
+"""The M&Ms download (Campello et al. 2021): an information CSV and 4D files per patient."""
+
+from pathlib import Path
+
+from cmrslices.cohorts.convert.raw import RawCase, RawPatient, content_name, folder_names, frame_number, read_rows
+from cmrslices.labels import PHASES
+from cmrslices.runtime.errors import InputError
+
+LAYOUT = (
+    "the CSV '..._M&Ms_Dataset_information_..._opendataset.csv' and any of Training/Labeled, Training/Unlabeled, "
+    "Validation and Testing, with a folder <code> for each patient, that holds <code>_sa.nii.gz and <code>_sa_gt.nii.gz"
+)
+UNLABELLED = "Training/Unlabeled"
+PARTS = ("Training/Labeled", UNLABELLED, "Validation", "Testing")
+
+
+def list_names(cohort: dict) -> list[str]:
+    """List the patient folders, relative to the cohort's folder, and its CSV with a digest."""
+    folder = Path(cohort["folder"])
+    tables = [content_name(path) for path in folder.glob("*.csv")]
+    return tables + [f"{part}/{name}" for part in PARTS for name in folder_names(folder / part)]
+
+
+def label_map(_cohort: dict) -> dict[str, int]:
+    """Return the values of the labels in the download."""
+    return {"LVBP": 1, "LVM": 2, "RVBP": 3}
+
+
+def find_patients(cohort: dict) -> list[RawPatient]:
+    """Find the patients of the CSV and of the folders; the fault of one is kept with the patient.
+
+    Raises
+    ------
+    InputError
+        The information CSV is missing, ambiguous or lacks a column.
+    """
+    folder = Path(cohort["folder"])
+    table = _information_csv(folder)
+    rows = read_rows(table, ("External code", *PHASES))
+    folders = _patient_folders(folder)
+    listed = [_find_patient(row, folders, table) for row in rows]
+    codes = {row["External code"] for row in rows}
+    return listed + [_without_row(path, table) for path in folders if path.name not in codes]
+
+
+def _information_csv(folder: Path) -> Path:
+    tables = sorted(folder.glob("*M&Ms*nformation*.csv")) or sorted(folder.glob("*.csv"))
+    if len(tables) != 1:
+        found = ", ".join(path.name for path in tables) or "none"
+        raise InputError(f"{folder}: one information CSV is needed, found {found}; the layout is: {LAYOUT}")
+    return tables[0]
+
+
+def _patient_folders(folder: Path) -> list[Path]:
+    return [folder / part / name for part in PARTS for name in folder_names(folder / part)]
+
+
+def _is_unlabelled(folder: Path) -> bool:
+    return folder.match(f"{UNLABELLED}/*")
+
+
+def _without_row(folder: Path, table: Path) -> RawPatient:
+    if _is_unlabelled(folder):
+        return RawPatient(folder.name, folder, excluded="unlabelled")
+    return RawPatient(folder.name, folder, fault=f"{folder}: no row in {table.name}, which names ED and ES; add one")
+
+
+def _find_patient(row: dict[str, str], folders: list[Path], table: Path) -> RawPatient:
+    code = row["External code"]
+    folders = [path for path in folders if path.name == code]
+    about = {"group": row.get("Pathology", ""), "vendor": row.get("VendorName", "")}
+    if not folders:
+        return RawPatient(code, table, **about, excluded="no folder")
+    if len(folders) > 1:
+        where = " and ".join(str(path) for path in folders)
+        return RawPatient(code, table, fault=f"the patient has the folders {where}; keep one")
+    if _is_unlabelled(folders[0]):
+        return RawPatient(code, table, **about, excluded="unlabelled")
+    try:
+        cases = tuple(_find_case(folders[0], phase, row[phase]) for phase in PHASES)
+    except InputError as fault:
+        return RawPatient(code, table, fault=f"{table}: {fault}")
+    return RawPatient(code, table, cases, **about)
+
+
+def _find_case(folder: Path, phase: str, frame: str) -> RawCase:
+    try:
+        number = frame_number(frame, first=0)
+    except InputError as fault:
+        raise InputError(f"column {phase}: {fault}") from None
+    stem = f"{folder.name}_sa"
+    return RawCase(phase, folder / f"{stem}.nii.gz", folder / f"{stem}_gt.nii.gz", number)

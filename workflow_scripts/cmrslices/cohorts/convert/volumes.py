@@ -1,0 +1,228 @@
+"""NIfTI in and out: reading a stack with every check on it, writing it for SimpleITK."""
+
+import contextlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px, repair_affine
+from cmrslices.cohorts.convert.raw import RawCase, RawPatient
+from cmrslices.labels import LABELS
+from cmrslices.runtime.errors import CollectedErrors, InputError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Image and label of one case on one grid.
+
+    Attributes
+    ----------
+    image : (x, y, z) array
+        Its integer type as stored, else float32.
+    label : (x, y, z) array of uint8
+        1 LVBP, 2 LVM, 3 RVBP.
+    affine : (4, 4) array
+        RAS, mm; orthonormal directions.
+    repairs : tuple of str
+        What was mended in the headers, and what was noticed.
+    frame : int or None
+        Index in time, from 0, where the source has more frames than the two.
+    """
+
+    image: np.ndarray
+    label: np.ndarray
+    affine: np.ndarray
+    repairs: tuple[str, ...]
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """One patient as read.
+
+    Attributes
+    ----------
+    stacks : dict of str to Stack
+        By phase.
+    about : dict of str to str or float
+        Further columns of cases.csv, the same for both phases.
+    """
+
+    stacks: dict[str, Stack]
+    about: dict[str, str | float | None] = field(default_factory=dict)
+
+
+def read_study(patient: RawPatient, label_map: dict[str, int]) -> Study:
+    """Read and check both cases of a patient whose images and labels are NIfTI.
+
+    Parameters
+    ----------
+    patient : RawPatient
+    label_map : dict
+        Value of LVBP, LVM and RVBP in the source.
+
+    Raises
+    ------
+    CollectedErrors
+        With a line for each phase at fault; see `read_stack`.
+    """
+    stacks, faults = {}, []
+    for raw in patient.cases:
+        try:
+            stacks[raw.phase] = read_stack(raw, label_map)
+        except InputError as fault:
+            faults.append(f"{raw.phase}: {fault}")
+    if faults:
+        raise CollectedErrors(faults)
+    return Study(stacks)
+
+
+def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
+    """Read and check image and label of one case.
+
+    Parameters
+    ----------
+    raw : RawCase
+    label_map : dict
+        Value of LVBP, LVM and RVBP in the source.
+
+    Raises
+    ------
+    InputError
+        Anything that keeps the two from being one readable, labelled 3D stack.
+    """
+    image, affine, repairs = _read_volume(raw.image, raw.frame)
+    label, label_affine, label_repairs = _read_volume(raw.label, raw.frame)
+    check_image(image, raw.image)
+    if image.shape != label.shape:
+        raise InputError(
+            f"{raw.label}: {_size(label)} voxels, but its image has {_size(image)}; image and label must share one grid"
+        )
+    distance_px = corner_distance_px(affine, label_affine, image.shape)
+    if distance_px > TOLERANCE_PX:
+        raise InputError(
+            f"{raw.label}: its grid lies up to {distance_px:.2g} pixels off its image's; resample it to the image"
+        )
+    mapped = map_labels(label, label_map, raw.label)
+    check_labelled_slices(mapped, raw.label)
+    if image.dtype.kind == "f":
+        image = image.astype(np.float32)
+    return Stack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
+
+
+def _size(voxels: np.ndarray) -> str:
+    return " x ".join(str(size) for size in voxels.shape)
+
+
+def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    if not path.is_file():
+        raise InputError(f"{path}: the file is missing; restore it")
+    with _readable(path):
+        file = nib.load(path)
+        voxels = _select_frame(file, frame, path)
+    if voxels.dtype.kind not in "iuf":
+        raise InputError(f"{path}: voxels of type {voxels.dtype}; grey values or labels are needed")
+    spacing_mm = np.array(file.header.get_zooms()[:3], dtype=float)
+    affine = np.asarray(file.affine, dtype=float)
+    if not (np.isfinite(affine).all() and np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
+        raise InputError(f"{path}: the header's spacing or affine is not finite and positive; correct the header")
+    if np.linalg.matrix_rank(affine) < 4:
+        raise InputError(f"{path}: the header's axes do not span space; correct the header")
+    return voxels, *repair_affine(affine, spacing_mm)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except (ImageFileError, EOFError, OSError, ValueError, zlib.error) as fault:
+        reason = " ".join(str(fault).split())
+        raise InputError(f"{path}: truncated or not what its name says ({reason}); fetch it again") from None
+
+
+def _select_frame(file: nib.Nifti1Image, frame: int | None, path: Path) -> np.ndarray:
+    dimensions = len(file.shape)
+    if dimensions < 3 or file.shape[2] == 1:
+        raise InputError(f"{path}: a 2D image; a stack of short-axis slices is needed")
+    if dimensions != (3 if frame is None else 4):
+        raise InputError(f"{path}: {dimensions}D, where {3 if frame is None else 4}D is needed")
+    if frame is None:
+        return np.asanyarray(file.dataobj)
+    if frame >= file.shape[3]:
+        raise InputError(f"{path}: no frame with index {frame} among {file.shape[3]}; correct ED and ES")
+    return np.asanyarray(file.dataobj[..., frame])
+
+
+def check_image(image: np.ndarray, path: Path) -> None:
+    """Refuse an image without content.
+
+    Raises
+    ------
+    InputError
+        Voxels are not finite, or all the same.
+    """
+    if not np.isfinite(image).all():
+        raise InputError(f"{path}: the image holds NaN or infinite values; export it again")
+    if image.min() == image.max():
+        raise InputError(f"{path}: the image is constant; export it again")
+
+
+def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.ndarray:
+    """Labels in this project's order, as uint8.
+
+    Parameters
+    ----------
+    label : array
+        Source values, of any numeric type.
+    label_map : dict
+        Value of LVBP, LVM and RVBP in the source.
+    path : Path
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        A value is neither 0 nor in the map, or is not a whole number.
+    """
+    unknown = sorted(set(np.unique(label).tolist()) - {0, *label_map.values()})
+    if unknown:
+        shown = ", ".join(f"{value:g}" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        known = ", ".join(f"{value} {name}" for name, value in label_map.items())
+        raise InputError(f"{path}: unknown label values {shown}; known are 0 and {known}")
+    mapped = np.zeros(label.shape, dtype=np.uint8)
+    for name, value in label_map.items():
+        mapped[label == value] = LABELS[name]
+    return mapped
+
+
+def check_labelled_slices(label: np.ndarray, path: Path) -> None:
+    """Refuse a label from which no regions can be told.
+
+    Raises
+    ------
+    InputError
+        No slice is labelled, or an unlabelled slice lies between labelled ones.
+    """
+    labelled = np.flatnonzero(label.any(axis=(0, 1)))
+    if labelled.size == 0:
+        raise InputError(f"{path}: the label is empty in all slices; label the case")
+    gaps = sorted(set(range(labelled[0], labelled[-1])) - set(labelled.tolist()))
+    if gaps:
+        slices = ", ".join(str(gap) for gap in gaps)
+        raise InputError(f"{path}: a gap between labelled slices, at index {slices}; label it")
+
+
+def write_volume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    """Write NIfTI with the affine as qform and sform, and nothing else of the source's header."""
+    file = nib.Nifti1Image(voxels, affine, dtype=voxels.dtype)
+    file.set_qform(affine, code="scanner")
+    file.set_sform(affine, code="scanner")
+    file.header.set_xyzt_units("mm")
+    nib.save(file, path)

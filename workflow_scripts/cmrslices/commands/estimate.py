@@ -1,0 +1,304 @@
+"""What a run would take: its jobs by Snakemake's own dry run, GPU hours, time and disk as estimates."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snakemake.cli import parse_args, parse_config
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+from tabulate import tabulate
+
+from cmrslices.cohorts.convert import FORMATS, check_folder
+from cmrslices.cohorts.convert.raw import source_files
+from cmrslices.config import Settings, load_settings
+from cmrslices.runtime.errors import InputError
+
+PROJECT = Path(__file__).parents[3]
+
+# The paper, section 3, "Training": hours on an NVIDIA TITAN RTX.
+SEGMENTER_H = 24
+SEGMENTER_SLICES = 1000 * 250 * 32  # epochs, mini-batches, slices
+CLASSIFIER_H = 42
+CLASSIFIER_CASES = 1000 * 3382  # epochs, patients of the training split
+
+# Measured on 20 patients of ACDC, as shares of the size of their raw images and labels.
+CONVERTED = 1.0
+PREPROCESSED = 4.0
+LABELS_SHARE = 0.011
+
+# A segmenter: the 20.6 million parameters of the network that nnU-Net plans for ACDC, each with its momentum,
+# in three checkpoints (final, best, latest). A classifier: torchvision's weights, the best epoch's twice, and the
+# checkpoint's with Adam's two moments. Parameters in millions from torchvision's documentation.
+SEGMENTER_BYTES = 20.6e6 * 4 * 2 * 3
+CLASSIFIER_COPIES = 6
+CLASSIFIER_PARAMETERS_M = {
+    "alexnet": 61.1,
+    "densenet121": 8.0,
+    "mobilenet_v2": 3.5,
+    "resnet18": 11.7,
+    "shufflenet_v2_x1_0": 2.3,
+    "squeezenet1_0": 1.2,
+    "vgg11_bn": 132.9,
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of Snakemake.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        As typed.
+    settings : Settings
+        The configuration that it leads to.
+    folder : Path
+        Its working directory.
+    gpu_jobs : int or None
+        Jobs with a GPU at once; None where the call does not limit them.
+    """
+
+    arguments: tuple[str, ...]
+    settings: Settings
+    folder: Path
+    gpu_jobs: int | None
+
+
+def read_call(arguments: Sequence[str]) -> Call:
+    """Read Snakemake's arguments as Snakemake does, profiles included.
+
+    Raises
+    ------
+    InputError
+        The configuration has a fault.
+    """
+    _, parsed = parse_args(list(arguments))
+    config = load_configfile(PROJECT / "config.yaml")
+    for file in parsed.configfile or ():
+        update_config(config, load_configfile(file))
+    update_config(config, parse_config(parsed.config))
+    gpu = parsed.resources.get("gpu")
+    return Call(tuple(arguments), load_settings(config), Path(parsed.directory or "."), gpu.value if gpu else None)
+
+
+def dry_run(call: Call) -> dict[str, int]:
+    """Rule to number of jobs that ``snakemake -n`` lists.
+
+    Raises
+    ------
+    InputError
+        Snakemake stops; its message is in the text.
+    """
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", *call.arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    printed = answer.stdout + answer.stderr
+    if answer.returncode:
+        raise InputError(f"snakemake --dry-run failed:\n{printed.strip()}")
+    return read_jobs(printed)
+
+
+def read_jobs(printed: str) -> dict[str, int]:
+    """Rule to number of jobs in what a dry run printed; without the target ``all``."""
+    table = re.search(r"^Job stats:\njob +count\n[- ]+\n(?P<rows>(?:\w+ +\d+\n)+)", printed, re.M)
+    rows = (line.split() for line in table["rows"].splitlines()) if table else ()
+    return {rule: int(count) for rule, count in rows if rule not in {"all", "total"}}
+
+
+def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str, float]:
+    """GPU hours of one job of each training rule, by the paper's hours for its sizes.
+
+    Parameters
+    ----------
+    settings : Settings
+        Epochs, mini-batches and batch size scale a segmenter, epochs and patients a classifier.
+    training_patients : int or None
+        Of the training split; None: as many as in the paper.
+    """
+    segmentation, classification = settings.segmentation, settings.classification
+    slices = segmentation.epochs * segmentation.iterations_per_epoch * segmentation.batch_size
+    cases = classification.epochs * (training_patients or CLASSIFIER_CASES / 1000)
+    return {
+        "train_segmenter": SEGMENTER_H * slices / SEGMENTER_SLICES,
+        "train_classifier": CLASSIFIER_H * cases / CLASSIFIER_CASES,
+    }
+
+
+def wall_hours(jobs: Sequence[float], at_once: int) -> float:
+    """Hours until the last of some jobs ends, the longest started first.
+
+    Parameters
+    ----------
+    jobs : sequence of float
+        Hours of each.
+    at_once : int
+        Jobs that run side by side.
+    """
+    ends = [0.0] * at_once
+    for hours in sorted(jobs, reverse=True):
+        ends[ends.index(min(ends))] += hours
+    return max(ends)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What lies in a cohort's raw folder.
+
+    Attributes
+    ----------
+    patients : int
+    size_bytes : int
+        Of the files that conversion reads.
+    """
+
+    patients: int
+    size_bytes: int
+
+
+def look_at(cohort: dict) -> Raw | None:
+    """Count what a raw folder holds; None where nothing can be found in it.
+
+    Parameters
+    ----------
+    cohort : dict
+        Row of the configuration.
+    """
+    if not Path(cohort["folder"]).is_dir():
+        return None
+    try:
+        patients = FORMATS[cohort["format"]].find_patients(cohort)
+    except InputError:
+        return None
+    patients = [patient for patient in patients if patient.name not in cohort["exclude"]]
+    files = {file for patient in patients for file in source_files(patient)}
+    return Raw(len(patients), sum(file.stat().st_size for file in files if file.is_file()))
+
+
+def training_share(settings: Settings) -> tuple[float, float]:
+    """Shares of the training cohort's patients to train on, and of those to train and validate on."""
+    splits = settings.splits
+    total = splits.train + splits.validation + splits.test
+    return splits.train / total, (splits.train + splits.validation) / total
+
+
+def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | None]) -> dict[str, float]:
+    """Disk that the outputs of some jobs take, at most, by what they are.
+
+    Parameters
+    ----------
+    settings : Settings
+    jobs : dict of rule to number of jobs
+        What has none needs nothing.
+    raw : dict of cohort to `Raw` or None
+        None is not counted.
+    """
+    sizes = {name: found.size_bytes if found else 0 for name, found in raw.items()}
+    of_training = sizes[settings.training_cohort]
+    networks = settings.classification.networks
+    largest = max(CLASSIFIER_PARAMETERS_M.values())
+    parameters = sum(CLASSIFIER_PARAMETERS_M.get(name, largest) for name in networks) * 1e6
+    parts = {
+        "convert_cohort": ("converted cohorts", CONVERTED * sum(sizes.values())),
+        "preprocess_segmentation": (
+            "nnU-Net's store",
+            PREPROCESSED * of_training * training_share(settings)[1],
+        ),
+        "preprocess_cohort": (
+            "preprocessed cohorts",
+            PREPROCESSED * (sum(sizes.values()) - of_training * training_share(settings)[0]),
+        ),
+        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * len(settings.approaches)),
+        "train_segmenter": ("segmenters and their checkpoints", SEGMENTER_BYTES * jobs.get("train_segmenter", 0)),
+        "train_classifier": ("classifiers and their checkpoints", CLASSIFIER_COPIES * 4 * parameters),
+    }
+    return {name: size for rule, (name, size) in parts.items() if jobs.get(rule) and size}
+
+
+def describe(call: Call) -> str:
+    """Lay out as text what a call would run, what that takes, and what is missing."""
+    jobs = dry_run(call)
+    if not jobs:
+        return "Nothing to be done: every result is there and up to date."
+    settings = call.settings
+    made = settings.demo.patients if settings.demo else {}
+    rows = {
+        name: row.model_dump() | {"folder": str(call.folder / row.folder)}
+        for name, row in settings.cohorts.items()
+        if name not in made
+    }
+    raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
+    parts = [
+        f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
+        _gpu_text(call, jobs, raw[settings.training_cohort]),
+        _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
+        _missing_text(missing(settings, rows)),
+    ]
+    return "\n\n".join(parts)
+
+
+def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
+    """Say what is not where the configuration says: raw folders and initial weights.
+
+    Parameters
+    ----------
+    settings : Settings
+    cohorts : dict of name to row
+        Without those that the demo makes.
+    """
+    faults = [fault for name, row in cohorts.items() if (fault := check_folder(name, row))]
+    source = settings.classification.initial_weights
+    if source not in {"imagenet", "none"}:
+        files = [Path(source) / f"{network}.pth" for network in settings.classification.networks]
+        faults += [f"classification.initial_weights: no file {file}" for file in files if not file.is_file()]
+    return faults
+
+
+def _gpu_text(call: Call, jobs: dict[str, int], training: Raw | None) -> str:
+    splits = call.settings.splits
+    counted = isinstance(splits.train, int)
+    patients = splits.train if counted else training and round(training.patients * training_share(call.settings)[0])
+    each = {rule: hours for rule, hours in hours_per_job(call.settings, patients).items() if jobs.get(rule)}
+    if not each:
+        return "GPU hours: no training is to be run."
+    together = {rule: hours * jobs[rule] for rule, hours in each.items()}
+    rows = [[rule, jobs[rule], _hours(hours), _hours(together[rule])] for rule, hours in each.items()]
+    rows.append(["together", sum(jobs[rule] for rule in each), "", _hours(sum(together.values()))])
+    at_once = call.gpu_jobs or 1
+    wall = wall_hours([hours for rule, hours in each.items() for _ in range(jobs[rule])], at_once)
+    limit = "as `gpu` in resources says" if call.gpu_jobs else "assumed: `gpu` in resources says nothing"
+    about = f"{patients} training patients" if patients else "as many training patients as in the paper"
+    return (
+        f"GPU hours, an estimate\n\n{_table(rows, ['rule', 'jobs', 'each', 'together'])}\n\n"
+        f"On a TITAN RTX: the paper's {SEGMENTER_H} h for a segmenter, scaled by epochs, mini-batches and batch size,\n"
+        f"and {CLASSIFIER_H} h for a classifier, scaled by epochs and {about}. Not scaled by\n"
+        "nnU-Net's plan, image size or precision; without predictions, and as if no training had a checkpoint.\n"
+        f"Trainings end after {_hours(wall)} with {at_once} at once ({limit}), time in the queue apart."
+    )
+
+
+def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int]) -> str:
+    rows = [*sizes.items(), ("together", sum(sizes.values()))]
+    table = _table([[name, _bytes(size)] for name, size in rows], ["outputs", "at most"])
+    apart = f" Not counted, for they are not there: raw data of {', '.join(unseen)}." if unseen else ""
+    apart += f" Not counted: the demo's cohorts {', '.join(made)}." if made else ""
+    return f"Disk, an estimate\n\n{table}\n\nBy the size of the raw files that conversion reads.{apart}"
+
+
+def _missing_text(faults: list[str]) -> str:
+    return "\n".join(["Missing", "", *faults]) if faults else "Missing: nothing"
+
+
+def _table(rows: Sequence[Sequence], columns: list[str]) -> str:
+    aligned = ["left"] + ["right"] * (len(columns) - 1)
+    return tabulate(rows, columns, tablefmt="simple", colalign=aligned, disable_numparse=True)
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,300 @@
+"""What of a finished run may be published: slice scores, regions, curves, timings, tables, figures; no patient's name.
+
+Files, columns and the form of every cell are listed here. What is not listed stays where it is: images, labels,
+predictions, weights, logs, and what headers say.
+
+Patients are numbered in the order of their names, because the order of the rows must stay for the tables to be made
+again byte for byte. The numbers keep names out of the repository. They hide nothing from those who hold the data
+themselves: they can count.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmrslices.config import Settings, load_settings
+from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.provenance import PACKAGES
+
+PROJECT = Path(__file__).parents[3]
+
+CASES = ("case", "patient", "phase", "excluded", "flipped", "direction_from")
+SPLITS = ("case", "patient", "split")
+SLICES = ("case", "patient", "phase", "slice", "region", "position")
+SCORES = (
+    *("cohort", "approach", *SLICES),
+    *("label", "reference_mm2", "predicted_mm2", "dsc"),
+)
+PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
+HISTORY = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
+CURVES = ("model", "epoch", "train_loss", "validation_loss", *LABELS, "learning_rate", "seconds")
+TIMINGS = ("rule", "job", "wall_s", "cpu_s", "max_rss_mb")
+
+WORDS = {
+    "phase": PHASES,
+    "excluded": ("True", "False"),
+    "flipped": ("True", "False", ""),
+    "direction_from": ("header", "labels", ""),
+    "split": ("train", "validation", "test"),
+    "region": SLICE_CLASSES,
+    "label": tuple(LABELS),
+}
+"""Column to the words that it may hold; a column that is not here holds numbers, or nothing."""
+NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
+
+TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("", "_against_paper"))
+FILES = (
+    *(f"tables/{name}.{ending}" for name in (*TABLES, "false_positives") for ending in ("csv", "md")),
+    *(f"tables/table{number}.tex" for number in (1, 2, 3)),
+    *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
+    *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
+    "classifiers/selected.yaml",
+)
+"""Files that are copied as they are; they hold numbers over patients, and titles."""
+
+COMMIT = r"[0-9a-f]{40}(-dirty)?|unknown"
+VERSION = r"\d[\w.+]*"
+RULE = r"[a-z][a-z0-9_]*"
+
+
+def publish(results: str | Path, target: str | Path) -> None:
+    """Write what may be published of a finished run, in the layout of a results folder.
+
+    Of provenance.yaml, the commit and the versions stay; the configuration becomes ``config.yaml``.
+
+    Parameters
+    ----------
+    results : path
+        The results folder of the run.
+    target : path
+        The folder to make.
+
+    Raises
+    ------
+    InputError
+        The target exists, the run is not finished, or a cell is not of its column's form.
+    """
+    results, target = Path(results), Path(target)
+    if target.exists():
+        raise InputError(f"{target}: is there already; delete it, or name another folder")
+    made = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        _publish(results, made)
+        made.rename(target)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _publish(results: Path, target: Path) -> None:
+    record = yaml.safe_load(_existing(results / "provenance.yaml").read_text())
+    settings = load_settings(record["configuration"])
+    for name in FILES:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_existing(results / name), target / name)
+    for cohort in settings.cohorts:
+        _publish_cohort(results, target, cohort, settings)
+    for network in settings.classification.networks:
+        history = f"classifiers/{network}/history.csv"
+        _write(checked(_read(results / history), HISTORY, history), target / history)
+    curves, times = "report/segmenter_curves.csv", "report/timings.csv"
+    models = {"model": tuple(settings.models)}
+    _write(checked(_read(results / curves), CURVES, curves, models), target / curves)
+    _write(known_jobs(_read(results / times), settings), target / times)
+    _write_yaml(public_provenance(record), target / "provenance.yaml")
+    _write_yaml(public_configuration(settings, default_configuration()), target / "config.yaml")
+
+
+def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings) -> None:
+    tables = {
+        f"cohorts/{cohort}/cases.csv": CASES,
+        f"cohorts/{cohort}/splits.csv": SPLITS,
+        f"cohorts/{cohort}/slices.csv": SLICES,
+        **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
+        **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
+    }
+    names = new_names(_read(results / f"cohorts/{cohort}/cases.csv"), cohort)
+    for name, columns in tables.items():
+        own = {"cohort": (cohort,), "approach": (Path(name).parent.name,)}
+        _write(checked(renamed(_read(results / name), names, name), columns, name, own), target / name)
+
+
+def new_names(cases: pd.DataFrame, cohort: str) -> dict[str, dict[str, str]]:
+    """New names of a cohort's patients and cases: numbers in the order of their cases, such as ``acdc_0001_ED``.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        cases.csv: case, patient, phase.
+    cohort : str
+
+    Returns
+    -------
+    dict
+        ``patient`` and ``case``, each from the old name to the new one.
+    """
+    ordered = cases.sort_values("case")
+    patients = {name: f"{number:04d}" for number, name in enumerate(ordered["patient"].unique(), start=1)}
+    rows = zip(ordered["case"], ordered["patient"], ordered["phase"], strict=True)
+    return {
+        "patient": patients,
+        "case": {case: f"{cohort}_{patients[patient]}_{phase}" for case, patient, phase in rows},
+    }
+
+
+def renamed(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]], source: str) -> pd.DataFrame:
+    """Put the new names of cases and patients into a table.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+    names : dict
+        As `new_names` gives them.
+    source : str
+        The table's file, for the error.
+
+    Raises
+    ------
+    InputError
+        The table has a case or a patient that cases.csv lacks.
+    """
+    new = {column: table[column].map(names[column]) for column in names if column in table}
+    for column, values in new.items():
+        if values.isna().any():
+            raise InputError(f"{source}: the column {column} has a name that cases.csv lacks; run the workflow again")
+    return table.assign(**new)
+
+
+def checked(
+    table: pd.DataFrame, columns: tuple[str, ...], source: str, own: Mapping[str, tuple[str, ...]] | None = None
+) -> pd.DataFrame:
+    """Keep the listed columns of a table, of which every cell has its form.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+        Cases and patients renamed.
+    columns : tuple of str
+        All else is left out.
+    source : str
+        The table's file, for the error.
+    own : dict of column to words, optional
+        Beside those in `WORDS`.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a cell holds something else; the message does not repeat it.
+    """
+    words = WORDS | dict(own or {})
+    for column in columns:
+        if column not in table:
+            raise InputError(f"{source}: there is no column {column}; run the workflow again")
+        if column in words:
+            good = table[column].isin(words[column])
+        else:
+            good = table[column].str.fullmatch(NUMBER) | (column in {"case", "patient"})
+        if not good.all():
+            expected = f"one of {', '.join(filter(None, words[column]))}" if column in words else "a number"
+            raise InputError(f"{source}: line {2 + int(good.argmin())}: {column} is not {expected}; not published")
+    return table[list(columns)]
+
+
+def known_jobs(timings: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Keep the timings of jobs that the configuration names: of its cohorts, models, approaches and networks.
+
+    Parameters
+    ----------
+    timings : DataFrame of str
+        report/timings.csv.
+    settings : Settings
+    """
+    names = {*settings.cohorts, *settings.models, *settings.approaches, *settings.classification.networks}
+    known = timings["rule"].str.fullmatch(RULE) & timings["job"].map(
+        lambda job: names.issuperset(filter(None, job.split("/")))
+    )
+    kept = timings[known]
+    own = {name: tuple(kept[name]) for name in ("rule", "job")}
+    return checked(kept, TIMINGS, "report/timings.csv", own)
+
+
+def public_provenance(record: Mapping) -> dict:
+    """Commit and versions of a run's provenance.yaml, nothing else.
+
+    Raises
+    ------
+    InputError
+        One of them does not look like one.
+    """
+    versions = {name: record["versions"][name] for name in PACKAGES if name in record["versions"]}
+    if not re.fullmatch(COMMIT, record["commit"]):
+        raise InputError("provenance.yaml: the commit is not one; run the rule provenance again")
+    for name, version in versions.items():
+        if not re.fullmatch(VERSION, version):
+            raise InputError(f"provenance.yaml: the version of {name} is not one; run the rule provenance again")
+    return {"commit": record["commit"], "versions": versions}
+
+
+def default_configuration() -> dict:
+    """The project's config.yaml."""
+    return yaml.safe_load((PROJECT / "config.yaml").read_text())
+
+
+def public_configuration(settings: Settings, default: Mapping) -> dict:
+    """The resolved configuration without paths of a machine and without names of patients, to lay over the default one.
+
+    Parameters
+    ----------
+    settings : Settings
+    default : dict
+        The project's config.yaml; its rows that the run lacks are null.
+
+    Returns
+    -------
+    dict
+        Of a cohort its title, format and label map; its folder is ``data/<cohort>``, and nobody is excluded by name.
+        Own initial weights are ``weights``.
+    """
+    content = settings.model_dump(mode="json")
+    content["results"] = default["results"]
+    content["cohorts"] = {
+        name: {key: row[key] for key in ("title", "format", "label_map")} | {"folder": f"data/{name}"}
+        for name, row in content["cohorts"].items()
+    }
+    if content["demo"]:
+        content["demo"]["folder"] = "data"
+    if content["classification"]["initial_weights"] not in ("imagenet", "none"):
+        content["classification"]["initial_weights"] = "weights"
+    for part, of_default, table in (
+        (content, default, "cohorts"),
+        (content, default, "models"),
+        (content, default, "approaches"),
+        (content["classification"], default["classification"], "networks"),
+    ):
+        part[table] |= {name: None for name in of_default[table] if name not in part[table]}
+    return content
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; let the run finish first")
+    return path
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(_existing(path), dtype=str, keep_default_na=False)
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, float_format="%.6g")
+
+
+def _write_yaml(content: dict, path: Path) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

@@ -1,0 +1,76 @@
+"""Published seeds in; their answers and the agreement with the paper out."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
+from cmrslices.evaluation.answers import agreement, answers, paper_cells
+from cmrslices.evaluation.scores import read_scores
+from cmrslices.presentation.paper import read_paper
+from cmrslices.runtime.errors import InputError
+
+
+def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
+    """Write answers.csv and .md, agreement.csv and .md beside the published seeds that they are about.
+
+    Parameters
+    ----------
+    folder : path
+        Holds a folder ``seed*`` per published run.
+    paper : Path
+        Folder of the paper's tables.
+
+    Raises
+    ------
+    InputError
+        No seed is there, or the seeds differ in more than the seed.
+    """
+    folder = Path(folder)
+    settings, scores = read_seeds(sorted(folder.glob("seed*")), folder)
+    baseline = settings.evaluation.baseline
+    cohorts = {name: row.title for name, row in settings.cohorts.items()}
+    approaches = {name: row.title for name, row in settings.approaches.items()}
+    routers = {name: row.router for name, row in settings.approaches.items()}
+    found = answers(scores, design_of(baseline, routers))
+    tables = [read_paper(paper / f"table{number}.csv") for number in (1, 3)]
+    beside = agreement(found, paper_cells(*tables, baseline))
+    files = [folder / f"{name}.{ending}" for name in ("answers", "agreement") for ending in ("csv", "md")]
+    write_tables(found, beside, cohorts, approaches, *files)
+
+
+def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
+    """Read the settings that published runs share, and their scores, as `answers` takes them.
+
+    Parameters
+    ----------
+    runs : list of Path
+        Published runs.
+    folder : Path
+        Where they lie, for the error.
+
+    Raises
+    ------
+    InputError
+        There is none, or they differ in more than the seed.
+    """
+    found = {run: load_settings(yaml.safe_load((run / "config.yaml").read_text())) for run in runs}
+    if not found:
+        raise InputError(f"{folder}: holds no folder seed*; publish a run there (docs/public.md)")
+    first, *others = found.values()
+    for run, settings in list(found.items())[1:]:
+        if settings.model_copy(update={"seed": first.seed}) != first:
+            raise InputError(f"{run}: its config.yaml differs from {runs[0]}'s in more than the seed; publish it apart")
+    if len({settings.seed for settings in found.values()}) <= len(others):
+        raise InputError(f"{folder}: two runs have the same seed; remove one")
+    parts = [_read_run(run, settings).assign(seed=settings.seed) for run, settings in found.items()]
+    return first, pd.concat(parts, ignore_index=True)
+
+
+def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
+    files = [run / f"scores/{approach}/{cohort}.csv" for approach in settings.approaches for cohort in settings.cohorts]
+    scores = read_scores(files, dict.fromkeys(settings.cohorts), dict.fromkeys(settings.approaches))
+    network = yaml.safe_load((run / "classifiers/selected.yaml").read_text())["network"]
+    return with_right(scores, [run / f"classifiers/{network}/{cohort}.csv" for cohort in settings.cohorts])

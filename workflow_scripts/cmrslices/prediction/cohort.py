@@ -1,0 +1,157 @@
+"""Routed prediction: every slice of a cohort through its own model, reading and writing beside the network."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from acvl_utils.cropping_and_padding.padding import pad_nd_image
+from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
+from tqdm import tqdm
+
+from cmrslices.prediction.routing import Router, make_router
+from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
+from cmrslices.runtime.devices import Precision, autocast, best_device
+from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_unseen
+
+
+class RoutedCase(NamedTuple):
+    """A preprocessed case and the model of each of its slices, from the base."""
+
+    name: str
+    stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
+    unpadded: tuple[slice, ...]
+    models: list[str]  # of all slices; nnU-Net may have cropped some away
+    properties: dict
+
+    @property
+    def kept_models(self) -> list[str]:
+        """The models of the stack's slices."""
+        return [self.models[index] for index in kept_slices(self.properties)]
+
+
+def predict_cohort(
+    approach: dict,
+    weights: list[str],
+    regions: list[str],
+    cohort: str,
+    store: str,
+    splits: str,
+    mirroring: bool,
+    precision: Precision,
+    threads: int,
+    labels: str,
+    routes: str,
+) -> None:
+    """Segment the test cases of a cohort by one approach.
+
+    Cases are read by threads, segmented a few at a time, and written by threads while the next ones are segmented.
+
+    Parameters
+    ----------
+    approach : dict
+        A row of the configuration's `approaches`.
+    weights : list of path
+        Checkpoints of the models that it routes to.
+    regions : list of path
+        What its router reads, see `make_router`.
+    cohort : str
+        Name of the cohort.
+    store : path
+        What `cmrslices.segmentation.preprocessing.preprocess_cohort` made of the cohort.
+    splits : path
+        The cohort's `splits.csv`.
+    mirroring, precision
+        The configuration's keys of `segmentation`.
+    threads : int
+        Cores to use.
+    labels, routes : path
+        Folder of label maps, and the table of case, slice and model, to write.
+    """
+    torch.set_num_threads(threads)
+    device = best_device()
+    route = make_router(approach, regions, cohort)
+    segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
+    segmenter = next(iter(segmenters.values()))  # all share one preprocessing
+    table = pd.read_csv(splits, dtype={"case": str})
+    cases = sorted(table.loc[table["split"] == "test", "case"])
+    shutil.rmtree(labels, ignore_errors=True)  # what a killed job may have left
+    Path(labels).mkdir(parents=True)
+
+    def read(case: str) -> RoutedCase:
+        return read_case(store, case, route, segmenter, device)
+
+    def write(case: RoutedCase, logits: torch.Tensor) -> None:
+        write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
+
+    rows, writing = [], []
+    with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
+        for group in read_ahead(read, cases, pool):
+            stacks = [case.stack.to(device, non_blocking=True) for case in group]
+            logits = routed_logits(stacks, [case.kept_models for case in group], segmenters)
+            _wait_for(writing)
+            writing = [pool.submit(write, case, of_case) for case, of_case in zip(group, logits, strict=True)]
+            rows += [(case.name, index, model) for case in group for index, model in enumerate(case.models)]
+            done.update(len(group))
+        _wait_for(writing)
+    pd.DataFrame(rows, columns=["case", "slice", "model"]).to_csv(routes, index=False)
+
+
+def read_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
+    """Read and route one preprocessed case.
+
+    Parameters
+    ----------
+    store : path
+        What `cmrslices.segmentation.preprocessing.preprocess_cohort` made.
+    case : str
+        Its name.
+    route : Router
+        Names the model of each slice.
+    segmenter : Segmenter
+        Whose tiles it is padded to.
+    device : torch.device
+        Where the stack will go; it is pinned for a GPU.
+    """
+    unseen = read_unseen(store, case)
+    stack, unpadded = pad_nd_image(
+        torch.from_numpy(unseen.voxels),
+        segmenter.configuration.patch_size,
+        "constant",
+        {"value": 0},
+        return_slicer=True,
+    )
+    stack = stack.pin_memory() if device.type == "cuda" else stack
+    return RoutedCase(case, stack, unpadded, route(case, unseen.length), unseen.properties)
+
+
+def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:
+    """Resample a case's logits to its image's grid and write the most probable labels, as nnU-Net does.
+
+    Parameters
+    ----------
+    logits : Tensor (labels, z, y, x)
+        Of the padded stack.
+    case : RoutedCase
+    segmenter : Segmenter
+        Whose labels they are.
+    output : path
+        Label map to write.
+    """
+    plans = segmenter.plans
+    segmentation = convert_predicted_logits_to_segmentation_with_correct_shape(
+        logits[:, *case.unpadded[1:]].cpu(),
+        plans,
+        segmenter.configuration,
+        segmenter.labels,
+        case.properties,
+        num_threads_torch=torch.get_num_threads(),  # else it sets another number
+    )
+    plans.image_reader_writer_class().write_seg(segmentation, str(output), case.properties)
+
+
+def _wait_for(writing: list) -> None:
+    for one in writing:
+        one.result()

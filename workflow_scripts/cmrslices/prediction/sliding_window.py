@@ -1,0 +1,159 @@
+"""Trained segmenters: nnU-Net's mirrored, weighted sliding window, over the slices of many cases at once."""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian, compute_steps_for_sliding_window
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+
+from cmrslices.runtime.checkpoints import read_checkpoint
+from cmrslices.segmentation.channels_last import channels_last
+
+STEP = 0.5
+"""Distance of neighbouring tiles, in tiles."""
+
+PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
+"""By device: on a CPU more is no faster, on a GPU this takes about 2 GB."""
+
+
+class Tile(NamedTuple):
+    """Part of a slice that the network sees at once, and each pixel's share in the mean of overlapping tiles."""
+
+    stack: int
+    slice: int
+    rows: slice
+    columns: slice
+    share: torch.Tensor
+
+
+class Segmenter(NamedTuple):
+    """A trained network, the axes to mirror before each of its passes, and what nnU-Net knows about it."""
+
+    network: nn.Module
+    mirrored_axes: list[tuple[int, ...]]
+    plans: PlansManager
+    configuration: ConfigurationManager
+    dataset: dict
+
+    @property
+    def labels(self) -> LabelManager:
+        """nnU-Net's description of the network's outputs."""
+        return self.plans.get_label_manager(self.dataset)
+
+    def logits(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Mean of the mirrored passes over tiles ``(n, 1, y, x)``: ``(n, labels, y, x)``, float32."""
+        total = 0
+        for axes in self.mirrored_axes:
+            total += self.network(tiles.flip(axes)).float().flip(axes)
+        return total / len(self.mirrored_axes)
+
+
+def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -> tuple[str, Segmenter]:
+    """A trained model, ready to segment.
+
+    Parameters
+    ----------
+    weights : path
+        `checkpoint_final.pth` in an nnU-Net model folder's `fold_0`.
+    mirroring : bool
+        Whether to average over mirrored passes, as nnU-Net does.
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    str, Segmenter
+        The model's name and the model.
+    """
+    folder = Path(weights).parents[1]
+    dataset = json.loads((folder / "dataset.json").read_text())
+    plans = PlansManager(json.loads((folder / "plans.json").read_text()))
+    checkpoint = read_checkpoint(weights)
+    model = checkpoint["init_args"]["configuration"]
+    configuration = plans.get_configuration(model)
+    with torch.device("meta"):  # no initial weights, which would be drawn for nothing
+        network = get_network_from_plans(
+            configuration.network_arch_class_name,
+            configuration.network_arch_init_kwargs,
+            configuration.network_arch_init_kwargs_req_import,
+            len(dataset["channel_names"]),
+            plans.get_label_manager(dataset).num_segmentation_heads,
+            allow_init=False,
+            deep_supervision=False,
+        )
+    network.load_state_dict(checkpoint["network_weights"], assign=True)
+    network.to(device).eval()
+    if device.type == "cpu":
+        network = channels_last(network)
+    axes = [axis + 2 for axis in checkpoint["inference_allowed_mirroring_axes"] or ()] if mirroring else []
+    mirrored = [chosen for count in range(len(axes) + 1) for chosen in itertools.combinations(axes, count)]
+    return model, Segmenter(network, mirrored, plans, configuration, dataset)
+
+
+@torch.inference_mode()
+def routed_logits(
+    stacks: Sequence[torch.Tensor], models: Sequence[Sequence[str]], segmenters: Mapping[str, Segmenter]
+) -> list[torch.Tensor]:
+    """Logits of every slice by its own model.
+
+    Parameters
+    ----------
+    stacks : sequence of Tensor (1, z, y, x)
+        Preprocessed cases, no smaller than a tile; all on the networks' device.
+    models : sequence of sequence of str
+        The model of each slice of each stack.
+    segmenters : mapping of str to Segmenter
+        Model to network; they share patch size and labels.
+
+    Returns
+    -------
+    list of Tensor (labels, z, y, x)
+        float32.
+    """
+    any_of_them = next(iter(segmenters.values()))
+    patch = tuple(any_of_them.configuration.patch_size)
+    tiles_per_batch = max(1, PIXELS_PER_BATCH[stacks[0].device.type] // (patch[0] * patch[1]))
+    logits = [stack.new_zeros((any_of_them.labels.num_segmentation_heads, *stack.shape[1:])) for stack in stacks]
+    tiles = [
+        (model, Tile(number, index, *place))
+        for number, (stack, of_slice) in enumerate(zip(stacks, models, strict=True))
+        for place in places(stack, patch)
+        for index, model in enumerate(of_slice)
+    ]
+    for model in sorted({model for model, _ in tiles}):
+        own = [tile for name, tile in tiles if name == model]
+        for batch in (own[first : first + tiles_per_batch] for first in range(0, len(own), tiles_per_batch)):
+            images = torch.stack([stacks[tile.stack][:, tile.slice, tile.rows, tile.columns] for tile in batch])
+            for tile, predicted in zip(batch, segmenters[model].logits(images), strict=True):
+                logits[tile.stack][:, tile.slice, tile.rows, tile.columns] += predicted * tile.share
+    return logits
+
+
+def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:
+    """Where nnU-Net puts tiles on the slices of a stack.
+
+    Parameters
+    ----------
+    stack : Tensor (1, z, y, x)
+    patch : tuple of int
+        Size of a tile, in pixels.
+
+    Returns
+    -------
+    list of (slice, slice, Tensor)
+        Rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian over the sum of all tiles' Gaussians.
+    """
+    gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, device=stack.device).float()
+    steps = compute_steps_for_sliding_window(stack.shape[2:], patch, STEP)
+    found = [(slice(top, top + patch[0]), slice(left, left + patch[1])) for top, left in itertools.product(*steps)]
+    total = stack.new_zeros(stack.shape[2:])
+    for place in found:
+        total[place] += gaussian
+    return [(*place, gaussian / total[place]) for place in found]

@@ -1,0 +1,1 @@
+"""What every job shares: locks, signals, checkpoints, files, devices, progress and the record of what was run."""

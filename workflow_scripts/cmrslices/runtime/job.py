@@ -1,0 +1,146 @@
+"""What every job does around its one call: lock, log, and a message on failure."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TextIO
+
+from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.interruption import Interrupted, raised
+
+POLL_S = 2
+REMIND_S = 300
+SETTLE_S = 30
+
+SPACE = "the disk or the quota is full; make room, then run again: it goes on from what is complete"
+
+
+@contextlib.contextmanager
+def job_log(path: str | Path) -> Iterator[None]:
+    """Send everything that is printed, by worker processes too, to a log file; one job at a time.
+
+    When the body fails, the reason goes to the log and to the terminal, and the
+    process exits with status 1. What users can mend is shown as its message alone.
+
+    A killed main Snakemake leaves its cluster jobs running, and submits them again when it is started anew. So a job
+    locks ``.<log>.lock`` first, and waits, saying for whom, until the other one and its worker processes have ended.
+    The log itself cannot be the lock: Snakemake deletes logs and outputs when a job starts, the running one's too.
+    Results do not mix, because one of the two writes at a time, and the second writes all that the first one wrote.
+    What the first one's Snakemake deletes when its job fails is gone `SETTLE_S` after the lock. A training finds what
+    the first one finished, or its checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        The job's log file; its folder is made.
+    """
+    path = Path(path)
+    terminal = os.dup(2)
+    saved = os.dup(1)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(raised())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_alone(path, terminal))
+            stack.enter_context(_printed_to(path))
+            yield
+        except BaseException as fault:
+            reason = _reason(fault)
+            with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+                sys.stdout.flush()
+                print(f"ERROR: {reason}" if reason else traceback.format_exc(), file=sys.stderr, flush=True)
+            last_lines = f"ERROR: {reason}" if reason else traceback.format_exc().splitlines()[-1]
+            os.write(terminal, f"\n{last_lines}\n(log: {path})\n".encode())
+            raise SystemExit(1) from None
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream.flush()
+            os.dup2(saved, 1)
+            os.dup2(terminal, 2)
+            os.close(saved)
+            os.close(terminal)
+
+
+@contextlib.contextmanager
+def _printed_to(path: Path) -> Iterator[None]:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with path.open("wb", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    yield
+
+
+@contextlib.contextmanager
+def _alone(path: Path, terminal: int) -> Iterator[None]:
+    # flock, not lockf: forked workers hold it too, and closing another descriptor does not release it.
+    with path.with_name(f".{path.name}.lock").open("a+") as file:
+        locked = _lock(file, path, lambda line: os.write(terminal, f"{line}\n".encode()))
+        if locked:
+            file.truncate(0)
+            file.write(_myself())
+            file.flush()
+        try:
+            yield
+        finally:
+            if locked:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _lock(file: TextIO, path: Path, say: Callable[[str], object]) -> bool:
+    waited, next_reminder = False, 0.0
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= next_reminder:
+                file.seek(0)
+                say(f"waiting for another job with the same output, {file.read()}, to end; or cancel it (log: {path})")
+                next_reminder = time.monotonic() + REMIND_S
+            waited = True
+            time.sleep(POLL_S)
+        except OSError as fault:
+            say(f"WARNING: no lock on {path.parent} ({fault.strerror}): never run one job twice at once")
+            return False
+        else:
+            break
+    if waited:
+        say("the other job has ended; going on")
+        time.sleep(SETTLE_S)
+    return True
+
+
+def _myself() -> str:
+    slurm = os.environ.get("SLURM_JOB_ID")
+    return f"process {os.getpid()} on {socket.gethostname()}" + (f", SLURM job {slurm}" if slurm else "")
+
+
+def _reason(fault: BaseException) -> str | None:
+    """A message with the remedy, where the fault is none of the code."""
+    kind, text = type(fault).__name__, str(fault)
+    if isinstance(fault, InputError | Interrupted):
+        return text
+    if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{_place(fault)}{fault.strerror}: {SPACE}"
+    if isinstance(fault, OSError) and fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{_place(fault)}{fault.strerror}: let this user write there, or set 'results' to another folder"
+    if kind == "OutOfMemoryError":
+        return f"the GPU's memory is full: lower the batch_size, or use a larger GPU ({text.splitlines()[0]})"
+    if isinstance(fault, MemoryError):
+        return "out of memory: give the rule more mem_mb, or fewer threads"
+    if isinstance(fault, BrokenProcessPool) or text.startswith("DataLoader worker"):
+        return f"a worker process was killed, likely for memory: give the rule more mem_mb or fewer threads ({text})"
+    return None
+
+
+def _place(fault: OSError) -> str:
+    return f"{fault.filename}: " if fault.filename else ""
