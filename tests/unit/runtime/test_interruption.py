@@ -26,7 +26,7 @@ from tiny_segmentation import Project
 
 from cmrslices.classification import training as classification
 from cmrslices.runtime import interruption, job
-from cmrslices.runtime.checkpoints import Checkpoint, fingerprint, read_checkpoint, save_whole
+from cmrslices.runtime.checkpoints import Checkpoint, read_checkpoint, save_whole, training_digest
 from cmrslices.runtime.job import job_log
 from cmrslices.segmentation.training import train_segmenter
 
@@ -426,7 +426,7 @@ def test_what_a_kill_left_half_written_is_removed(tmp_path):
 
 
 def test_a_checkpoint_holds_no_code(tmp_path):
-    save_whole({"fingerprint": "same", "state": print}, tmp_path / "checkpoint.pth")
+    save_whole({"made_from": "same", "state": print}, tmp_path / "checkpoint.pth")
     assert Checkpoint(tmp_path / "checkpoint.pth", "same").load() is None
     assert (tmp_path / "checkpoint.pth.damaged").exists()
 
@@ -434,26 +434,26 @@ def test_a_checkpoint_holds_no_code(tmp_path):
 def test_other_images_in_the_store_are_other_data(tmp_path):
     (tmp_path / "2d").mkdir()
     (tmp_path / "2d/case.b2nd").write_bytes(b"1234")
-    one = fingerprint({}, tmp_path)
+    one = training_digest({}, tmp_path)
     (tmp_path / "2d/case.b2nd").write_bytes(b"12345")
-    assert fingerprint({}, tmp_path) != one
+    assert training_digest({}, tmp_path) != one
 
 
 def test_a_results_folder_moved_elsewhere_is_the_same_data(tmp_path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here/case.b2nd").write_bytes(b"1234")
-    before = fingerprint({"seed": 1}, tmp_path / "here")
+    before = training_digest({"seed": 1}, tmp_path / "here")
     (tmp_path / "here").rename(tmp_path / "there")
-    assert fingerprint({"seed": 1}, tmp_path / "there") == before
+    assert training_digest({"seed": 1}, tmp_path / "there") == before
 
 
 def test_a_second_signal_does_not_replace_the_first(tmp_path):
     code = """
 import os, signal
-from cmrslices.runtime.interruption import Interrupted, noted, raised
+from cmrslices.runtime.interruption import Interrupted, defer_signals, raise_on_signal
 try:
-    with raised():
-        with noted() as interruption:
+    with raise_on_signal():
+        with defer_signals() as interruption:
             os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         raise Interrupted(interruption.message(2, 3))
@@ -468,6 +468,6 @@ except Interrupted as fault:
 
 def test_a_signal_is_gone_when_the_body_ends():
     before = signal.getsignal(signal.SIGTERM)
-    with interruption.noted() as noticed:
+    with interruption.defer_signals() as noticed:
         assert noticed.signal is None
     assert signal.getsignal(signal.SIGTERM) is before

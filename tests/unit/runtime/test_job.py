@@ -167,7 +167,8 @@ class TwoJobs:
         self.second = self.start("print('second')\nopen('result', 'a').write('second')")
 
     def start(self, body):
-        quick = "import os, time\nfrom cmrslices.runtime import job\njob.POLL_S, job.REMIND_S, job.SETTLE_S = 0.05, 0.2, 0\n"
+        quick = "import os, time\nfrom cmrslices.runtime import job\n"
+        quick += "job.POLL_S, job.REMIND_S, job.SETTLE_S = 0.05, 0.2, 0\n"
         code = quick + code_of(self.folder, body)
         environment = {"PYTHONPATH": str(Path("workflow_scripts").resolve()), "SLURM_JOB_ID": "4711"}
         return subprocess.Popen(

@@ -15,7 +15,7 @@ from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPre
 from raw_cohorts import save
 
 from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
-from cmrslices.segmentation.planning import fingerprint, plan_segmentation, preprocess_segmentation
+from cmrslices.segmentation.planning import dataset_fingerprint, plan_segmentation, preprocess_segmentation
 
 DATASET = "Dataset001_tiny"
 SPLITS = {"tiny_p0_ED": "train", "tiny_p1_ED": "train", "tiny_p2_ED": "validation", "tiny_p3_ED": "test"}
@@ -123,7 +123,7 @@ def test_the_stored_arrays_and_properties_are_nnunets(ours, stock):
 
 def test_the_number_of_processes_changes_no_fingerprint_and_no_store(ours, tmp_path):
     set_nnunet_folders(ours.preprocessed)
-    alone = fingerprint(DatasetFingerprintExtractor(DATASET), threads=1)
+    alone = dataset_fingerprint(DatasetFingerprintExtractor(DATASET), threads=1)
     save_json(alone, str(tmp_path / "fingerprint.json"))
     assert (tmp_path / "fingerprint.json").read_bytes() == ours.fingerprint.read_bytes()
     preprocess_segmentation(ours.plans, ours.raw, tmp_path / "store", threads=1)

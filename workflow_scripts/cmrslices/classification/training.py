@@ -17,10 +17,10 @@ from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.slices import Slices, read_slices
 from cmrslices.labels import SLICE_CLASSES
-from cmrslices.runtime.checkpoints import Checkpoint, Result, fingerprint, save_whole
+from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
 from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.interruption import Interrupted, Interruption, noted
+from cmrslices.runtime.interruption import Interrupted, Interruption, defer_signals
 from cmrslices.runtime.progress import report_epoch
 
 
@@ -98,8 +98,8 @@ def train_classifier(
     settings = Training(**training)
     course = {"network": network, "seed": seed, "training": asdict(settings), "code": code}
     inputs = [store, plans, folds, slices, *([initial] if initial else [])]
-    made_from = fingerprint(course, *inputs)
-    result = Result(weights, made_from)
+    made_from = training_digest(course, *inputs)
+    result = FinishedTraining(weights, made_from)
     trained = result.find()
     if not trained:
         checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
@@ -108,7 +108,7 @@ def train_classifier(
         torch.manual_seed(seed)
         model = networks.build(network, settings.image_size_px, initial)
         train, validation = read_fold(store, folds, slices, settings, memory_mb)
-        with noted() as interruption:
+        with defer_signals() as interruption:
             state, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
             trained = {
                 "network": network,
@@ -116,7 +116,7 @@ def train_classifier(
                 "field_of_view_mm": settings.field_of_view_mm,
                 "state_dict": state,
                 "history": rows,
-                "fingerprint": made_from,
+                "made_from": made_from,
             }
             save_whole(trained, weights)
             result.keep()

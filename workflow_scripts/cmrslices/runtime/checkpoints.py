@@ -1,15 +1,13 @@
-"""A training's state on disk: written whole, resumed only by the training that wrote it.
+"""The state of a training on disk: a training resumes only a checkpoint that it wrote itself.
 
-The same for segmenters and classifiers. A checkpoint carries the fingerprint of what it was made from, under
-``fingerprint``; nnU-Net's has room for it among its ``init_args``.
+Segmenters and classifiers share this module. A checkpoint holds a digest of what it was made from under the key
+``made_from``; nnU-Net's checkpoints hold it among their ``init_args``.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import pickle
-import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+
+from cmrslices.runtime.files import PARTIAL, link_or_copy, sync_folder, write_whole
 
 # What nnU-Net's checkpoints hold besides tensors and Python's own types.
 NUMPY_TYPES = [
@@ -29,7 +29,7 @@ NUMPY_TYPES = [
 ]
 
 
-def fingerprint(settings: dict[str, Any], *paths: str | Path) -> str:
+def training_digest(settings: dict[str, Any], *paths: str | Path) -> str:
     """SHA-256 of what a training's course depends on.
 
     Parameters
@@ -49,31 +49,6 @@ def fingerprint(settings: dict[str, Any], *paths: str | Path) -> str:
             with path.open("rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
-
-
-def write_whole(file: str | Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file that is whole or absent, whenever the process or the machine stops.
-
-    Parameters
-    ----------
-    file : path
-        The old file stays until the new one is on the disk.
-    write : callable
-        Writes the content to an open file.
-    """
-    partial = Path(f"{file}.partial")
-    try:
-        with partial.open("wb") as content:
-            write(content)
-            content.flush()
-            os.fsync(content.fileno())
-        partial.replace(file)
-    except BaseException as fault:
-        partial.unlink(missing_ok=True)
-        if isinstance(fault.__context__, OSError):  # torch covers a full disk with a fault of its own
-            raise fault.__context__ from None
-        raise
-    _sync_folder(partial.parent)
 
 
 def save_whole(content: Any, file: str | Path) -> None:
@@ -108,13 +83,13 @@ class Checkpoint:
     ----------
     file : path
         Where it lies.
-    fingerprint : str
-        Of the training.
+    made_from : str
+        What `training_digest` gives for the training.
     """
 
-    def __init__(self, file: str | Path, fingerprint: str) -> None:
+    def __init__(self, file: str | Path, made_from: str) -> None:
         self.file = Path(file)
-        self.fingerprint = fingerprint
+        self.made_from = made_from
 
     @property
     def previous(self) -> Path:
@@ -127,13 +102,13 @@ class Checkpoint:
         A damaged file is set aside with the suffix ``.damaged``, one of other settings, data or code with ``.stale``.
         What a kill left half-written, here or beside, is removed.
         """
-        for leftover in (*self.file.parent.glob("*.partial"), *self.file.parent.glob("*.new")):
+        for leftover in (*self.file.parent.glob(f"*{PARTIAL}"), *self.file.parent.glob("*.new")):
             leftover.unlink()
         for file in (self.file, self.previous):
             if not file.exists():
                 continue
             try:
-                if _fingerprint_in(read_checkpoint(file)) == self.fingerprint:
+                if _digest_in(read_checkpoint(file)) == self.made_from:
                     return file
             except ValueError as fault:
                 _set_aside(file, "damaged", f"is damaged ({fault})")
@@ -148,7 +123,7 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state of a classifier's training."""
-        self.write(lambda stream: torch.save({"fingerprint": self.fingerprint, "state": state}, stream))
+        self.write(lambda stream: torch.save({"made_from": self.made_from, "state": state}, stream))
 
     def write(self, write: Callable[[BinaryIO], None]) -> None:
         """Write the file anew; what was there becomes the previous one.
@@ -160,7 +135,7 @@ class Checkpoint:
         if self.file.exists():
             self.file.replace(self.previous)
         new.replace(self.file)
-        _sync_folder(self.file.parent)
+        sync_folder(self.file.parent)
 
     def remove(self) -> None:
         """Delete all files."""
@@ -168,7 +143,7 @@ class Checkpoint:
             file.unlink(missing_ok=True)
 
 
-class Result:
+class FinishedTraining:
     """The weights of a training that has ended, under a second name too.
 
     Snakemake deletes a job's outputs before the job starts. After its main process was killed, it submits a job whose
@@ -178,13 +153,13 @@ class Result:
     ----------
     file : path
         The job's output.
-    fingerprint : str
-        Of the training.
+    made_from : str
+        What `training_digest` gives for the training.
     """
 
-    def __init__(self, file: str | Path, fingerprint: str) -> None:
+    def __init__(self, file: str | Path, made_from: str) -> None:
         self.file = Path(file)
-        self.fingerprint = fingerprint
+        self.made_from = made_from
 
     @property
     def kept(self) -> Path:
@@ -196,44 +171,22 @@ class Result:
         for file, other in ((self.file, self.kept), (self.kept, self.file)):
             with contextlib.suppress(FileNotFoundError, ValueError):
                 content = read_checkpoint(file)
-                if _fingerprint_in(content) == self.fingerprint:
-                    _link(file, other)
+                if _digest_in(content) == self.made_from:
+                    link_or_copy(file, other)
                     print(f"finished before, from the same settings, data and code; to train anew, delete {self.kept}")
                     return content
         return None
 
     def keep(self) -> None:
         """Give the result its second name."""
-        _link(self.file, self.kept)
+        link_or_copy(self.file, self.kept)
 
 
-def _fingerprint_in(content: dict[str, Any]) -> str | None:
-    return content.get("init_args", content).get("fingerprint")
+def _digest_in(content: dict[str, Any]) -> str | None:
+    return content.get("init_args", content).get("made_from")
 
 
 def _set_aside(file: Path, suffix: str, reason: str) -> None:
     aside = file.with_name(f"{file.name}.{suffix}")
     print(f"{file.name} {reason}: set aside as {aside.name}, not gone on from", flush=True)
     file.replace(aside)
-
-
-def _link(file: Path, other: Path) -> None:
-    if other.exists() and other.samefile(file):
-        return
-    new = Path(f"{other}.new")
-    new.unlink(missing_ok=True)
-    try:
-        new.hardlink_to(file)
-    except OSError:  # a file system without hard links
-        with file.open("rb") as content:
-            write_whole(new, lambda stream: shutil.copyfileobj(content, stream))
-    new.replace(other)
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems know no sync of a folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

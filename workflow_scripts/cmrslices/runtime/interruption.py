@@ -28,7 +28,7 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def noted() -> Iterator[Interruption]:
+def defer_signals() -> Iterator[Interruption]:
     """While the body runs, a signal is only noted; the body looks at the yielded object where it can stop.
 
     SLURM sends SIGTERM and, after its KillWait of 30 s by default, SIGKILL: look between mini-batches, not epochs.
@@ -48,7 +48,7 @@ def noted() -> Iterator[Interruption]:
 
 
 @contextlib.contextmanager
-def raised() -> Iterator[None]:
+def raise_on_signal() -> Iterator[None]:
     """While the body runs, the first signal raises `Interrupted`; in forked processes it ends them, as ever."""
     owner = os.getpid()
 
@@ -64,7 +64,7 @@ def raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shielded() -> Iterator[None]:
+def block_signals() -> Iterator[None]:
     """Keep signals from the worker processes that the body starts; here they come when it ends.
 
     SLURM signals every process of a job. A worker that ended before the checkpoint is written would take it with it.
@@ -78,7 +78,7 @@ def shielded() -> Iterator[None]:
 
 
 def end_with_parent(_: int | None = None) -> None:
-    """In a `shielded` worker process: let SIGTERM end it if the parent sends it."""
+    """In a `block_signals` worker process: let SIGTERM end it if the parent sends it."""
     threading.Thread(target=_wait_for_parents_signal, daemon=True).start()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.interruption import Interrupted, raised
+from cmrslices.runtime.interruption import Interrupted, raise_on_signal
 
 POLL_S = 2
 REMIND_S = 300
@@ -47,7 +47,7 @@ def job_log(path: str | Path) -> Iterator[None]:
     saved = os.dup(1)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(raised())
+            stack.enter_context(raise_on_signal())
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_alone(path, terminal))
             stack.enter_context(_printed_to(path))

@@ -9,12 +9,12 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Output = TypeVar("Output")
 
 
 def map_progress(
-    function: Callable[[Item], Result], items: Sequence[Item], threads: int, unit: str
-) -> Iterator[Result]:
+    function: Callable[[Item], Output], items: Sequence[Item], threads: int, unit: str
+) -> Iterator[Output]:
     """Yield ``function(item)`` for every item, in their order.
 
     Parameters

@@ -8,7 +8,7 @@ import torch
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
 from torch.utils.data import DataLoader, Dataset
 
-from cmrslices.runtime.interruption import end_with_parent, shielded
+from cmrslices.runtime.interruption import block_signals, end_with_parent
 
 
 class SeededBatches(Dataset):
@@ -66,7 +66,7 @@ def batches(loader: object, seed: int, stream: int, numbers: range, workers: int
         prefetch_factor=4 if workers else None,
         worker_init_fn=end_with_parent,
     )
-    with shielded():
+    with block_signals():
         return iter(loading)
 
 

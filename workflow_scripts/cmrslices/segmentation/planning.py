@@ -51,7 +51,7 @@ def plan_segmentation(
     _write_json(folds, [fold])
     set_nnunet_folders(dataset)
     extractor = DatasetFingerprintExtractor(dataset.name)
-    save_json(fingerprint(extractor, threads), str(Path(plans).with_name("dataset_fingerprint.json")))
+    save_json(dataset_fingerprint(extractor, threads), str(Path(plans).with_name("dataset_fingerprint.json")))
     planned = ExperimentPlanner(dataset.name, plans_name=PLANS).plan_experiment()
     if planned["transpose_forward"] != [0, 1, 2]:
         raise InputError(
@@ -81,7 +81,7 @@ def dataset_json(cases: list[str], images: Path, labels: Path, dataset: Path) ->
     }
 
 
-def fingerprint(extractor: DatasetFingerprintExtractor, threads: int) -> dict:
+def dataset_fingerprint(extractor: DatasetFingerprintExtractor, threads: int) -> dict:
     """nnU-Net's fingerprint of a data set of one channel, as `DatasetFingerprintExtractor.run` gathers it.
 
     That starts its processes anew, and each imports torch and nnU-Net; here they are forked.

@@ -15,7 +15,7 @@ CASES_AT_ONCE = 8
 """Cases in memory together; as many again are being read, and being written."""
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Output = TypeVar("Output")
 
 
 class Unseen(NamedTuple):
@@ -70,8 +70,8 @@ def read_unseen(folder: str | Path, case: str) -> Unseen:
 
 
 def read_ahead(
-    read: Callable[[Item], Result], items: Sequence[Item], pool: ThreadPoolExecutor
-) -> Iterator[list[Result]]:
+    read: Callable[[Item], Output], items: Sequence[Item], pool: ThreadPoolExecutor
+) -> Iterator[list[Output]]:
     """Yield ``read(item)`` of `CASES_AT_ONCE` items at a time, in their order.
 
     Parameters

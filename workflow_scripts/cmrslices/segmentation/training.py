@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from cmrslices.runtime.checkpoints import Checkpoint, Result, fingerprint
+from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
 from cmrslices.runtime.devices import best_device, compute_deterministically
-from cmrslices.runtime.interruption import noted
+from cmrslices.runtime.interruption import defer_signals
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.sampling import slice_weights
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
@@ -59,10 +59,10 @@ def train_segmenter(
     Interrupted
         SIGTERM or SIGINT came; the state is saved.
     """
-    made_from = fingerprint(
+    made_from = training_digest(
         {"policy": policy, "training": training, "seed": seed, "code": code}, store, plans, folds, dataset, slices
     )
-    result = Result(weights, made_from)
+    result = FinishedTraining(weights, made_from)
     if result.find():
         return
     set_nnunet_folders(Path(plans).parent)
@@ -77,7 +77,7 @@ def train_segmenter(
     trainer.loader_workers = threads - 1 if device.type == "cuda" else min(threads - 1, 1)
     trainer.save_every = checkpoint_every
     trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)
-    with noted() as trainer.interruption:
+    with defer_signals() as trainer.interruption:
         trainer.resume()
         trainer.run_training()
         result.keep()

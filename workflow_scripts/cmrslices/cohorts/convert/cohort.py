@@ -13,11 +13,12 @@ import yaml
 
 from cmrslices.cohorts.convert import FORMATS, check_folder, volumes
 from cmrslices.cohorts.convert.cvi42 import study as cvi42_study
-from cmrslices.cohorts.convert.finished import forget_others, link_files
+from cmrslices.cohorts.convert.finished import forget_others
 from cmrslices.cohorts.convert.patient import COLUMNS, convert_patient, safe_name
 from cmrslices.cohorts.convert.raw import RawPatient
 from cmrslices.cohorts.convert.volumes import Study
 from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.files import link_or_copy
 from cmrslices.runtime.parallel import map_progress
 
 READERS: dict[str, Callable[[RawPatient, dict[str, int]], Study]] = {
@@ -75,7 +76,8 @@ def convert_cohort(
     with _removed_on_failure(Path(images), Path(labels)):
         for patient in table.loc[~table["excluded"], "patient"].unique():
             for kind, folder in (("images", images), ("labels", labels)):
-                link_files((Path(finished) / patient / kind).iterdir(), Path(folder))
+                for file in (Path(finished) / patient / kind).iterdir():
+                    link_or_copy(file, Path(folder) / file.name)
         table.to_csv(cases, index=False)
     print(summary(name, table))
 

@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from cmrslices.runtime.files import write_whole
+
 ROWS = "rows.json"
 
 
-def fingerprint(settings: object, files: Iterable[Path]) -> str:
+def source_digest(settings: object, files: Iterable[Path]) -> str:
     """Digest of what a study is made from.
 
     Parameters
@@ -41,25 +42,13 @@ def load_rows(folder: Path, made_from: str) -> list[dict] | None:
 
 def save_rows(folder: Path, made_from: str, rows: list[dict]) -> None:
     """Mark a study as finished; its files are in the folder already."""
-    partial = folder / f"{ROWS}.partial"
-    partial.write_text(json.dumps({"made_from": made_from, "rows": rows}, default=_plain))
-    partial.replace(folder / ROWS)
+    text = json.dumps({"made_from": made_from, "rows": rows}, default=_plain)
+    write_whole(folder / ROWS, lambda stream: stream.write(text.encode()))
 
 
 def _plain(value: object) -> object:
     """Python's own type of a NumPy scalar."""
     return value.item()
-
-
-def link_files(sources: Iterable[Path], folder: Path) -> None:
-    """Give files a second name in a folder: a hard link, or a copy where the file system has none."""
-    for source in sources:
-        target = folder / source.name
-        target.unlink(missing_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
 
 
 def forget_others(store: Path, names: Collection[str]) -> None:

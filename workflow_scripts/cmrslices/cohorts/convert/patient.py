@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmrslices.cohorts.convert.finished import fingerprint, load_rows, save_rows
+from cmrslices.cohorts.convert.finished import load_rows, save_rows, source_digest
 from cmrslices.cohorts.convert.geometry import reverse_slices
 from cmrslices.cohorts.convert.orientation import Direction, decide_direction
 from cmrslices.cohorts.convert.raw import RawPatient, source_files
@@ -79,7 +79,7 @@ def convert_patient(
     if patient.fault:
         return [], [patient.fault]
     folder = store / safe_name(patient.name)
-    made_from = fingerprint([code, cohort, label_map, repr(patient)], source_files(patient))
+    made_from = source_digest([code, cohort, label_map, repr(patient)], source_files(patient))
     rows = load_rows(folder, made_from)
     if rows is None:
         try:

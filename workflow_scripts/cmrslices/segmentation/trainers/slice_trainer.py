@@ -180,10 +180,10 @@ class SliceTrainer(nnUNetTrainer):
 
     def save_checkpoint(self, filename: str) -> None:
         """Write nnU-Net's checkpoint, whole or not at all, with what resuming needs among its `init_args`."""
-        from cmrslices.runtime.checkpoints import write_whole
+        from cmrslices.runtime.files import write_whole
 
         if self.checkpoint:
-            self.my_init_kwargs |= {"fingerprint": self.checkpoint.fingerprint, "steps": self.steps}
+            self.my_init_kwargs |= {"made_from": self.checkpoint.made_from, "steps": self.steps}
         if self.checkpoint and Path(filename).name == self.checkpoint.file.name:
             self.checkpoint.write(super().save_checkpoint)
         else:
