@@ -7,10 +7,11 @@ from pathlib import Path
 LIBRARY = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 
-from cmrslices.config import load_settings
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
+from cmrslices.config import load_settings
+from cmrslices.runtime import accepted_code
+from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
-from cmrslices.runtime.provenance import code_digest
 from cmrslices.runtime.slurm_guard import guard_slurm
 
 try:
@@ -21,6 +22,7 @@ except InputError as fault:
 guard_slurm()
 
 RESULTS = Path(SETTINGS.results)
+ACCEPTED = accepted_code.read_accepted(RESULTS / accepted_code.FILE)
 PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"  # relative: a moved clone re-runs nothing
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
@@ -45,8 +47,8 @@ wildcard_constraints:
 
 
 def code_of(script):
-    """Digest of a script and the library modules it imports: a change re-runs the rule."""
-    return code_digest(LIBRARY / f"{script}.py")
+    """Digest of a script and of the library modules that it imports: a change re-runs the rule, if not accepted."""
+    return accepted_code.digest_of_results(ACCEPTED, script, code_digest(LIBRARY / f"{script}.py"))
 
 
 def caption(name, category, **labels):

@@ -2,7 +2,8 @@
 
 import sys
 
-from cmrslices.commands.estimate import describe, read_call
+from cmrslices.commands.estimate import describe
+from cmrslices.commands.snakemake_call import read_call
 from cmrslices.runtime.errors import InputError
 
 

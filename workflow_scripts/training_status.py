@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from cmrslices.commands.estimate import read_call
+from cmrslices.commands.snakemake_call import read_call
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.status import status_table, trainings
 

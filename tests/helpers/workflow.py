@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from places import ROOT
 
-PROJECT = ("Snakefile", "config.yaml", "rules", "envs", "report", "resources", "workflow_scripts")
+PROJECT = ("Snakefile", "config.yaml", "rules", "envs", "report", "resources", "workflow_scripts", "pyproject.toml")
 PROFILES = ("profiles", "slurm", "demo", "public")
 
 TINY = {

@@ -15,7 +15,7 @@ from places import ROOT
 from snakemake.utils import update_config
 
 from cmrslices.config import load_settings
-from cmrslices.runtime import provenance
+from cmrslices.runtime.code_digest import code_files
 
 CONDA_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 LOCK = (ROOT / "envs/requirements.lock").read_text()
@@ -63,7 +63,7 @@ def imported_packages(script):
     """Distributions that a script imports, directly or through the library."""
     distributions = metadata.packages_distributions()
     modules = set()
-    for path in provenance._reachable(script):
+    for path in code_files(script):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules.update(alias.name.partition(".")[0] for alias in node.names)

@@ -11,7 +11,7 @@ from places import LIBRARY, ROOT
 from workflow import DEMO, Workflow
 
 from cmrslices.config import described_keys
-from cmrslices.runtime import provenance
+from cmrslices.runtime.code_digest import code_files
 
 # ---- Configuration ----------------------------------------------------------
 
@@ -399,7 +399,7 @@ def test_every_row_is_a_module_or_a_folder():
 
 @pytest.mark.parametrize("module", modules())
 def test_module_is_imported_by_the_scripts_of_these_rules(module):
-    found = {rule for rule in RULES if LIBRARY / module in provenance._reachable(LIBRARY / f"{rule}.py")}
+    found = {rule for rule in RULES if LIBRARY / module in code_files(LIBRARY / f"{rule}.py")}
     assert found == importers(module)
 
 

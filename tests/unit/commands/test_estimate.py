@@ -7,7 +7,7 @@ import pytest
 import yaml
 from places import ROOT
 
-from cmrslices.commands import estimate
+from cmrslices.commands import estimate, snakemake_call
 from cmrslices.config import load_settings
 
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -59,11 +59,11 @@ def acdc(tmp_path):
 
 
 def test_jobs_are_read_from_what_a_dry_run_prints():
-    assert estimate.read_jobs(PRINTED) == {"train_segmenter": 6, "table1": 1}
+    assert snakemake_call.read_jobs(PRINTED) == {"train_segmenter": 6, "table1": 1}
 
 
 def test_a_finished_run_has_no_jobs():
-    assert estimate.read_jobs("Nothing to be done (all requested files are present and up to date).\n") == {}
+    assert snakemake_call.read_jobs("Nothing to be done (all requested files are present and up to date).\n") == {}
 
 
 def test_the_papers_sizes_take_the_papers_hours():
@@ -123,7 +123,7 @@ def test_a_call_is_read_with_its_profile_and_overlays(tmp_path, monkeypatch):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("segmentation: { epochs: 7 }\ncohorts: { acdc: null }\n")
     arguments = ["--profile", "slurm", "--configfile", str(overlay), "--config", "seed=3", "--directory", str(tmp_path)]
-    call = estimate.read_call(arguments)
+    call = snakemake_call.read_call(arguments)
     limits = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())["resources"]
     assert f"gpu={call.gpu_jobs}" in limits
     assert call.settings.segmentation.epochs == 7
@@ -134,7 +134,7 @@ def test_a_call_is_read_with_its_profile_and_overlays(tmp_path, monkeypatch):
 
 def test_a_call_may_leave_the_gpu_jobs_open(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert estimate.read_call(["--cores", "8"]).gpu_jobs is None
+    assert snakemake_call.read_call(["--cores", "8"]).gpu_jobs is None
 
 
 def command(folder, *arguments):

@@ -1,23 +1,16 @@
 """What a run would take: its jobs by Snakemake's own dry run, GPU hours, time and disk as estimates."""
 
-import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakemake.cli import parse_args, parse_config
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
 from tabulate import tabulate
 
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.raw import source_files
-from cmrslices.config import Settings, load_settings
+from cmrslices.commands.snakemake_call import Call, dry_run
+from cmrslices.config import Settings
 from cmrslices.runtime.errors import InputError
-
-PROJECT = Path(__file__).parents[3]
 
 # The paper, section 3, "Training": hours on an NVIDIA TITAN RTX.
 SEGMENTER_H = 24
@@ -44,68 +37,6 @@ CLASSIFIER_PARAMETERS_M = {
     "squeezenet1_0": 1.2,
     "vgg11_bn": 132.9,
 }
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of Snakemake.
-
-    Attributes
-    ----------
-    arguments : tuple of str
-        As typed.
-    settings : Settings
-        The configuration that it leads to.
-    folder : Path
-        Its working directory.
-    gpu_jobs : int or None
-        Jobs with a GPU at once; None where the call does not limit them.
-    """
-
-    arguments: tuple[str, ...]
-    settings: Settings
-    folder: Path
-    gpu_jobs: int | None
-
-
-def read_call(arguments: Sequence[str]) -> Call:
-    """Read Snakemake's arguments as Snakemake does, profiles included.
-
-    Raises
-    ------
-    InputError
-        The configuration has a fault.
-    """
-    _, parsed = parse_args(list(arguments))
-    config = load_configfile(PROJECT / "config.yaml")
-    for file in parsed.configfile or ():
-        update_config(config, load_configfile(file))
-    update_config(config, parse_config(parsed.config))
-    gpu = parsed.resources.get("gpu")
-    return Call(tuple(arguments), load_settings(config), Path(parsed.directory or "."), gpu.value if gpu else None)
-
-
-def dry_run(call: Call) -> dict[str, int]:
-    """Rule to number of jobs that ``snakemake -n`` lists.
-
-    Raises
-    ------
-    InputError
-        Snakemake stops; its message is in the text.
-    """
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", *call.arguments]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    printed = answer.stdout + answer.stderr
-    if answer.returncode:
-        raise InputError(f"snakemake --dry-run failed:\n{printed.strip()}")
-    return read_jobs(printed)
-
-
-def read_jobs(printed: str) -> dict[str, int]:
-    """Rule to number of jobs in what a dry run printed; without the target ``all``."""
-    table = re.search(r"^Job stats:\njob +count\n[- ]+\n(?P<rows>(?:\w+ +\d+\n)+)", printed, re.M)
-    rows = (line.split() for line in table["rows"].splitlines()) if table else ()
-    return {rule: int(count) for rule, count in rows if rule not in {"all", "total"}}
 
 
 def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str, float]:
