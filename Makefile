@@ -14,10 +14,13 @@ demo: env ## Synthetic cohorts through the whole workflow, results in results/de
 test: env ## All tests
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --durations 20 tests
 
-lint: env ## Style of Python, of the rules, and Snakemake's own
+lint: env ## Style, spelling, types and import contract of the code, and Snakemake's own checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/codespell
+	$(BIN)/mypy
+	PYTHONPATH=workflow_scripts $(BIN)/lint-imports --no-cache
 	$(BIN)/snakemake --lint
 
 dag: env ## The rule graph as text for Graphviz

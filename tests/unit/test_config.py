@@ -6,7 +6,7 @@ import pytest
 import yaml
 from places import ROOT
 
-from cmrslices.config import configuration_table, described_keys, load_settings, readme_with_table
+from cmrslices.config import described_keys, load_settings
 from cmrslices.runtime.errors import InputError
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -112,9 +112,3 @@ def test_every_key_of_the_default_configuration_is_described():
     assert undescribed <= {"splits", "regions", "segmentation", "classification", "evaluation", "demo"} | set(
         DEFAULT["classification"]["networks"]
     )
-
-
-def test_the_readmes_table_of_keys_is_up_to_date():
-    readme = (ROOT / "README.md").read_text()
-    assert configuration_table() in readme
-    assert readme_with_table(readme) == readme

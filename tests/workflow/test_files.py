@@ -16,6 +16,7 @@ from snakemake.utils import update_config
 
 from cmrslices.config import load_settings
 from cmrslices.runtime.code_digest import code_files
+from cmrslices.runtime.provenance import workflow_version
 
 CONDA_FILES = sorted((ROOT / "envs").glob("*.yaml"))
 LOCK = (ROOT / "envs/requirements.lock").read_text()
@@ -157,7 +158,7 @@ def test_rule_has_docstring_log_and_environment(rule):
 
 def test_every_script_belongs_to_one_rule():
     named = sorted(re.findall(r'script:\s+"\.\./workflow_scripts/(\w+\.py)"', "".join(JOBS.values())))
-    commands = {"plan_run.py", "training_status.py", "publish.py", "answer_seeds.py"}
+    commands = {"accept_code.py", "answer_seeds.py", "plan_run.py", "publish.py", "training_status.py"}
     assert named == sorted({path.name for path in (ROOT / "workflow_scripts").glob("*.py")} - commands)
 
 
@@ -172,7 +173,7 @@ DOCS = sorted(
 )
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "results/README.md", *DOCS])
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "results/README.md", *DOCS])
 def test_links_of_a_document_lead_to_files(document):
     path = ROOT / document
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text())
@@ -202,3 +203,9 @@ def test_no_image_or_weight_file_is_tracked():
     if listing.returncode:
         pytest.skip("not a git checkout")
     assert [name for name in listing.stdout.splitlines() if name.lower().endswith(IMAGE_FORMATS)] == []
+
+
+def test_the_version_is_the_same_everywhere():
+    version = workflow_version()
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    assert re.search(r"^## (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)[1] == version

@@ -346,7 +346,7 @@ MODULES = {
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"plan_run", "training_status", "publish", "answer_seeds"}
+COMMANDS = {"accept_code", "answer_seeds", "plan_run", "publish", "training_status"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

@@ -1,11 +1,10 @@
 """The configuration: every key with its type, its unit and its meaning.
 
-`config.yaml` holds the paper's values; the table of keys in README.md is made from
-the descriptions here.
+`config.yaml` holds the paper's values. The table of keys in README.md and the schema for editors are made from the
+models here, by `cmrslices.commands.config_files`.
 """
 
 import difflib
-from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
@@ -336,22 +335,3 @@ def _sections(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [found for part in getattr(annotation, "__args__", ()) for found in _sections(part)]
-
-
-def configuration_table() -> str:
-    """The Markdown table of keys that README.md shows."""
-    rows = [f"| `{key}` | {text} |" for key, text in described_keys()]
-    return "\n".join(["| key | meaning |", "|---|---|", *rows])
-
-
-def readme_with_table(readme: str) -> str:
-    """README text with the configuration table between its two markers renewed."""
-    start, end = "<!-- configuration keys -->", "<!-- end of configuration keys -->"
-    head, _, rest = readme.partition(start)
-    _, _, tail = rest.partition(end)
-    return f"{head}{start}\n{configuration_table()}\n{end}{tail}"
-
-
-if __name__ == "__main__":
-    readme_file = Path(__file__).parents[2] / "README.md"
-    readme_file.write_text(readme_with_table(readme_file.read_text()))
