@@ -60,7 +60,7 @@ def _without_requirements(part: Any) -> Any:
 
 def _let_rows_be_null(table: dict[str, Any]) -> None:
     table.pop("minProperties", None)
-    rows = table["patternProperties"] if "patternProperties" in table else table
+    rows = table.get("patternProperties", table)
     name = next(iter(rows)) if rows is not table else "additionalProperties"
     rows[name] = {"anyOf": [rows[name], {"type": "null"}]}
 
