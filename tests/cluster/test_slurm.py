@@ -16,31 +16,20 @@ import pytest
 import torch
 from cluster import Cluster, wait_for, why_not
 from submission import Submission
+from workflow import TINY, merged
 
-TINY = {
-    "cohorts": {"nhs": {"folder": "raw/nhs"}, "mnms": None, "acdc": None},
-    "splits": {"train": 0.5, "validation": 0.25, "test": 0.25},
-    "segmentation": {
-        "epochs": 1,
-        "iterations_per_epoch": 2,
-        "validation_iterations": 1,
-        "batch_size": 2,
-        "mirroring": False,
-        "plan": {"spacing_mm": [4.0, 4.0], "patch_size_px": [32, 32], "features": [4, 8, 8]},
+ONE_COHORT = merged(
+    TINY,
+    {
+        "cohorts": {"mnms": None, "acdc": None},
+        "classification": {"networks": {"squeezenet1_0": None}},
+        "demo": {"folder": "raw", "patients": {"nhs": 4}},
     },
-    "classification": {
-        "networks": dict.fromkeys(["alexnet", "densenet121", "mobilenet_v2", "resnet18", "squeezenet1_0", "vgg11_bn"]),
-        "epochs": 1,
-        "initial_weights": "none",
-        "image_size_px": 32,
-        "field_of_view_mm": 200.0,
-    },
-    "demo": {"folder": "raw", "patients": {"nhs": 4}},
-}
+)
 EPOCHS = {"epochs": 6, "iterations_per_epoch": 45, "checkpoint_every": 1}
-TRAINING = TINY | {
-    "segmentation": TINY["segmentation"] | EPOCHS,
-    "classification": TINY["classification"] | {"epochs": 15, "checkpoint_every": 1},
+TRAINING = ONE_COHORT | {
+    "segmentation": ONE_COHORT["segmentation"] | EPOCHS,
+    "classification": ONE_COHORT["classification"] | {"epochs": 15, "checkpoint_every": 1},
 }
 
 WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
@@ -147,7 +136,7 @@ def stopped(process):
 
 
 def test_the_whole_workflow_runs_with_the_profile_as_it_is(idle_cluster, tmp_path):
-    whole = Submission(tmp_path, TINY)
+    whole = Submission(tmp_path, ONE_COHORT)
     try:
         whole.run(seconds=1200)
     finally:
@@ -315,7 +304,7 @@ def test_a_results_folder_that_was_moved_needs_nothing_new(undisturbed, tmp_path
 def test_an_unwritable_results_folder_is_named(idle_cluster, tmp_path):
     (tmp_path / "results").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path / "results"], check=True)
-    submission = Submission(tmp_path, TINY)
+    submission = Submission(tmp_path, ONE_COHORT)
     try:
         submission.start("results/cohorts/nhs/cases.csv")
         assert submission.process.wait(120) != 0
