@@ -1,20 +1,18 @@
 """Precision and recall of the slice-region classifiers (Table 2)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from cmrslices.labels import NON_CARDIAC, REGIONS
-from cmrslices.prediction.routing import classified_regions
+from cmrslices.classification.probabilities import classified_regions, read_probabilities
+from cmrslices.labels import TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
-CLASSES = (*REGIONS, NON_CARDIAC)
-"""Slice classes from base to apex, then the slices outside the heart."""
-
 WEIGHTED = "all"
-"""Region that stands for the average over the classes, weighted by their slices."""
+"""In the column ``region``: the average over the classes, weighted by their numbers of slices."""
 
 
 def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.DataFrame:
@@ -66,7 +64,7 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
     InputError
         When a slice has no probabilities.
     """
-    predicted = classified_regions(pd.read_csv(probabilities, dtype={"case": str}))
+    predicted = classified_regions(read_probabilities(probabilities))
     key = ["case", "slice"]
     rows = reference[key].merge(predicted, on=key, how="left", validate="one_to_one")
     missing = rows.loc[rows["region"].isna(), "case"]
@@ -84,14 +82,14 @@ def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFram
     Returns
     -------
     DataFrame
-        region (`WEIGHTED`, then `CLASSES`), slices, precision, recall. A class that is never predicted has
+        region (`WEIGHTED`, then `TABLE_ORDER`), slices, precision, recall. A class that is never predicted has
         precision 0, one without slices recall 0.
     """
-    each = precision_recall_fscore_support(reference, predicted, labels=CLASSES, zero_division=0)
-    mean = precision_recall_fscore_support(reference, predicted, labels=CLASSES, average="weighted", zero_division=0)
+    score = partial(precision_recall_fscore_support, reference, predicted, labels=TABLE_ORDER, zero_division=0)
+    each, mean = score(), score(average="weighted")
     return pd.DataFrame(
         {
-            "region": [WEIGHTED, *CLASSES],
+            "region": [WEIGHTED, *TABLE_ORDER],
             "slices": [len(reference), *each[3]],
             "precision": 100 * np.array([mean[0], *each[0]]),
             "recall": 100 * np.array([mean[1], *each[1]]),
