@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.runtime.errors import CollectedErrors
@@ -30,9 +31,9 @@ class Section(BaseModel):
 class LabelMap(Section):
     """Label values of a cohort in the `nifti` format."""
 
-    LVBP: PositiveInt = Field(LABELS["LVBP"], description="value of the left-ventricular blood pool")
-    LVM: PositiveInt = Field(LABELS["LVM"], description="value of the left-ventricular myocardium")
-    RVBP: PositiveInt = Field(LABELS["RVBP"], description="value of the right-ventricular blood pool")
+    LVBP: PositiveInt = Field(default=LABELS["LVBP"], description="value of the left-ventricular blood pool")
+    LVM: PositiveInt = Field(default=LABELS["LVM"], description="value of the left-ventricular myocardium")
+    RVBP: PositiveInt = Field(default=LABELS["RVBP"], description="value of the right-ventricular blood pool")
 
     @model_validator(mode="after")
     def _distinct(self) -> "LabelMap":
@@ -155,7 +156,7 @@ class Classification(Section):
     batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
     learning_rate: PositiveFloat = Field(description="learning rate of Adam")
     loss_weights: Literal["none", "balanced"] = Field(
-        description="class weights of the cross-entropy: `none`, or `balanced`, inverse to their frequency"
+        description="class weights of the cross-entropy; `balanced`: inverse to the frequency of the classes"
     )
     initial_weights: str = Field(
         description="`imagenet`: torchvision's, downloaded once; `none`: random; or a folder that holds `<network>.pth`"
@@ -299,7 +300,7 @@ def _rows(table: object) -> object:
     return {name: row for name, row in table.items() if row is not None} if isinstance(table, dict) else table
 
 
-def _line(error: dict) -> str:
+def _line(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"] if part not in _UNION_TAGS)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

@@ -14,15 +14,16 @@ ROW_HEIGHT_MM = 54
 
 
 def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], selected: str) -> Figure:
-    """A matrix per network: slices, and their share of the reference region.
+    """Draw a matrix per network: the number of slices, and their share of the reference region.
 
     Parameters
     ----------
     reference : array of str
-        Region of each slice.
-    predicted : dict of network title to array of str
+        Reference region of each slice.
+    predicted : dict of str to array of str
+        Title of each network to the regions that it predicts for the same slices.
     selected : str
-        Title of the network to mark.
+        Title of the selected network, which is marked.
     """
     columns = min(len(predicted), COLUMNS)
     rows = -(-len(predicted) // columns)

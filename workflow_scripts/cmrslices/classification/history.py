@@ -1,10 +1,10 @@
 """The history of a classifier's training, a row per epoch, and the epoch whose weights are kept."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def best_epoch(history: Sequence[Mapping[Hashable, Any]]) -> int:
+def best_epoch(history: Sequence[Mapping[Any, Any]]) -> int:
     """Return the epoch of highest validation accuracy; among equally accurate ones, that of lowest validation loss.
 
     Parameters

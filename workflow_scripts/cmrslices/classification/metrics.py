@@ -16,13 +16,14 @@ WEIGHTED = "all"
 
 
 def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.DataFrame:
-    """Reference region of every slice of one split.
+    """Read the reference region of every slice of one split.
 
     Parameters
     ----------
     slices, splits : path
-        The cohort's slices.csv and splits.csv.
+        The cohort's ``slices.csv`` and ``splits.csv``.
     split : str
+        Name of the split.
 
     Returns
     -------
@@ -46,12 +47,12 @@ def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.Dat
 
 
 def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.ndarray:
-    """The most probable region of each slice of `reference`, by one network.
+    """Read the most probable region of each slice of `reference`, by one network.
 
     Parameters
     ----------
     probabilities : path
-        CSV with case, slice and a column per slice class.
+        ``classifiers/<network>/<cohort>.csv``.
     reference : DataFrame
         case, slice, region.
 
@@ -77,13 +78,13 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
 
 
 def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFrame:
-    """Precision and recall (%) of each slice class and their weighted average.
+    """Return precision and recall (%) of each slice class, and their weighted averages.
 
     Returns
     -------
     DataFrame
-        region (`WEIGHTED`, then `TABLE_ORDER`), slices, precision, recall. A class that is never predicted has
-        precision 0, one without slices recall 0.
+        region (`WEIGHTED`, then `TABLE_ORDER`), slices, precision, recall. The precision of a class that is never
+        predicted is 0, and so is the recall of a class without slices.
     """
     score = partial(precision_recall_fscore_support, reference, predicted, labels=TABLE_ORDER, zero_division=0)
     each, mean = score(), score(average="weighted")
@@ -98,7 +99,7 @@ def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFram
 
 
 def best_network(table: pd.DataFrame) -> str:
-    """The network with the highest mean of weighted precision and recall; the first of equals.
+    """Return the network with the highest mean of weighted precision and recall; if several have it, the first.
 
     Parameters
     ----------

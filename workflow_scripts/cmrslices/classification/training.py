@@ -50,8 +50,8 @@ class State:
         The network, its optimiser and its gradient scaler.
     history : list of dict
         A row per finished epoch, see `fit`.
-    best : dict or None
-        The model's parameters after the best finished epoch; None before the first one has ended.
+    best : dict
+        The model's parameters after the best finished epoch; empty before the first one has ended.
     losses : list of Tensor
         The losses of the mini-batches that are done in the running epoch.
     """
@@ -59,8 +59,8 @@ class State:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, torch.Tensor] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
     losses: list[torch.Tensor] = field(default_factory=list)
 
     @property
@@ -68,7 +68,7 @@ class State:
         """The running epoch, from 1."""
         return len(self.history) + 1
 
-    def end_epoch(self, row: dict[str, float]) -> None:
+    def end_epoch(self, row: dict[str, Any]) -> None:
         """Add the running epoch to the history, and keep the parameters if it is the best one so far."""
         self.history.append(row)
         self.losses = []
@@ -219,7 +219,7 @@ def fit(
     checkpoint: Checkpoint,
     checkpoint_every: int,
     interruption: Interruption,
-) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     """Train with Adam, from the checkpoint if there is one.
 
     Returns
@@ -250,7 +250,7 @@ def fit(
 def start(model: nn.Module, settings: ClassifierSettings) -> State:
     """Put the model on the device and make its optimiser and its gradient scaler."""
     device = best_device()
-    model.to(device, memory_format=torch.channels_last)  # up to twice as fast on CPUs
+    model.to(device).to(memory_format=torch.channels_last)  # up to twice as fast on CPUs
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=lowered_dtype(device, settings.precision) is torch.float16)
     return State(model, optimizer, scaler)
@@ -407,7 +407,7 @@ def loss_weights(targets: torch.Tensor, kind: Literal["none", "balanced"]) -> to
     return len(targets) / (counts.clamp(min=1) * torch.count_nonzero(counts))
 
 
-def report_progress(history: list[dict[str, float]], epochs: int) -> None:
+def report_progress(history: list[dict[str, Any]], epochs: int) -> None:
     """Print the last epoch and the time that the remaining ones will take."""
     row = history[-1]
     measures = (

@@ -20,9 +20,9 @@ def make_router(approach: dict, regions: str | Path | None) -> Router:
         A row of the configuration's `approaches`.
     regions : path or None
         The regions of the cohort's slices, see `read_regions`: the reference ones for the router `reference`, those by
-        the selected classifier for `classifier`. The router `constant` needs none.
+        the selected classifier for `classifier`, and None for `constant`.
     """
-    if approach["router"] == "constant":
+    if regions is None:
         return constant_router(approach["model"])
     return region_router(read_regions(regions), approach["models"])
 
