@@ -1,4 +1,4 @@
-"""Region probabilities of unseen cases."""
+"""Region probabilities of validation and test cases."""
 
 import numpy as np
 import pandas as pd

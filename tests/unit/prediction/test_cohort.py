@@ -17,6 +17,7 @@ from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
+from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_unseen
 from cmrslices.segmentation.preprocessing import preprocess
 
@@ -271,3 +272,10 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
     assert (share == 1).all()
+
+
+def test_damaged_weights_are_named_with_the_remedy(project):
+    weights = project.weights[MODELS.index("baseline")]
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=r"checkpoint_final\.pth: .*delete the file and run again$"):
+        project.predict(CONSTANT)

@@ -235,7 +235,7 @@ def fit(
     Interrupted
         A signal came; the state after the last mini-batch is saved.
     """
-    state = start(model, settings)
+    state = initial_state(model, settings)
     state.resume(checkpoint)
     cross_entropy = nn.CrossEntropyLoss(loss_weights(train.targets, settings.loss_weights)).to(best_device())
     stop = partial(stop_if_interrupted, state, checkpoint, interruption)
@@ -247,7 +247,7 @@ def fit(
     return state.best, state.history
 
 
-def start(model: nn.Module, settings: ClassifierSettings) -> State:
+def initial_state(model: nn.Module, settings: ClassifierSettings) -> State:
     """Put the model on the device and make its optimiser and its gradient scaler."""
     device = best_device()
     model.to(device).to(memory_format=torch.channels_last)  # up to twice as fast on CPUs
