@@ -1,13 +1,13 @@
-"""2 Methods, approach 2: seven networks learn to name a slice's region; the best one routes.
+"""2 Methods, approach 2: seven networks learn to name a slice's region; the best one is selected for routing.
 
 Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
-        tables/table2.{csv,md,html,tex}, figures/confusion.{pdf,png,html}
+        classifiers/regions/{cohort}.csv, tables/table2.{csv,md,html,tex}, figures/confusion.{pdf,png,html}
 """
 
 
 rule fetch_weights:
-    """ImageNet weights of one network, verified by their hash; compute nodes are offline."""
+    """Download the ImageNet weights of one network and verify them by their hash; it runs where Snakemake was started."""
     output:
         weights=RESULTS / "classifiers/imagenet/{network}.pth",
     log:
@@ -43,14 +43,10 @@ rule train_classifier:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="60h",
-        # A resource, because a change of resources, unlike one of params, re-runs no training.
+        # A resource and not a param, because a change of a resource re-runs no training.
         checkpoint_every=SETTINGS.classification.checkpoint_every,
     params:
-        training={
-            **SETTINGS.classification.training(),
-            "precision": SETTINGS.segmentation.precision,
-            "deterministic": SETTINGS.deterministic,
-        },
+        training={**SETTINGS.classification.training(), **NUMERICS},
         seed=SETTINGS.seed,
         code=code_of("train_classifier"),
     script:
@@ -58,7 +54,7 @@ rule train_classifier:
 
 
 rule classify:
-    """Region probabilities of every slice of one cohort (all of its splits but train)."""
+    """Region probabilities by one network, of every slice of one cohort's validation and test cases."""
     input:
         weights=rules.train_classifier.output.weights,
         store=rules.preprocess_cohort.output.store,
@@ -118,3 +114,22 @@ rule select_classifier:
         code=code_of("select_classifier"),
     script:
         "../workflow_scripts/select_classifier.py"
+
+
+rule predict_regions:
+    """The region of every slice of one cohort, by the selected network; the router `classifier` reads it."""
+    input:
+        selected=rules.select_classifier.output.selected,
+        probabilities=expand(RESULTS / "classifiers/{network}/{{cohort}}.csv", network=NETWORKS),
+    output:
+        regions=RESULTS / "classifiers/regions/{cohort}.csv",
+    log:
+        RESULTS / "logs/predict_regions/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=NETWORKS,
+        code=code_of("predict_regions"),
+    script:
+        "../workflow_scripts/predict_regions.py"

@@ -23,11 +23,13 @@ guard_slurm()
 
 RESULTS = Path(SETTINGS.results)
 ACCEPTED = accepted_code.read_accepted(RESULTS / accepted_code.FILE)
-PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"  # relative: a moved clone re-runs nothing
+# A relative path, so that a moved clone re-runs nothing.
+PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
 BASELINE = SETTINGS.evaluation.baseline
+NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
 TITLES = {
     "cohorts": {name: row.title for name, row in SETTINGS.cohorts.items()},
     "approaches": {name: row.title for name, row in SETTINGS.approaches.items()},
@@ -52,16 +54,20 @@ def code_of(script):
 
 
 def caption(name, category, **labels):
-    """Place of an output in the report, with its caption from report/."""
+    """Where the report shows an output, and the file of its caption in report/."""
     return dict(caption=f"../report/{name}.rst", category=category, labels=labels)
 
 
 def is_demo(cohort):
+    """Whether the demo makes the raw folder of a cohort."""
     return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients
 
 
 def raw_folder(wildcards):
-    """The raw folder, where there is one; a real one's age does not count, what it holds does (raw_names)."""
+    """The raw folder of a cohort, if it exists.
+
+    The age of a folder of real data does not count: `raw_names` tells whether a case was added or removed.
+    """
     folder = COHORTS[wildcards.cohort]["folder"]
     if is_demo(wildcards.cohort):
         return folder
@@ -69,12 +75,12 @@ def raw_folder(wildcards):
 
 
 def raw_names(wildcards):
-    """The cases that a raw folder holds, so that an added one re-runs the conversion."""
+    """The cases in the raw folder of a cohort, so that an added one re-runs the conversion."""
     return [] if is_demo(wildcards.cohort) else names_in(COHORTS[wildcards.cohort])
 
 
 def initial_weights(wildcards):
-    """ImageNet weights of a network: downloaded, from a folder, or none."""
+    """The file that the training of a network starts from: downloaded, in the user's folder, or none."""
     source = SETTINGS.classification.initial_weights
     if source == "none":
         return []
@@ -84,24 +90,22 @@ def initial_weights(wildcards):
 
 
 def model_weights(wildcards):
-    """Weights of each model that an approach routes to."""
+    """The weights of each model that an approach routes to."""
     return expand(MODEL_WEIGHTS, model=SETTINGS.approaches[wildcards.approach].models_used())
 
 
 def router_regions(wildcards):
-    """What an approach's router reads: nothing, reference regions, or the classifiers' regions."""
-    router = SETTINGS.approaches[wildcards.approach].router
-    if router == "constant":
-        return []
-    if router == "reference":
-        return [RESULTS / f"cohorts/{wildcards.cohort}/slices.csv"]
-    return [
-        RESULTS / "classifiers/selected.yaml",
-        *expand(RESULTS / f"classifiers/{{network}}/{wildcards.cohort}.csv", network=NETWORKS),
-    ]
+    """The file with the region of each slice that an approach's router reads; a constant router reads none."""
+    files = {
+        "constant": [],
+        "reference": RESULTS / f"cohorts/{wildcards.cohort}/slices.csv",
+        "classifier": RESULTS / f"classifiers/regions/{wildcards.cohort}.csv",
+    }
+    return files[SETTINGS.approaches[wildcards.approach].router]
 
 
 def all_scores(wildcards):
+    """The scores of every approach and cohort."""
     return expand(RESULTS / "scores/{approach}/{cohort}.csv", approach=SETTINGS.approaches, cohort=COHORTS)
 
 

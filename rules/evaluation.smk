@@ -127,12 +127,7 @@ rule answers:
     """What the scores say, with confidence intervals over patients; and the paper's cells beside it."""
     input:
         scores=all_scores,
-        selected=RESULTS / "classifiers/selected.yaml",
-        probabilities=expand(
-            RESULTS / "classifiers/{network}/{cohort}.csv",
-            network=NETWORKS,
-            cohort=COHORTS,
-        ),
+        regions=expand(RESULTS / "classifiers/regions/{cohort}.csv", cohort=COHORTS),
         table1=PAPER / "table1.csv",
         table3=PAPER / "table3.csv",
     output:

@@ -1,6 +1,6 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
-Needs   trained models, the preprocessed cohorts, reference regions or the selected classifier's regions
+Needs   trained models, the preprocessed cohorts, the reference regions or those by the selected classifier
 Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv
 """
 
@@ -29,7 +29,7 @@ rule predict:
     params:
         approach=lambda w: SETTINGS.approaches[w.approach].model_dump(exclude={"title"}, exclude_none=True),
         mirroring=SETTINGS.segmentation.mirroring,
-        precision=SETTINGS.segmentation.precision,
+        precision=SETTINGS.precision,
         code=code_of("predict"),
     script:
         "../workflow_scripts/predict.py"

@@ -103,11 +103,11 @@ rule train_segmenter:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
         runtime="36h",
-        # A resource, because a change of resources, unlike one of params, re-runs no training.
+        # A resource and not a param, because a change of a resource re-runs no training.
         checkpoint_every=SETTINGS.segmentation.checkpoint_every,
     params:
         policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
-        training={**SETTINGS.segmentation.training(), "deterministic": SETTINGS.deterministic},
+        training={**SETTINGS.segmentation.training(), **NUMERICS},
         seed=SETTINGS.seed,
         code=code_of("train_segmenter"),
     script:

@@ -6,8 +6,7 @@ from cmrslices.runtime.job import job_log
 with job_log(snakemake.log[0]):
     write_answers(
         scores=snakemake.input.scores,
-        selected=snakemake.input.selected,
-        probabilities=snakemake.input.probabilities,
+        regions=snakemake.input.regions,
         cohorts=snakemake.params.cohorts,
         approaches=snakemake.params.approaches,
         baseline=snakemake.params.baseline,

@@ -7,8 +7,7 @@ with job_log(snakemake.log[0]):
     predict_cohort(
         approach=snakemake.params.approach,
         weights=snakemake.input.weights,
-        regions=snakemake.input.regions,
-        cohort=snakemake.wildcards.cohort,
+        regions=snakemake.input.regions or None,
         store=snakemake.input.store,
         splits=snakemake.input.splits,
         mirroring=snakemake.params.mirroring,

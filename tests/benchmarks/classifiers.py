@@ -109,7 +109,12 @@ def transforms(side_px: int, size_px: int) -> tuple[v2.Compose, v2.Compose]:
 
 
 def train_plainly(
-    network: str, datasets: tuple[Files, Files], settings: ours.Training, precision: Precision, seed: int, workers: int
+    network: str,
+    datasets: tuple[Files, Files],
+    settings: ours.ClassifierSettings,
+    precision: Precision,
+    seed: int,
+    workers: int,
 ) -> list[dict]:
     """Train as the tutorials of torchvision do; ``validation_accuracy`` and ``seconds`` of every epoch."""
     device = best_device()
@@ -143,7 +148,7 @@ def train_plainly(
     return rows
 
 
-def train_ours(network: str, parts: tuple[Slices, Slices], settings: ours.Training, seed: int) -> list[dict]:
+def train_ours(network: str, parts: tuple[Slices, Slices], settings: ours.ClassifierSettings, seed: int) -> list[dict]:
     """Train as the rule does, from slices in memory; the history."""
     torch.manual_seed(seed)
     model = networks.build(network, settings.image_size_px)
@@ -169,7 +174,7 @@ class Share:
         self.seconds += time.perf_counter() - self.started
 
 
-def profile(network: str, parts: tuple[Slices, Slices], settings: ours.Training) -> dict[str, float]:
+def profile(network: str, parts: tuple[Slices, Slices], settings: ours.ClassifierSettings) -> dict[str, float]:
     """Seconds per image in training and in validation, and the share of both that the network takes.
 
     One epoch warms up, one is measured, by the functions that `fit` calls.
@@ -203,7 +208,7 @@ def profile(network: str, parts: tuple[Slices, Slices], settings: ours.Training)
         quiet(),
     ):
         checkpoint = Checkpoint(Path(folder) / "checkpoint.pth", "")
-        epochs = ours.Training(**{**vars(settings), "epochs": 2})
+        epochs = ours.ClassifierSettings(**{**vars(settings), "epochs": 2})
         history = ours.fit(model, *parts, epochs, 0, checkpoint, 3, Interruption())[1]
     after_step.remove()
     return {
@@ -240,7 +245,7 @@ def main() -> None:
         paper_steps=0,
         threads=len(os.sched_getaffinity(0)),
     )
-    settings = ours.Training(
+    settings = ours.ClassifierSettings(
         epochs=options.epochs,
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
@@ -257,7 +262,7 @@ def main() -> None:
         _estimate(options.networks, settings, options.paper_steps, options.json)
 
 
-def _compare(options: argparse.Namespace, settings: ours.Training) -> None:
+def _compare(options: argparse.Namespace, settings: ours.ClassifierSettings) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         data = Data(Path(scratch))
         patients = {"train": options.patients, "validation": max(options.patients // 4, 1)}
@@ -287,7 +292,7 @@ def _compare(options: argparse.Namespace, settings: ours.Training) -> None:
         )
 
 
-def _files(data: Data, settings: ours.Training) -> tuple[Files, Files]:
+def _files(data: Data, settings: ours.ClassifierSettings) -> tuple[Files, Files]:
     slices = pd.read_csv(data.cohort / "slices.csv").merge(pd.read_csv(data.cohort / "splits.csv"), on="case")
     images = data.cohort / "images"
     spacing_mm = sitk.ReadImage(next(images.glob("*.nii.gz"))).GetSpacing()[0]
@@ -322,9 +327,9 @@ def _rows(network: str, histories: dict[str, list[list[dict]]], images: int) -> 
     return rows
 
 
-def _estimate(names: list[str], settings: ours.Training, steps: int, json_path: str | None) -> None:
+def _estimate(names: list[str], settings: ours.ClassifierSettings, steps: int, json_path: str | None) -> None:
     size = {"batch_size": PAPER["batch"], "image_size_px": PAPER["size_px"]}
-    at_size = ours.Training(**{**vars(settings), **size})
+    at_size = ours.ClassifierSettings(**{**vars(settings), **size})
     rows = []
     for name in names:
         measured = profile(name, of_the_papers_size(steps), at_size)

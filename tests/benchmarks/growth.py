@@ -102,10 +102,15 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             | {"probabilities": folder / NETWORK / "growth.csv"}
             | common,
         ),
+        "predict_regions": (
+            "classification.probabilities.write_selected_regions",
+            {"selected": folder / "selected.yaml", "networks": [NETWORK], "regions": folder / "regions.csv"}
+            | {"probabilities": [folder / NETWORK / "growth.csv"]},
+        ),
         "predict": (
             "prediction.predict_cohort",
-            {"approach": {"router": "constant", "model": "baseline"}, "weights": [segmenter], "regions": []}
-            | {"cohort": "growth", "store": unseen, "splits": tested, "mirroring": True, "precision": "fp32"}
+            {"approach": {"router": "constant", "model": "baseline"}, "weights": [segmenter], "regions": None}
+            | {"store": unseen, "splits": tested, "mirroring": True, "precision": "fp32"}
             | {"labels": predicted, "routes": folder / "routes.csv"}
             | common,
         ),
@@ -132,7 +137,7 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
         "answers": (
             "evaluation.answer_files.write_answers",
             tables
-            | {"selected": folder / "selected.yaml", "probabilities": [folder / NETWORK / "growth.csv"]}
+            | {"regions": [folder / "regions.csv"]}
             | {"routers": {"baseline": "constant", "perfect": "classifier"}}
             | {"table1": PAPER / "table1.csv", "table3": PAPER / "table3.csv"}
             | outputs(folder, "csv markdown html", AGAINST_PAPER),

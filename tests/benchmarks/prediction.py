@@ -128,8 +128,7 @@ def predict(work: Work, precision: str, threads: int) -> dict:
     keywords = {
         "approach": {"router": "reference", "models": MODELS},
         "weights": [str(work.weights(model)) for model in sorted(set(MODELS.values()))],
-        "regions": [str(work.cohort / "slices.csv")],
-        "cohort": "bench",
+        "regions": str(work.cohort / "slices.csv"),
         "store": str(work.unseen),
         "splits": str(work.cohort / "splits.csv"),
         "mirroring": True,

@@ -35,8 +35,7 @@ def scores_of(data: Data, training: dict, seed: int, threads: int) -> pd.DataFra
             predict_cohort(
                 approach={"router": "constant", "model": model},
                 weights=[str(data.weights(model))],
-                regions=[str(slices)],
-                cohort="bench",
+                regions=None,
                 store=str(data.unseen),
                 splits=str(splits),
                 mirroring=True,

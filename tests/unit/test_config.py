@@ -35,6 +35,13 @@ def test_the_default_configuration_is_valid_and_the_papers():
 FAULTS = [
     ("segmentation.epoch", 3, r"segmentation\.epoch: unknown key; did you mean 'epochs'"),
     ("sead", 3, r"sead: unknown key; did you mean 'seed'"),
+    (
+        "segmentation.precision",
+        "fp32",
+        r"segmentation\.precision: unknown key; did you mean 'precision' at the top level",
+    ),
+    ("epochs", 3, r"epochs: unknown key; did you mean 'segmentation\.epochs' or 'classification\.epochs'\?"),
+    ("precision", "fp16", r"precision: .*'auto', 'fp32' or 'bf16', not 'fp16'"),
     ("cohorts.acdc.formt", "acdc", r"cohorts\.acdc\.formt: unknown key; did you mean 'format'"),
     ("segmentation.epochs", "many", r"segmentation\.epochs: .*integer, not 'many'"),
     ("segmentation.epochs", 0, r"segmentation\.epochs: .*greater than 0, not 0"),

@@ -18,6 +18,7 @@ PAPER = {
     "train_classifier": 7,
     "classify": 21,
     "select_classifier": 1,
+    "predict_regions": 3,
     "predict": 15,
     "score": 15,
     "table1": 1,

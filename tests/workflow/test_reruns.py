@@ -21,7 +21,7 @@ PICTURES = {"example_slices": 3, "worst_cases": 3}
 RESULTS = {**TABLES, "figure2": 1, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
 ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **PICTURES}
-SELECTED = {"select_classifier": 1, **ONE_APPROACH}
+SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
 EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
@@ -35,6 +35,7 @@ EXTERNAL_COHORT = {
     "cohort_summary": 1,
     "preprocess_cohort": 1,
     "classify": 2,
+    "predict_regions": 1,
     "predict": 5,
     "score": 5,
     "example_slices": 1,
@@ -66,6 +67,7 @@ KEYS = {
     "results": ({"results": "elsewhere"}, EVERYTHING),
     "seed": ({"seed": 7}, {**SPLIT, "split_cohort": 3}),
     "deterministic": ({"deterministic": True}, EVERYTHING_TRAINED),
+    "precision": ({"precision": "fp32"}, EVERYTHING_TRAINED),
     "cohorts.<name>.title": (
         acdc(title="Other"),
         {**TABLES, "cohort_summary": 1, "example_slices": 1, "worst_cases": 1},
@@ -103,7 +105,6 @@ KEYS = {
     "segmentation.batch_size": (segmentation(batch_size=3), TRAINED),
     "segmentation.learning_rate": (segmentation(learning_rate=0.02), TRAINED),
     "segmentation.checkpoint_every": (segmentation(checkpoint_every=3), RECORD),
-    "segmentation.precision": (segmentation(precision="fp32"), EVERYTHING_TRAINED),
     "segmentation.mirroring": (segmentation(mirroring=True), SEGMENTED),
     "segmentation.plan": (
         segmentation(plan={"spacing_mm": None, "patch_size_px": None, "features": None}),
@@ -251,6 +252,7 @@ AFTER = {
     "train_classifier": CLASSIFIED,
     "classify": {"classify": 6, **SELECTED},
     "select_classifier": SELECTED,
+    "predict_regions": {"predict_regions": 3, **ONE_APPROACH},
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
@@ -269,6 +271,7 @@ AFTER = {
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
+CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
@@ -277,12 +280,15 @@ MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
-    "cmrslices/runtime/checkpoints.py": {"train_segmenter", "train_classifier", "predict", "segmenter_curves"},
+    "cmrslices/runtime/__init__.py": RULES,
+    "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
     "cmrslices/runtime/devices.py": NETWORK_RULES,
     "cmrslices/runtime/errors.py": RULES,
+    "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves"},
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
-    "cmrslices/labels.py": RULES - {"split_cohort", "preprocess_cohort", "provenance", "classifier_curves", "timings"},
+    "cmrslices/labels.py": RULES
+    - {"split_cohort", "preprocess_cohort", "predict", "provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
@@ -294,19 +300,22 @@ MODULES = {
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/commands/publication.py": set(),
     "cmrslices/cohorts/regions.py": {"assign_regions"},
-    "cmrslices/prediction/routing.py": {"predict", "select_classifier", "answers"},
+    "cmrslices/prediction/__init__.py": {"predict", "answers"},
+    "cmrslices/prediction/routing.py": {"predict", "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
     "cmrslices/prediction/sliding_window.py": {"predict"},
     "cmrslices/runtime/slurm_guard.py": set(),
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
     "cmrslices/segmentation/preprocessed.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
-    "cmrslices/classification/__init__.py": {"fetch_weights", "train_classifier", "classify"},
+    "cmrslices/classification/__init__.py": {*CLASSIFIER_RULES, "classifier_curves"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
+    "cmrslices/classification/history.py": {"train_classifier", "classifier_curves"},
     "cmrslices/classification/images.py": {"train_classifier", "classify"},
     "cmrslices/classification/inference.py": {"classify"},
     "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
+    "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions"},
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/cohorts/convert": {"convert_cohort"},

@@ -53,7 +53,8 @@ def test_the_public_profile_has_the_settings_of_the_published_runs(run):
         update_config(settings, yaml.safe_load((ROOT / "public" / name).read_text()))
     published = load_settings(yaml.safe_load((run / "config.yaml").read_text()))
     ours = load_settings(settings)
-    for part in ("splits", "regions", "models", "segmentation", "classification", "approaches", "evaluation"):
+    parts = ("precision", "splits", "regions", "models", "segmentation", "classification", "approaches", "evaluation")
+    for part in parts:
         assert getattr(published, part) == getattr(ours, part), part
 
 

@@ -8,6 +8,7 @@ import difflib
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.runtime.errors import CollectedErrors
@@ -29,9 +30,9 @@ class Section(BaseModel):
 class LabelMap(Section):
     """Label values of a cohort in the `nifti` format."""
 
-    LVBP: PositiveInt = Field(LABELS["LVBP"], description="value of the left-ventricular blood pool")
-    LVM: PositiveInt = Field(LABELS["LVM"], description="value of the left-ventricular myocardium")
-    RVBP: PositiveInt = Field(LABELS["RVBP"], description="value of the right-ventricular blood pool")
+    LVBP: PositiveInt = Field(default=LABELS["LVBP"], description="value of the left-ventricular blood pool")
+    LVM: PositiveInt = Field(default=LABELS["LVM"], description="value of the left-ventricular myocardium")
+    RVBP: PositiveInt = Field(default=LABELS["RVBP"], description="value of the right-ventricular blood pool")
 
     @model_validator(mode="after")
     def _distinct(self) -> "LabelMap":
@@ -55,7 +56,7 @@ class Cohort(Section):
 
 
 class Splits(Section):
-    """Patients of the training cohort: counts, or fractions that sum to 1."""
+    """How the patients of the training cohort are split: counts, or fractions that sum to 1."""
 
     train: float | int = Field(ge=0, description="patients to train on, as a count or a fraction")
     validation: float | int = Field(ge=0, description="patients of nnU-Net's and the classifiers' validation")
@@ -74,7 +75,7 @@ class Splits(Section):
 
 
 class Regions(Section):
-    """Share of a case's labelled slices that is base and apex; the rest is middle."""
+    """Which shares of a case's labelled slices are base and apex; the rest is middle."""
 
     base: Fraction = Field(description="share at the basal end")
     apex: Fraction = Field(description="share at the apical end")
@@ -87,13 +88,13 @@ class Regions(Section):
 
 
 class Uniform(Section):
-    """nnU-Net's own sampling."""
+    """A row of `models`: nnU-Net's own sampling."""
 
     sampling: Literal["uniform"] = Field(description="`uniform`: nnU-Net's own loader, untouched")
 
 
 class Quadratic(Section):
-    """Approach 1: base and apex are drawn more often than the middle."""
+    """A row of `models`: base and apex are drawn more often than the middle (approach 1)."""
 
     sampling: Literal["quadratic"] = Field(
         description="`quadratic`: base and apex are drawn more often than the middle"
@@ -102,7 +103,7 @@ class Quadratic(Section):
 
 
 class OneRegion(Section):
-    """Approach 2: a segmenter that sees the slices of one region only."""
+    """A row of `models`: the segmenter sees the slices of one region only (approach 2)."""
 
     sampling: Literal["region"] = Field(description="`region`: slices of one region only")
     region: Region = Field(description="the region")
@@ -112,7 +113,7 @@ Model = Annotated[Uniform | Quadratic | OneRegion, Field(discriminator="sampling
 
 
 class Plan(Section):
-    """Changes to nnU-Net's 2D plan, for a network smaller than the one it plans."""
+    """Changes to nnU-Net's 2D plan, for a smaller network than the one that it plans."""
 
     spacing_mm: Pair[PositiveFloat] | None = Field(None, description="in-plane spacing [y, x] in mm")
     patch_size_px: Pair[PositiveInt] | None = Field(None, description="patch [y, x] in pixels")
@@ -130,22 +131,19 @@ class Plan(Section):
 
 
 class Segmentation(Section):
-    """nnU-Net's training; the defaults are the paper's."""
+    """Training of the segmenters by nnU-Net, their plan, and prediction."""
 
     epochs: PositiveInt = Field(description="epochs")
     iterations_per_epoch: PositiveInt = Field(description="mini-batches per epoch")
     validation_iterations: PositiveInt = Field(description="mini-batches of the running validation, per epoch")
     batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
     learning_rate: PositiveFloat = Field(description="initial learning rate of SGD, with polynomial decay")
-    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; the most a SIGKILL costs")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        description="`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU; for classifiers and prediction too"
-    )
+    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
     mirroring: bool = Field(description="test-time mirroring, as nnU-Net does")
-    plan: Plan = Field(description="changes to nnU-Net's plan; null keeps what it plans")
+    plan: Plan = Field(description="changes to nnU-Net's plan; null keeps what nnU-Net plans")
 
     def training(self) -> dict:
-        """The keys that a training depends on."""
+        """Return the keys that a segmenter's training depends on."""
         return self.model_dump(exclude={"plan", "mirroring", "checkpoint_every"})
 
 
@@ -156,7 +154,9 @@ class Classification(Section):
     epochs: PositiveInt = Field(description="epochs")
     batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
     learning_rate: PositiveFloat = Field(description="learning rate of Adam")
-    loss_weights: Literal["none", "balanced"] = Field(description="class weights of the cross-entropy")
+    loss_weights: Literal["none", "balanced"] = Field(
+        description="class weights of the cross-entropy; `balanced`: inverse to the frequency of the classes"
+    )
     initial_weights: str = Field(
         description="`imagenet`: torchvision's, downloaded once; `none`: random; or a folder that holds `<network>.pth`"
     )
@@ -168,24 +168,24 @@ class Classification(Section):
     )
 
     def training(self) -> dict:
-        """The keys that a training depends on."""
+        """Return the keys that a classifier's training depends on."""
         return self.model_dump(exclude={"networks", "select_on", "initial_weights", "checkpoint_every"})
 
 
 class Constant(Section):
-    """Every slice to one model."""
+    """A row of `approaches` that sends every slice to one model."""
 
     title: str = Field(description="name in tables and figures")
     router: Literal["constant"] = Field(description="`constant`: every slice to one model")
     model: Name = Field(description="the model")
 
     def models_used(self) -> list[str]:
-        """The models that slices are routed to."""
+        """Return the models that slices are routed to."""
         return [self.model]
 
 
 class Routed(Section):
-    """Every slice to the model of its region."""
+    """A row of `approaches` that sends every slice to the model of its region."""
 
     title: str = Field(description="name in tables and figures")
     router: Literal["classifier", "reference"] = Field(
@@ -194,7 +194,7 @@ class Routed(Section):
     models: dict[SliceClass, Name] = Field(description="the model of each region and of non-cardiac slices")
 
     def models_used(self) -> list[str]:
-        """The models that slices are routed to."""
+        """Return the models that slices are routed to."""
         return sorted(set(self.models.values()))
 
     @model_validator(mode="after")
@@ -209,15 +209,15 @@ Approach = Annotated[Constant | Routed, Field(discriminator="router")]
 
 
 class Evaluation(Section):
-    """Tables and figure."""
+    """The tables and Figure 2."""
 
-    baseline: Name = Field(description="the approach that Table 1 describes and Table 3 compares with")
-    significance: Annotated[float, Field(gt=0, lt=1)] = Field(description="p below it is starred")
+    baseline: Name = Field(description="the approach that Table 1 describes and that Table 3 compares the others with")
+    significance: Annotated[float, Field(gt=0, lt=1)] = Field(description="p values below it are starred")
     profile_points: Annotated[int, Field(ge=2)] = Field(description="points of the profile from base to apex")
 
 
 class Demo(Section):
-    """Synthetic cohorts in native raw layouts."""
+    """The demo: synthetic cohorts in native raw layouts."""
 
     folder: str = Field(description="folder that the raw cohorts are written to, one subfolder each")
     patients: dict[Name, PositiveInt] = Field(description="cohort: number of patients to make")
@@ -226,10 +226,15 @@ class Demo(Section):
 class Settings(Section):
     """The whole configuration."""
 
-    results: str = Field(description="folder that everything the workflow makes goes to")
-    seed: Annotated[int, Field(ge=0)] = Field(description="reaches splits, training and the demo's voxels")
+    results: str = Field(description="folder for everything that the workflow makes")
+    seed: Annotated[int, Field(ge=0)] = Field(description="fixes the splits, the trainings and the demo's voxels")
     deterministic: bool = Field(
-        description="GPU only: trainings use deterministic algorithms, slower (cost not measured); a CPU's always are"
+        description="whether trainings on a GPU use deterministic algorithms, which are slower (by how much is not "
+        "measured); on a CPU they always do"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        description="precision in which segmenters and classifiers are trained, and in which segmenters predict; "
+        "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
     training_cohort: Name = Field(description="its test split, and all other cohorts, are the test data")
@@ -243,7 +248,7 @@ class Settings(Section):
     demo: Demo | None = Field(description="null: no synthetic cohorts are made")
 
     def models_used(self) -> list[str]:
-        """The models that an approach routes to, in their order; no other is trained."""
+        """Return the models that an approach routes to, in the order of `models`; no other model is trained."""
         used = {model for approach in self.approaches.values() for model in approach.models_used()}
         return [name for name in self.models if name in used]
 
@@ -265,17 +270,18 @@ def _require(key: str, name: str, table: dict) -> None:
 
 
 def load_settings(config: dict) -> Settings:
-    """Check a configuration as Snakemake merged it.
+    """Check a configuration.
 
     Parameters
     ----------
     config : dict
-        Rows of `cohorts`, `models`, `approaches` and `classification.networks` that are None are removed.
+        The configuration after Snakemake has merged all of its files. Rows of `cohorts`, `models`, `approaches` and
+        `classification.networks` that are None are removed.
 
     Raises
     ------
     CollectedErrors
-        With a line for each faulty key: the key, the fault and what is allowed.
+        It has a line for each faulty key, which names the key, the fault and what is allowed.
     """
     config = {**config}
     for table in ("cohorts", "models", "approaches"):
@@ -293,7 +299,7 @@ def _rows(table: object) -> object:
     return {name: row for name, row in table.items() if row is not None} if isinstance(table, dict) else table
 
 
-def _line(error: dict) -> str:
+def _line(error: ErrorDetails) -> str:
     key = ".".join(str(part) for part in error["loc"] if part not in _UNION_TAGS)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
@@ -310,13 +316,21 @@ _UNION_TAGS = {"uniform", "quadratic", "region", "constant", "classifier", "refe
 
 def _suggestion(key: str) -> str:
     *parents, wrong = key.split(".")
-    allowed = [path.split(".")[-1] for path, _ in described_keys() if len(path.split(".")) == len(parents) + 1]
+    known = [path.split(".") for path, _ in described_keys()]
+    elsewhere = dict.fromkeys(".".join(path) for path in known if path[-1] == wrong)
+    if elsewhere:
+        return f"; did you mean {' or '.join(_place(path) for path in elsewhere)}?"
+    allowed = [path[-1] for path in known if len(path) == len(parents) + 1]
     close = difflib.get_close_matches(wrong, allowed, n=1)
     return f"; did you mean '{close[0]}'?" if close else "; README.md (Configuration) lists the keys"
 
 
+def _place(path: str) -> str:
+    return f"'{path}'" if "." in path else f"'{path}' at the top level"
+
+
 def described_keys(section: type[BaseModel] = Settings, prefix: str = "") -> list[tuple[str, str]]:
-    """Every key with its description, in order; a row's name is written ``<name>``."""
+    """Return every key with its description, in order; ``<name>`` stands for the name of a row."""
     keys = []
     for name, field in section.model_fields.items():
         path = f"{prefix}{name}"

@@ -12,5 +12,8 @@ NON_CARDIAC = "non-cardiac"
 SLICE_CLASSES = (NON_CARDIAC, *REGIONS)
 """Classes of the slice-region classifier; the index is the network's output channel."""
 
+TABLE_ORDER = (*REGIONS, NON_CARDIAC)
+"""The same classes in the order of tables and figures: from base to apex, then the non-cardiac slices."""
+
 PHASES = ("ED", "ES")
 """End-diastole and end-systole."""

@@ -13,7 +13,7 @@ from cmrslices.segmentation.preprocessed import kept_slices
 
 
 def noted(shape, spacing_mm, low=(0, 0, 0), high=None):
-    """What nnU-Net notes of a stack of this original shape that was cropped to low..high."""
+    """The properties that nnU-Net keeps of a stack of this original shape that was cropped to low..high."""
     bounds = zip(low, high or shape, strict=True)
     return {
         "spacing": list(spacing_mm),

@@ -1,4 +1,4 @@
-"""Region probabilities of unseen cases."""
+"""Region probabilities of validation and test cases."""
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,10 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_plans import DATASET, PLANS
 
 from cmrslices.classification import networks
-from cmrslices.classification.inference import classify, read_case
+from cmrslices.classification.inference import classify, read_unseen_slices
 from cmrslices.classification.slices import read_slices
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_unseen
 from cmrslices.segmentation.preprocessing import preprocess
 
@@ -101,5 +102,13 @@ def test_inference_sees_what_training_sees(cohort):
     )
     regions = pd.DataFrame({"case": "c_p1_ED", "slice": range(5), "region": "middle"})
     trained_on = read_slices(store, ["c_p1_ED"], regions, side_mm=40, size_px=32, memory_mb=1000).images
-    unseen = read_case(cohort / "preprocessed", "c_p1_ED", 40, 32)
+    unseen = read_unseen_slices(cohort / "preprocessed", "c_p1_ED", 40, 32)
     assert torch.equal(trained_on, unseen.slices.half())
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", None], ids=["empty", "other", "truncated"])
+def test_damaged_weights_are_named_with_the_remedy(cohort, content):
+    weights = cohort / "weights.pth"
+    weights.write_bytes(weights.read_bytes()[:-1000] if content is None else content)
+    with pytest.raises(InputError, match=r"weights\.pth: .*delete the file and run again$"):
+        classified(cohort)

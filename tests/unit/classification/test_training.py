@@ -10,7 +10,7 @@ import torch
 from tiny_classification import CASES, arguments, make_inputs
 
 from cmrslices.classification import training as module
-from cmrslices.classification.training import best_epoch, loss_weights, train_classifier
+from cmrslices.classification.training import loss_weights, train_classifier
 from cmrslices.runtime.errors import InputError
 
 
@@ -38,10 +38,10 @@ def killed_in_epoch(monkeypatch):
     train_epoch = module.train_epoch
 
     def arrange(epoch):
-        def stopping(*arguments):
-            if arguments[6][1] == epoch:
+        def stopping(state, *arguments):
+            if state.epoch == epoch:
                 raise KeyboardInterrupt
-            return train_epoch(*arguments)
+            return train_epoch(state, *arguments)
 
         monkeypatch.setattr(module, "train_epoch", stopping)
 
@@ -120,12 +120,6 @@ def test_a_checkpoint_made_under_other_settings_is_set_aside(train, killed_in_ep
 
 def test_the_checkpoint_goes_when_the_training_ends(train):
     assert sorted(file.name for file in train("run").iterdir()) == ["history.csv", "weights.pth", "weights_kept.pth"]
-
-
-def test_the_best_epoch_is_the_most_accurate_and_among_equals_the_one_of_lowest_loss():
-    rows = [(1, 0.5, 0.1), (2, 0.8, 0.9), (3, 0.8, 0.7), (4, 0.8, 0.7)]
-    keys = ("epoch", "validation_accuracy", "validation_loss")
-    assert best_epoch([dict(zip(keys, row, strict=True)) for row in rows]) == 3
 
 
 def test_the_weights_are_those_of_the_best_epoch(train, monkeypatch):

@@ -145,7 +145,8 @@ def test_the_configuration_laid_over_the_default_one_gives_the_same_run():
     published = publication.default_configuration()
     update_config(published, public_configuration(settings(**TELLING), DEFAULT))
     ours, theirs = load_settings(published), settings(**TELLING)
-    kept = {"seed", "splits", "regions", "models", "segmentation", "approaches", "evaluation", "training_cohort"}
+    kept = {"seed", "precision", "splits", "regions", "models", "segmentation", "approaches", "evaluation"}
+    kept |= {"training_cohort"}
     assert ours.model_dump(include=kept) == theirs.model_dump(include=kept)
     assert list(ours.cohorts) == list(theirs.cohorts)
     assert ours.cohorts["ours"].label_map == theirs.cohorts["ours"].label_map

@@ -12,10 +12,12 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_plans import ARCHITECTURE, DATASET, MODELS, PATCH, PLANS
 
+from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
+from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_unseen
 from cmrslices.segmentation.preprocessing import preprocess
 
@@ -64,7 +66,7 @@ class Project:
     def __init__(self, root):
         self.root = root
         self.weights = [root / f"models/{model}/fold_0/checkpoint_final.pth" for model in MODELS]
-        self.regions = [root / "slices.csv"]
+        self.regions = root / "slices.csv"
         for seed, model in enumerate(MODELS):
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
@@ -84,7 +86,7 @@ class Project:
             for case, shape in SHAPES.items()
             for index, region in enumerate(["base", *["middle"] * (shape[0] - 2), "apex"])
         ]
-        pd.DataFrame(rows).to_csv(self.regions[0], index=False)
+        pd.DataFrame(rows).to_csv(self.regions, index=False)
 
     def image(self, case):
         return self.root / f"images/{case}_0000.nii.gz"
@@ -93,14 +95,13 @@ class Project:
         """Make these the test cases, in this order."""
         pd.DataFrame({"case": cases, "split": "test"}).to_csv(self.root / "splits.csv", index=False)
 
-    def predict(self, approach, regions=(), name="predicted"):
+    def predict(self, approach, regions=None, name="predicted"):
         """Label maps by case, and the table of routes."""
         folder = self.root / name
         predict_cohort(
             approach=approach,
             weights=[str(path) for path in self.weights if path.parts[-3] in models_of(approach)],
-            regions=[str(path) for path in regions],
-            cohort="c",
+            regions=regions,
             store=str(self.root / "preprocessed"),
             splits=str(self.root / "splits.csv"),
             mirroring=True,
@@ -185,12 +186,12 @@ def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
 def test_a_routed_label_map_is_put_together_of_its_models_label_maps(project, router):
     regions = project.regions
     if router == "classifier":
-        table = pd.read_csv(regions[0])
+        table = pd.read_csv(regions)
         probabilities = pd.get_dummies(table["region"]).reindex(columns=list(SLICE_CLASSES), fill_value=0).astype(float)
-        (project.root / "resnet18").mkdir()
-        regions = [project.root / "selected.yaml", project.root / "resnet18/c.csv"]
-        regions[0].write_text("network: resnet18\n")
-        table[["case", "slice"]].join(probabilities).to_csv(regions[1], index=False)
+        selected, file, regions = (project.root / name for name in ("selected.yaml", "resnet18.csv", "regions.csv"))
+        selected.write_text("network: resnet18\n")
+        table[["case", "slice"]].join(probabilities).to_csv(file, index=False)
+        write_selected_regions(selected, ["resnet18"], [file], regions)
     routed, routes = project.predict({"router": router, "models": ROUTED}, regions)
     alone = {model: project.predict({"router": "constant", "model": model}, name=model)[0] for model in MODELS}
     for case, labels in routed.items():
@@ -271,3 +272,10 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
     assert (share == 1).all()
+
+
+def test_damaged_weights_are_named_with_the_remedy(project):
+    weights = project.weights[MODELS.index("baseline")]
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=r"checkpoint_final\.pth: .*delete the file and run again$"):
+        project.predict(CONSTANT)

@@ -2,9 +2,8 @@
 
 import pandas as pd
 import pytest
-import yaml
 
-from cmrslices.prediction.routing import classified_regions, constant_router, make_router, region_router
+from cmrslices.prediction.routing import constant_router, make_router, read_regions, region_router
 from cmrslices.runtime.errors import InputError
 
 MODELS = {"base": "b", "middle": "m", "apex": "a", "non-cardiac": "baseline"}
@@ -35,35 +34,24 @@ def test_regions_that_do_not_match_the_case_are_an_error_that_names_it(case, sli
         route(case, slices)
 
 
-def test_a_classified_slice_has_its_most_probable_region():
-    probabilities = pd.DataFrame(
-        {
-            "case": "x",
-            "slice": [0, 1],
-            "non-cardiac": [0.1, 0.4],
-            "base": [0.6, 0.3],
-            "middle": [0.3, 0.2],
-            "apex": [0.0, 0.1],
-        }
-    )
-    assert classified_regions(probabilities)["region"].tolist() == ["base", "non-cardiac"]
+def test_an_approach_with_a_constant_router_reads_no_regions():
+    assert make_router({"router": "constant", "model": "baseline"}, None)("any", 2) == ["baseline"] * 2
 
 
-def test_the_classifier_router_reads_the_selected_networks_probabilities(tmp_path):
-    selected = tmp_path / "selected.yaml"
-    selected.write_text(yaml.safe_dump({"network": "second"}))
-    files = [str(selected)]
-    for network, region in (("first", "base"), ("second", "apex")):
-        table = {"case": ["x"], "slice": [0], "non-cardiac": [0], "base": [0], "middle": [0], "apex": [0], region: [1]}
-        path = tmp_path / network / "acdc.csv"
-        path.parent.mkdir()
-        pd.DataFrame(table).to_csv(path, index=False)
-        files.append(str(path))
-    route = make_router({"router": "classifier", "models": MODELS}, files, "acdc")
-    assert route("x", 1) == ["a"]
-
-
-def test_the_reference_router_reads_the_reference_regions(tmp_path):
-    regions_of("x", "non-cardiac", "base").to_csv(tmp_path / "slices.csv", index=False)
-    route = make_router({"router": "reference", "models": MODELS}, [str(tmp_path / "slices.csv")], "acdc")
+@pytest.mark.parametrize("router", ["reference", "classifier"])
+def test_every_other_router_reads_the_same_kind_of_file(tmp_path, router):
+    regions_of("x", "non-cardiac", "base").to_csv(tmp_path / "regions.csv", index=False)
+    route = make_router({"router": router, "models": MODELS}, tmp_path / "regions.csv")
     assert route("x", 2) == ["baseline", "b"]
+
+
+def test_of_a_file_with_more_columns_only_case_slice_and_region_are_read(tmp_path):
+    regions = regions_of("x", "base", "apex")
+    regions.assign(patient="1", position=[0.0, 1.0]).to_csv(tmp_path / "slices.csv", index=False)
+    pd.testing.assert_frame_equal(read_regions(tmp_path / "slices.csv"), regions)
+
+
+def test_a_case_that_is_called_as_a_number_or_a_missing_value_keeps_its_name(tmp_path):
+    regions = pd.concat([regions_of("007", "base"), regions_of("NA", "apex")], ignore_index=True)
+    regions.to_csv(tmp_path / "slices.csv", index=False)
+    assert read_regions(tmp_path / "slices.csv")["case"].tolist() == ["007", "NA"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cmrslices.labels import LABELS
-from cmrslices.report.classifier_curves import ACCURACY, kept_epoch, write_classifier_curves
+from cmrslices.report.classifier_curves import ACCURACY, write_classifier_curves
 from cmrslices.report.curves import COLUMNS, draw_curves
 from cmrslices.report.segmenter_curves import epoch_table, write_segmenter_curves
 
@@ -39,10 +39,6 @@ def test_a_checkpoints_log_becomes_a_row_per_epoch():
     assert table["epoch"].tolist() == [1, 2, 3]
     assert table.loc[0, list(LABELS)].tolist() == [0.5, 0.6, 0.7]
     assert table["seconds"].tolist() == [90, 90, 90]
-
-
-def test_the_kept_epoch_is_the_most_accurate_one_and_of_equals_that_of_lowest_loss():
-    assert kept_epoch(history([0.5, 0.8, 0.8, 0.7], [0.1, 0.5, 0.4, 0.2])) == 3
 
 
 @pytest.mark.parametrize("trainings", [1, COLUMNS, COLUMNS + 1])

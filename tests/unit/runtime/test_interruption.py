@@ -1,4 +1,7 @@
-"""Trainings as processes of their own that are told to stop, or killed, go on and end as if nothing had been."""
+"""Trainings that are told to stop, or killed, go on later and end with the same weights as undisturbed ones.
+
+Each training runs in its own process, as a job does.
+"""
 
 import contextlib
 import errno
@@ -50,7 +53,7 @@ class Segmenters:
         train_segmenter(**self.project.arguments(name, {"sampling": "quadratic", "ratio": 4}, **sizes | changes))
 
     def before_each_step(self, act):
-        """Act in this process, from now on."""
+        """Call `act` before every step that a training does in this process."""
         for step in ("train_step", "validation_step"):
             setattr(nnUNetTrainer, step, preceded(getattr(nnUNetTrainer, step), act))
 
@@ -78,7 +81,7 @@ class Classifiers:
         classification.train_classifier(**tiny_classification.arguments(self.folder, name, **sizes | changes))
 
     def before_each_step(self, act):
-        """Act in this process, from now on."""
+        """Call `act` before every step that a training does in this process."""
         classification.autocast = preceded(classification.autocast, act)
 
     def state(self, name):
@@ -95,7 +98,7 @@ def preceded(function, act):
 
 
 def at_call(number, act):
-    """Act once, at the call of that number, from 1."""
+    """Return a function that calls `act` when it is called for the given time, counted from 1."""
     calls = 0
 
     def count(*_):
@@ -120,7 +123,7 @@ terminate, interrupt, kill = (
 
 
 class AtStep:
-    """Before the training's step of that number, from 1, something happens."""
+    """Something happens before a certain step of a training, counted from 1."""
 
     def __init__(self, number, act):
         self.number, self.act = number, act
@@ -130,7 +133,7 @@ class AtStep:
 
 
 def nothing(trainings):
-    """Disturb a training in no way."""
+    """Leave a training undisturbed."""
 
 
 # Forks of this process could wait for ever for threads of torch that a fork does not have.
@@ -262,7 +265,7 @@ def test_sigkill_in_the_writing_of_a_checkpoint_changes_no_bit(trainings, undist
 
 def test_sigkill_costs_no_more_than_the_epochs_since_the_last_checkpoint(trainings, undisturbed):
     Job(trainings, "cost", AtStep(3 * trainings.steps_per_epoch - 1, kill), checkpoint_every=2).wait()
-    # The interval is no part of what it is made from.
+    # A checkpoint is valid for another interval, too.
     status, _, log = Job(trainings, "cost", checkpoint_every=3).wait()
     assert status == 0
     assert "after epoch 2, iteration 0" in log

@@ -1,4 +1,4 @@
-"""A job's output goes to its log; a failure says why in the terminal too."""
+"""What a job prints goes to its log; if it fails, the terminal says why, too."""
 
 import os
 import re

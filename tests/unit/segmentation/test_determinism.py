@@ -84,8 +84,7 @@ def test_two_runs_in_fresh_processes_give_the_same_weights_and_predictions(tmp_p
         prediction = [
             {"router": "constant", "model": "low"},
             [str(project.weights("low"))],
-            [],
-            "tiny",
+            None,
             str(project.unseen),
             str(project.cohort / "splits.csv"),
             True,

@@ -91,12 +91,11 @@ def test_a_checkpoint_of_other_settings_is_set_aside(project):
     assert same(weights, project.train("fresh", {"sampling": "uniform"}, learning_rate=0.02))
 
 
-def predict(project, folder, approach, weights, regions=()):
+def predict(project, folder, approach, weights, regions=None):
     predict_cohort(
         approach,
         weights,
-        list(regions),
-        "tiny",
+        regions,
         project.unseen,
         project.cohort / "splits.csv",
         True,
@@ -122,7 +121,7 @@ def test_every_slice_is_segmented_by_the_model_its_router_names(project, apex_mo
     models = {"base": "baseline", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
     both = [project.weights("baseline"), apex_model]
     routed = predict(
-        project, tmp_path / "routed", {"router": "reference", "models": models}, both, [project.cohort / "slices.csv"]
+        project, tmp_path / "routed", {"router": "reference", "models": models}, both, project.cohort / "slices.csv"
     )
     baseline = predict(project, tmp_path / "baseline", {"router": "constant", "model": "baseline"}, both[:1])
     apex = predict(project, tmp_path / "apex", {"router": "constant", "model": "apex"}, both[1:])

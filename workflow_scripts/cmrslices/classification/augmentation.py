@@ -6,14 +6,15 @@ import torch
 
 from cmrslices.classification.images import resample
 
-# A heart's size tells its region, and short-axis stacks are planned alike: vary both a little, mirror nothing.
+# The size of a heart tells the region, and short-axis stacks are planned alike. So size and angle vary little, and
+# nothing is mirrored.
 SCALES = (0.9, 1.1)
 ANGLES = (-math.pi / 6, math.pi / 6)
-SHIFT = 0.1  # of the field of view, in either direction
+SHIFT = 0.1  # share of the field of view, in either direction
 GAMMAS = (0.7, 1.5)
 CONTRASTS = (0.75, 1.25)
-BRIGHTNESS = 0.3  # standard deviations of the image
-NOISE = 0.1  # the same
+BRIGHTNESS = 0.3  # in standard deviations of the image
+NOISE = 0.1  # in the same unit
 
 
 def augment(slices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -24,7 +25,7 @@ def augment(slices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     slices : Tensor (n, 1, size, size)
         z-scored intensities.
     generator : torch.Generator
-        Of the slices' device; its state fixes the result.
+        A generator on the device of the slices; its state fixes the result.
 
     Returns
     -------

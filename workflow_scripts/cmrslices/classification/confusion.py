@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from cmrslices.classification.metrics import CLASSES
+from cmrslices.labels import TABLE_ORDER
 from cmrslices.presentation.figures import print_style, size_inches
 
 COLUMNS = 4
@@ -14,15 +14,16 @@ ROW_HEIGHT_MM = 54
 
 
 def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], selected: str) -> Figure:
-    """A matrix per network: slices, and their share of the reference region.
+    """Draw a matrix per network: the number of slices, and their share of the reference region.
 
     Parameters
     ----------
     reference : array of str
-        Region of each slice.
-    predicted : dict of network title to array of str
+        Reference region of each slice.
+    predicted : dict of str to array of str
+        Title of each network to the regions that it predicts for the same slices.
     selected : str
-        Title of the network to mark.
+        Title of the selected network, which is marked.
     """
     columns = min(len(predicted), COLUMNS)
     rows = -(-len(predicted) // columns)
@@ -32,7 +33,7 @@ def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], sele
         for panel in panels.flat[len(predicted) :]:
             panel.set_visible(False)
         for index, (panel, (network, regions)) in enumerate(zip(panels.flat, predicted.items(), strict=False)):
-            _draw_matrix(panel, confusion_matrix(reference, regions, labels=CLASSES))
+            _draw_matrix(panel, confusion_matrix(reference, regions, labels=TABLE_ORDER))
             mark = {"fontweight": "bold"} if network == selected else {}
             panel.set_title(f"{network} (selected)" if network == selected else network, **mark)
             if index % columns:
@@ -48,7 +49,7 @@ def _draw_matrix(panel: Axes, counts: np.ndarray) -> None:
     totals = counts.sum(axis=1, keepdims=True)
     percent = 100 * counts / np.maximum(totals, 1)
     text = np.array([f"{count}\n{share:.0f}%" for count, share in zip(counts.flat, percent.flat, strict=True)])
-    names = [name.replace("-", "-\n") for name in CLASSES]
+    names = [name.replace("-", "-\n") for name in TABLE_ORDER]
     sns.heatmap(
         percent,
         annot=text.reshape(counts.shape),

@@ -1,4 +1,4 @@
-"""Region probabilities of the slices of unseen cases."""
+"""Region probabilities of the slices of validation and test cases."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
+from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation.preprocessed import read_ahead, read_unseen
 
@@ -19,7 +20,18 @@ SLICES_PER_PASS = 32
 
 
 class UnseenCase(NamedTuple):
-    """A case's slices ``(n, 1, size, size)`` but those that nnU-Net cropped away, and where they lie in the stack."""
+    """A case to classify.
+
+    Attributes
+    ----------
+    name : str
+    slices : Tensor (n, 1, size, size)
+        The slices that nnU-Net's crop to non-zero voxels kept.
+    kept : range
+        The indices of these slices in the stack.
+    length : int
+        Number of slices in the stack.
+    """
 
     name: str
     slices: torch.Tensor
@@ -37,7 +49,7 @@ def classify(
 ) -> None:
     """Classify every slice of a cohort's validation and test cases.
 
-    Cases are read by threads while the ones before are classified.
+    Threads read the next cases while the network classifies the ones before.
 
     Parameters
     ----------
@@ -51,9 +63,14 @@ def classify(
         CPU threads.
     probabilities : path
         Written: ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`.
+
+    Raises
+    ------
+    InputError
+        The weights or a preprocessed case cannot be read.
     """
     torch.set_num_threads(threads)
-    trained = torch.load(weights, map_location="cpu", weights_only=True)
+    trained = read_weights(weights)
     model = networks.build(trained["network"], trained["image_size_px"])
     model.load_state_dict(trained["state_dict"])
     model.to(best_device()).eval()
@@ -61,7 +78,7 @@ def classify(
     cases = sorted(table.loc[table["split"].isin(["validation", "test"]), "case"])
 
     def read(case: str) -> UnseenCase:
-        return read_case(store, case, trained["field_of_view_mm"], trained["image_size_px"])
+        return read_unseen_slices(store, case, trained["field_of_view_mm"], trained["image_size_px"])
 
     found = []
     with ThreadPoolExecutor(threads) as pool, tqdm(total=len(cases), unit="case") as done:
@@ -72,23 +89,32 @@ def classify(
     result.to_csv(probabilities, index=False, columns=["case", "slice", *SLICE_CLASSES], float_format="%.6f")
 
 
-def read_case(store: str | Path, case: str, side_mm: float, size_px: int) -> UnseenCase:
-    """Read a preprocessed case and cut its slices to the classifier's view."""
+def read_unseen_slices(store: str | Path, case: str, side_mm: float, size_px: int) -> UnseenCase:
+    """Read the slices of a preprocessed case as the classifier sees them.
+
+    Parameters
+    ----------
+    store : path
+        See `classify`.
+    case : str
+        Its name.
+    side_mm, size_px
+        Side of the square field of view, and what it is resampled to.
+    """
     unseen = read_unseen(store, case)
-    return UnseenCase(
-        case, field_of_view(unseen.voxels, unseen.properties, side_mm, size_px), unseen.kept, unseen.length
-    )
+    slices = field_of_view(unseen.voxels, unseen.properties, side_mm, size_px)
+    return UnseenCase(case, slices, unseen.kept, unseen.length)
 
 
 @torch.inference_mode()
 def classify_cases(model: nn.Module, cases: list[UnseenCase]) -> list[pd.DataFrame]:
-    """Class probabilities of all slices of some cases.
+    """Return the class probabilities of all slices of some cases.
 
     Returns
     -------
     list of DataFrame
-        Of each case ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`, a row per slice of the original
-        stack. Slices that nnU-Net cropped away are non-cardiac.
+        For each case ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`, a row per slice of the stack.
+        Slices that nnU-Net cropped away are non-cardiac.
     """
     device = next(model.parameters()).device
     passes = torch.cat([case.slices for case in cases]).split(SLICES_PER_PASS)

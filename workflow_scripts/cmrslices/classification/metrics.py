@@ -1,30 +1,29 @@
 """Precision and recall of the slice-region classifiers (Table 2)."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from cmrslices.labels import NON_CARDIAC, REGIONS
-from cmrslices.prediction.routing import classified_regions
+from cmrslices.classification.probabilities import classified_regions, read_probabilities
+from cmrslices.labels import TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
-CLASSES = (*REGIONS, NON_CARDIAC)
-"""Slice classes from base to apex, then the slices outside the heart."""
-
 WEIGHTED = "all"
-"""Region that stands for the average over the classes, weighted by their slices."""
+"""In the column ``region``: the average over the classes, weighted by their numbers of slices."""
 
 
 def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.DataFrame:
-    """Reference region of every slice of one split.
+    """Read the reference region of every slice of one split.
 
     Parameters
     ----------
     slices, splits : path
-        The cohort's slices.csv and splits.csv.
+        The cohort's ``slices.csv`` and ``splits.csv``.
     split : str
+        Name of the split.
 
     Returns
     -------
@@ -48,12 +47,12 @@ def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.Dat
 
 
 def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.ndarray:
-    """The most probable region of each slice of `reference`, by one network.
+    """Read the most probable region of each slice of `reference`, by one network.
 
     Parameters
     ----------
     probabilities : path
-        CSV with case, slice and a column per slice class.
+        ``classifiers/<network>/<cohort>.csv``.
     reference : DataFrame
         case, slice, region.
 
@@ -66,7 +65,7 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
     InputError
         When a slice has no probabilities.
     """
-    predicted = classified_regions(pd.read_csv(probabilities, dtype={"case": str}))
+    predicted = classified_regions(read_probabilities(probabilities))
     key = ["case", "slice"]
     rows = reference[key].merge(predicted, on=key, how="left", validate="one_to_one")
     missing = rows.loc[rows["region"].isna(), "case"]
@@ -79,19 +78,19 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
 
 
 def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFrame:
-    """Precision and recall (%) of each slice class and their weighted average.
+    """Return precision and recall (%) of each slice class, and their weighted averages.
 
     Returns
     -------
     DataFrame
-        region (`WEIGHTED`, then `CLASSES`), slices, precision, recall. A class that is never predicted has
-        precision 0, one without slices recall 0.
+        region (`WEIGHTED`, then `TABLE_ORDER`), slices, precision, recall. The precision of a class that is never
+        predicted is 0, and so is the recall of a class without slices.
     """
-    each = precision_recall_fscore_support(reference, predicted, labels=CLASSES, zero_division=0)
-    mean = precision_recall_fscore_support(reference, predicted, labels=CLASSES, average="weighted", zero_division=0)
+    score = partial(precision_recall_fscore_support, reference, predicted, labels=TABLE_ORDER, zero_division=0)
+    each, mean = score(), score(average="weighted")
     return pd.DataFrame(
         {
-            "region": [WEIGHTED, *CLASSES],
+            "region": [WEIGHTED, *TABLE_ORDER],
             "slices": [len(reference), *each[3]],
             "precision": 100 * np.array([mean[0], *each[0]]),
             "recall": 100 * np.array([mean[1], *each[1]]),
@@ -100,7 +99,7 @@ def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFram
 
 
 def best_network(table: pd.DataFrame) -> str:
-    """The network with the highest mean of weighted precision and recall; the first of equals.
+    """Return the network with the highest mean of weighted precision and recall; if several have it, the first.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ def check_name(name: str) -> None:
     Raises
     ------
     InputError
-        It has none of that name; similar names are listed.
+        It has no network of that name; the message lists similar names.
     """
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
@@ -41,10 +41,10 @@ def build(name: str, image_size_px: int, initial: str | Path | None = None) -> n
     name : str
         torchvision's name, such as ``densenet121``.
     image_size_px : int
-        Side of the square slices it will be given.
+        Side of the square slices that the network will be given.
     initial : path, optional
-        torchvision's weight file of this network. All of it but the last layer is used. Without one
-        the weights are drawn from torch's random generator.
+        torchvision's weight file of this network, of which all layers but the last are used. Without a file, the
+        weights are drawn from torch's random generator.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def build(name: str, image_size_px: int, initial: str | Path | None = None) -> n
 
 
 def classify_grey(network: nn.Module, slices: torch.Tensor) -> torch.Tensor:
-    """Logits ``(n, 4)`` of grey slices ``(n, 1, y, x)``, which are repeated to the network's three channels."""
+    """Return the logits ``(n, 4)`` of grey slices ``(n, 1, y, x)``; the network's three channels get the same slice."""
     return network(slices.expand(-1, 3, -1, -1))
 
 
@@ -91,7 +91,7 @@ def _load_all_but_head(network: nn.Module, name: str, file: Path) -> None:
 def _read_state(file: Path) -> Mapping[str, torch.Tensor]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as fault:  # torch raises many types for a file that is not its own
+    except Exception as fault:  # for a file of another kind, torch raises errors of many types
         reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
         raise InputError(f"{file}: not a file of weights ({reason}); use the file that torchvision publishes") from None
     # DenseNet's published names hold a dot that torchvision removes when it loads them.

@@ -1,4 +1,4 @@
-"""ImageNet weights, downloaded once and verified by the hash in their name."""
+"""ImageNet weights: a download, verified by the hash in the name of the file."""
 
 import os
 import re
@@ -18,9 +18,9 @@ def fetch_weights(network: str, file: str | Path) -> None:
     Parameters
     ----------
     network : str
-        torchvision's name of it.
+        torchvision's name of the network.
     file : path
-        Where they are written, complete and verified or not at all.
+        Where the weights are written; only a complete and verified file is.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def fetch_weights(network: str, file: str | Path) -> None:
 
 def download(url: str, file: Path) -> None:
     """Download a file whose name ends in the first digits of its SHA-256, such as ``resnet18-f37072fd.pth``."""
-    digits = re.search(r"-([0-9a-f]{8,})\.\w+$", url)[1]
+    (digits,) = re.findall(r"-([0-9a-f]{8,})\.\w+$", url)
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         torch.hub.download_url_to_file(url, os.fspath(file), hash_prefix=digits, progress=False)

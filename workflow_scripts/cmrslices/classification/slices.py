@@ -1,4 +1,4 @@
-"""The training cohort's slices in memory, with their regions."""
+"""The slices that a classifier is trained on, in memory, with their regions."""
 
 import math
 import os
@@ -31,8 +31,9 @@ def read_slices(
 ) -> Slices:
     """Read all slices of some cases from nnU-Net's preprocessed store.
 
-    Slices that nnU-Net cropped away are all zero; they are left out. Where the others would take more than half of the
-    memory, they are held in a file of the temporary folder (`TMPDIR`), mapped into memory and gone with the process.
+    Slices that nnU-Net cropped away are left out; all of their voxels are zero. If the other slices would take more
+    than half of the memory, they are held in a file in the temporary folder (`TMPDIR`), which is mapped into memory and
+    vanishes when the process ends.
 
     Parameters
     ----------
@@ -55,14 +56,14 @@ def read_slices(
     Raises
     ------
     OSError
-        There is no room for that file.
+        The disk has no room for that file.
     """
     dataset = nnUNetDatasetBlosc2(str(Path(store) / CASES_IN_STORE), list(cases))
     wanted = regions[regions["case"].isin(cases)].set_index(["case", "slice"])["region"]
     shape = (len(wanted), 1, size_px, size_px)
     fits = math.prod(shape) * HELD_AS.itemsize <= memory_mb * 2**20 / 2
     images = torch.empty(shape, dtype=HELD_AS) if fits else _mapped(shape)
-    targets = []
+    targets: list[int] = []
     for case in cases:
         image, _, _, properties = dataset.load_case(case)
         slices = field_of_view(image[:], properties, side_mm, size_px)
@@ -75,5 +76,6 @@ def _mapped(shape: tuple[int, ...]) -> torch.Tensor:
     size_bytes = math.prod(shape) * HELD_AS.itemsize
     print(f"slices: {size_bytes / 2**20:.0f} MB, held in a file in {tempfile.gettempdir()}", flush=True)
     with tempfile.TemporaryFile() as file:
-        os.posix_fallocate(file.fileno(), 0, size_bytes)  # a disk that filled up later would end the process
+        # Reserve the room now: if the disk were full later, the operating system would kill the process.
+        os.posix_fallocate(file.fileno(), 0, size_bytes)
         return torch.from_numpy(np.memmap(file, np.float16, "r+", shape=shape))

@@ -1,4 +1,4 @@
-"""Table 2: precision and recall of the classifiers, and the one that routes."""
+"""Table 2: precision and recall of the classifiers, and the selected one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ def write_table2(
     slices, splits : path
         Of the training cohort.
     select_on : str
-        The split that is judged.
+        The split on which the networks are compared.
     paper : path
         The paper's Table 2.
     selected, csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
@@ -85,7 +85,7 @@ def write_table2(
 
 
 def layout(table: pd.DataFrame, networks: Mapping[str, str]) -> pd.DataFrame:
-    """Cells as in the paper: a column per network; the weighted averages first, then each region."""
+    """Arrange the cells as in the paper: a column per network; the weighted averages first, then each region."""
     columns = {}
     for name, title in networks.items():
         part = table[table["network"] == name]

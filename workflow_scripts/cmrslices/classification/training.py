@@ -4,17 +4,19 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional
+from torch import nn
 
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
+from cmrslices.classification.history import best_epoch
 from cmrslices.classification.slices import Slices, read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
@@ -25,8 +27,8 @@ from cmrslices.runtime.progress import report_epoch
 
 
 @dataclass(frozen=True)
-class Training:
-    """How classifiers are trained: what the configuration's ``classification.training`` gives."""
+class ClassifierSettings:
+    """How classifiers are trained: the keys of the configuration that a classifier's training depends on."""
 
     epochs: int
     batch_size: int
@@ -36,6 +38,66 @@ class Training:
     image_size_px: int
     precision: Precision
     deterministic: bool
+
+
+@dataclass
+class State:
+    """A training under way: what a checkpoint holds, so that the training can go on from it.
+
+    Attributes
+    ----------
+    model, optimizer, scaler
+        The network, its optimiser and its gradient scaler.
+    history : list of dict
+        A row per finished epoch, see `fit`.
+    best : dict
+        The model's parameters after the best finished epoch; empty before the first one has ended.
+    losses : list of Tensor
+        The losses of the mini-batches that are done in the running epoch.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+    losses: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """The running epoch, from 1."""
+        return len(self.history) + 1
+
+    def end_epoch(self, row: dict[str, Any]) -> None:
+        """Add the running epoch to the history, and keep the parameters if it is the best one so far."""
+        self.history.append(row)
+        self.losses = []
+        if best_epoch(self.history) == row["epoch"]:
+            self.best = {key: value.cpu().clone() for key, value in self.model.state_dict().items()}
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint."""
+        checkpoint.save(
+            {
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "history": self.history,
+                "best": self.best,
+                "losses": self.losses,
+            }
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from the checkpoint, if there is one."""
+        saved = checkpoint.load()
+        if saved is None:
+            return
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scaler.load_state_dict(saved["scaler"])
+        self.history, self.best, self.losses = saved["history"], saved["best"], saved["losses"]
+        print(f"resumed after epoch {len(self.history)}, iteration {len(self.losses)}", flush=True)
 
 
 def train_classifier(
@@ -57,13 +119,13 @@ def train_classifier(
 ) -> None:
     """Train one network and keep its best epoch.
 
-    An interrupted training goes on from ``checkpoint.pth`` beside the weights. On a CPU, the weights are the same to
-    the bit however often it was interrupted, with the same `threads`.
+    An interrupted training goes on from ``checkpoint.pth`` beside the weights. On a CPU and with the same `threads`,
+    the weights are the same to the bit however often the training was interrupted.
 
     Parameters
     ----------
     network : str
-        torchvision's name of it.
+        torchvision's name of the network.
     store, plans, folds : path
         nnU-Net's preprocessed 2D folder, its plans file and its ``splits_final.json``, of which the first fold is used.
     slices : path
@@ -71,7 +133,7 @@ def train_classifier(
     initial : path or None
         torchvision's weight file to start from; None starts from random weights.
     training : dict
-        The fields of `Training`.
+        The fields of `ClassifierSettings`.
     seed : int
         Fixes initial weights, order of slices, augmentation and dropout.
     code : str
@@ -83,8 +145,8 @@ def train_classifier(
     checkpoint_every : int
         Epochs between checkpoints.
     weights : path
-        Written: ``network``, ``image_size_px``, ``field_of_view_mm`` and the ``state_dict`` of the best epoch, beside
-        the history's rows and the fingerprint.
+        Written: ``network``, ``image_size_px``, ``field_of_view_mm``, the ``state_dict`` of the best epoch, the rows of
+        the history, and ``made_from``, the digest of everything that the training depends on.
     history : path
         Written: one row per epoch.
 
@@ -95,12 +157,12 @@ def train_classifier(
     Interrupted
         SIGTERM or SIGINT came; the state is saved.
     """
-    settings = Training(**training)
+    settings = ClassifierSettings(**training)
     course = {"network": network, "seed": seed, "training": asdict(settings), "code": code}
     inputs = [store, plans, folds, slices, *([initial] if initial else [])]
     made_from = training_digest(course, *inputs)
-    result = FinishedTraining(weights, made_from)
-    trained = result.find()
+    finished = FinishedTraining(weights, made_from)
+    trained = finished.find()
     if not trained:
         checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
         torch.set_num_threads(threads)
@@ -109,23 +171,23 @@ def train_classifier(
         model = networks.build(network, settings.image_size_px, initial)
         train, validation = read_fold(store, folds, slices, settings, memory_mb)
         with defer_signals() as interruption:
-            state, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
+            best, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
             trained = {
                 "network": network,
                 "image_size_px": settings.image_size_px,
                 "field_of_view_mm": settings.field_of_view_mm,
-                "state_dict": state,
+                "state_dict": best,
                 "history": rows,
                 "made_from": made_from,
             }
             save_whole(trained, weights)
-            result.keep()
+            finished.keep()
             checkpoint.remove()
     pd.DataFrame(trained["history"]).to_csv(history, index=False)
 
 
 def read_fold(
-    store: str | Path, folds: str | Path, slices: str | Path, settings: Training, memory_mb: float
+    store: str | Path, folds: str | Path, slices: str | Path, settings: ClassifierSettings, memory_mb: float
 ) -> tuple[Slices, Slices]:
     """Read the training and the validation slices of the first fold.
 
@@ -149,116 +211,132 @@ def read_fold(
 
 
 def fit(
-    model: torch.nn.Module,
+    model: nn.Module,
     train: Slices,
     validation: Slices,
-    settings: Training,
+    settings: ClassifierSettings,
     seed: int,
     checkpoint: Checkpoint,
     checkpoint_every: int,
     interruption: Interruption,
-) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
     """Train with Adam, from the checkpoint if there is one.
 
     Returns
     -------
-    state : dict
-        The model's parameters after the best epoch: highest validation accuracy, among equals lowest loss.
+    best : dict
+        The model's parameters after the best epoch, see `best_epoch`.
     history : list of dict
-        Per epoch: ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy`` and ``seconds``.
+        A row per epoch: ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy`` and
+        ``seconds``.
 
     Raises
     ------
     Interrupted
-        A signal was noted; the state after the last mini-batch is saved.
+        A signal came; the state after the last mini-batch is saved.
     """
+    state = initial_state(model, settings)
+    state.resume(checkpoint)
+    cross_entropy = nn.CrossEntropyLoss(loss_weights(train.targets, settings.loss_weights)).to(best_device())
+    stop = partial(stop_if_interrupted, state, checkpoint, interruption)
+    while state.epoch <= settings.epochs:
+        run_epoch(state, train, validation, cross_entropy, settings, seed, stop)
+        report_progress(state.history, settings.epochs)
+        if len(state.history) % checkpoint_every == 0:
+            state.save(checkpoint)
+    return state.best, state.history
+
+
+def initial_state(model: nn.Module, settings: ClassifierSettings) -> State:
+    """Put the model on the device and make its optimiser and its gradient scaler."""
     device = best_device()
-    model.to(device, memory_format=torch.channels_last)  # up to twice as fast on CPUs
+    model.to(device).to(memory_format=torch.channels_last)  # up to twice as fast on CPUs
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=lowered_dtype(device, settings.precision) is torch.float16)
-    class_weights = loss_weights(train.targets, settings.loss_weights).to(device)
-    parts = {"model": model, "optimizer": optimizer, "scaler": scaler}
-    rows, best, losses = [], None, []
-    if saved := checkpoint.load():
-        rows, best, losses = saved["rows"], saved["best"], saved["losses"]
-        for name, part in parts.items():
-            part.load_state_dict(saved[name])
-        print(f"resumed after epoch {len(rows)}, iteration {len(losses)}", flush=True)
+    return State(model, optimizer, scaler)
 
-    def save() -> None:
-        states = {name: part.state_dict() for name, part in parts.items()}
-        checkpoint.save({"rows": rows, "best": best, "losses": losses, **states})
 
-    def stop_if_interrupted() -> None:
-        if interruption.signal:
-            save()
-            raise Interrupted(interruption.message(len(rows), len(losses)))
+def stop_if_interrupted(state: State, checkpoint: Checkpoint, interruption: Interruption) -> None:
+    """Save the state and end the training if a signal came.
 
-    for epoch in range(len(rows) + 1, settings.epochs + 1):
-        started = time.perf_counter()
-        train_epoch(
-            model, optimizer, scaler, class_weights, train, settings, (seed, epoch), losses, stop_if_interrupted
-        )
-        loss, accuracy = validate(model, class_weights, validation, settings, stop_if_interrupted)
-        rows.append(
-            {
-                "epoch": epoch,
-                "train_loss": mean_loss(losses, epoch, settings.learning_rate),
-                "validation_loss": loss,
-                "validation_accuracy": accuracy,
-                "seconds": round(time.perf_counter() - started, 3),
-            }
-        )
-        losses.clear()
-        report_progress(rows, settings.epochs)
-        if best_epoch(rows) == epoch:
-            best = {key: value.cpu().clone() for key, value in model.state_dict().items()}
-        if epoch % checkpoint_every == 0:
-            save()
-    return best, rows
+    Raises
+    ------
+    Interrupted
+        A signal came.
+    """
+    if interruption.signal:
+        state.save(checkpoint)
+        raise Interrupted(interruption.message(len(state.history), len(state.losses)))
+
+
+def run_epoch(
+    state: State,
+    train: Slices,
+    validation: Slices,
+    cross_entropy: nn.CrossEntropyLoss,
+    settings: ClassifierSettings,
+    seed: int,
+    stop: Callable[[], None],
+) -> None:
+    """Train for one epoch, or for the rest of it after an interruption, then validate."""
+    started = time.perf_counter()
+    train_epoch(state, train, cross_entropy, settings, seed, stop)
+    loss, accuracy = validate(state.model, validation, cross_entropy, settings, stop)
+    state.end_epoch(
+        {
+            "epoch": state.epoch,
+            "train_loss": mean_loss(state.losses, state.epoch, settings.learning_rate),
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+            "seconds": round(time.perf_counter() - started, 3),
+        }
+    )
 
 
 def train_epoch(
-    model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    class_weights: torch.Tensor,
+    state: State,
     train: Slices,
-    settings: Training,
-    seeds: tuple[int, int],
-    losses: list[torch.Tensor],
-    stop_if_interrupted: Callable[[], None],
+    cross_entropy: nn.CrossEntropyLoss,
+    settings: ClassifierSettings,
+    seed: int,
+    stop: Callable[[], None],
 ) -> None:
-    """Pass once over all training slices, in random order, from the first mini-batch that has no loss yet.
+    """Train on all training slices once, in random order, beginning with the first mini-batch that has no loss yet.
+
+    The seed and the epoch fix the order. Together with the number of a mini-batch they fix its augmentation and its
+    dropout, so an interruption changes neither.
 
     Parameters
     ----------
-    seeds : tuple of int
-        Seed and epoch: they fix the order, and with a mini-batch's number its augmentation and dropout.
-    losses : list of Tensor
-        Of this epoch's mini-batches; extended.
-    stop_if_interrupted : callable
+    state : State
+        Its ``losses`` are extended.
+    train : Slices
+    cross_entropy : nn.CrossEntropyLoss
+    settings : ClassifierSettings
+    seed : int
+    stop : callable
         Called before each mini-batch.
     """
-    device = class_weights.device
+    device = best_device()
     generator = torch.Generator(device)
-    model.train()
-    order = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(derived_seed(*seeds)))
+    state.model.train()
+    order_seed = derived_seed(seed, state.epoch)
+    order = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(order_seed))
     # Batches of nearly equal size: batch normalisation cannot train on a last batch of one.
     mini_batches = order.tensor_split(math.ceil(len(order) / settings.batch_size))
-    for number, batch in list(enumerate(mini_batches))[len(losses) :]:
-        stop_if_interrupted()
-        torch.manual_seed(derived_seed(*seeds, number))
-        generator.manual_seed(derived_seed(*seeds, number))
+    for number, batch in list(enumerate(mini_batches))[len(state.losses) :]:
+        stop()
+        torch.manual_seed(derived_seed(seed, state.epoch, number))
+        generator.manual_seed(derived_seed(seed, state.epoch, number))
         images = augment(train.images[batch].to(device).float(), generator)
         with autocast(device, settings.precision):
-            logits = networks.classify_grey(model, images)
-        loss = functional.cross_entropy(logits.float(), train.targets[batch].to(device), class_weights)
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        losses.append(loss.detach())
+            logits = networks.classify_grey(state.model, images)
+        loss = cross_entropy(logits.float(), train.targets[batch].to(device))
+        state.optimizer.zero_grad(set_to_none=True)
+        state.scaler.scale(loss).backward()
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.losses.append(loss.detach())
 
 
 def mean_loss(losses: list[torch.Tensor], epoch: int, learning_rate: float) -> float:
@@ -279,49 +357,66 @@ def mean_loss(losses: list[torch.Tensor], epoch: int, learning_rate: float) -> f
 
 @torch.inference_mode()
 def validate(
-    model: torch.nn.Module,
-    class_weights: torch.Tensor,
+    model: nn.Module,
     validation: Slices,
-    settings: Training,
-    stop_if_interrupted: Callable[[], None],
+    cross_entropy: nn.CrossEntropyLoss,
+    settings: ClassifierSettings,
+    stop: Callable[[], None],
 ) -> tuple[float, float]:
-    """Loss and accuracy on the validation slices; accuracy is the weighted-average recall."""
-    device = class_weights.device
+    """Return loss and accuracy on the validation slices; the accuracy is also the weighted-average recall.
+
+    Parameters
+    ----------
+    model : nn.Module
+    validation : Slices
+    cross_entropy : nn.CrossEntropyLoss
+    settings : ClassifierSettings
+    stop : callable
+        Called before each mini-batch.
+    """
+    device = best_device()
     model.eval()
     logits = []
     for images in validation.images.split(settings.batch_size):
-        stop_if_interrupted()
+        stop()
         with autocast(device, settings.precision):
             logits.append(networks.classify_grey(model, images.to(device).float()).float())
-    logits = torch.cat(logits)
+    together = torch.cat(logits)
     targets = validation.targets.to(device)
-    loss = functional.cross_entropy(logits, targets, class_weights).item()
-    return loss, (logits.argmax(dim=1) == targets).double().mean().item()
+    return cross_entropy(together, targets).item(), (together.argmax(dim=1) == targets).double().mean().item()
 
 
 def loss_weights(targets: torch.Tensor, kind: Literal["none", "balanced"]) -> torch.Tensor:
-    """Weight of each class in the loss: 1, or inverse to its frequency with a mean of 1 over the slices."""
+    """Return the weight of each class in the loss.
+
+    Parameters
+    ----------
+    targets : Tensor (n,)
+        The class of each training slice.
+    kind : {'none', 'balanced'}
+        ``none``: every class has the weight 1. ``balanced``: the weight is inverse to the frequency of the class, and
+        the mean weight of the slices is 1.
+
+    Returns
+    -------
+    Tensor (4,)
+    """
     counts = torch.bincount(targets, minlength=len(SLICE_CLASSES))
     if kind == "none":
         return torch.ones(len(counts))
     return len(targets) / (counts.clamp(min=1) * torch.count_nonzero(counts))
 
 
-def best_epoch(rows: list[dict[str, float]]) -> int:
-    """Return the epoch of highest validation accuracy, among equals of lowest validation loss."""
-    return max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))["epoch"]
-
-
-def report_progress(rows: list[dict[str, float]], epochs: int) -> None:
+def report_progress(history: list[dict[str, Any]], epochs: int) -> None:
     """Print the last epoch and the time that the remaining ones will take."""
-    row = rows[-1]
+    row = history[-1]
     measures = (
         f"training loss {row['train_loss']:.4f}, validation loss {row['validation_loss']:.4f}, "
         f"accuracy {row['validation_accuracy']:.4f}"
     )
-    report_epoch(row["epoch"], epochs, measures, [row["seconds"] for row in rows])
+    report_epoch(row["epoch"], epochs, measures, [row["seconds"] for row in history])
 
 
 def derived_seed(*numbers: int) -> int:
-    """Mix numbers such as (seed, epoch, batch) to one seed."""
+    """Mix numbers such as (seed, epoch, mini-batch) to one seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from cmrslices.classification.probabilities import selected_regions
 from cmrslices.config import Settings, load_settings
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answers import agreement, answers, paper_cells
@@ -72,5 +73,11 @@ def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
 def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
     files = [run / f"scores/{approach}/{cohort}.csv" for approach in settings.approaches for cohort in settings.cohorts]
     scores = read_scores(files, dict.fromkeys(settings.cohorts), dict.fromkeys(settings.approaches))
-    network = yaml.safe_load((run / "classifiers/selected.yaml").read_text())["network"]
-    return with_right(scores, [run / f"classifiers/{network}/{cohort}.csv" for cohort in settings.cohorts])
+    regions = [
+        selected_regions(
+            run / "classifiers/selected.yaml",
+            {network: run / f"classifiers/{network}/{cohort}.csv" for network in settings.classification.networks},
+        )
+        for cohort in settings.cohorts
+    ]
+    return with_right(scores, pd.concat(regions))

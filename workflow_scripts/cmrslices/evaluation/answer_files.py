@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
@@ -16,15 +15,14 @@ from cmrslices.evaluation.answer_tables import (
 )
 from cmrslices.evaluation.answers import Design, agreement, answers, paper_cells
 from cmrslices.evaluation.scores import read_scores
-from cmrslices.prediction.routing import classified_regions
+from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation import pages, tables
 from cmrslices.presentation.paper import read_paper
 
 
 def write_answers(
     scores: list[str],
-    selected: str | Path,
-    probabilities: list[str],
+    regions: list[str],
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
     baseline: str,
@@ -44,10 +42,8 @@ def write_answers(
     ----------
     scores : list of path
         The scores of every approach and cohort.
-    selected : path
-        classifiers/selected.yaml.
-    probabilities : list of path
-        ``{network}/{cohort}.csv`` of every network and cohort.
+    regions : list of path
+        ``classifiers/regions/<cohort>.csv`` of every cohort.
     cohorts, approaches : dict of name to title
         In the order of the rows.
     baseline : str
@@ -64,9 +60,8 @@ def write_answers(
     InputError
         When the approaches are not scored on the same slices.
     """
-    network = yaml.safe_load(Path(selected).read_text())["network"]
-    own = [path for path in probabilities if Path(path).parent.name == network]
-    slices = with_right(read_scores(scores, cohorts, approaches), own).assign(seed=0)
+    named = pd.concat(map(read_regions, regions))
+    slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
     found = answers(slices, design_of(baseline, routers))
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline))
     write_tables(found, beside, cohorts, approaches, csv, markdown, against_paper, against_paper_markdown)
@@ -104,17 +99,17 @@ def write_tables(
     Path(against_paper_markdown).write_text(tables.markdown(cells, agreement_caption(beside)))
 
 
-def with_right(scores: pd.DataFrame, probabilities: list[str] | list[Path]) -> pd.DataFrame:
-    """Add the column right: whether the classifier names the region of the slice.
+def with_right(scores: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
+    """Add the column ``right``: whether the selected classifier names the reference region of the slice.
 
     Parameters
     ----------
     scores : DataFrame
         As `read_scores` gives them.
-    probabilities : list of path
-        The selected classifier's, of every cohort.
+    regions : DataFrame
+        case, slice and region of every slice of all cohorts, by the selected classifier.
     """
-    named = classified_regions(pd.concat(map(pd.read_csv, probabilities))).rename(columns={"region": "named"})
+    named = regions.rename(columns={"region": "named"})
     both = scores.merge(named, on=["case", "slice"], how="left", validate="many_to_one")
     return scores.assign(right=(both["named"] == both["region"].astype(str)).to_numpy())
 

@@ -35,8 +35,7 @@ class RoutedCase(NamedTuple):
 def predict_cohort(
     approach: dict,
     weights: list[str],
-    regions: list[str],
-    cohort: str,
+    regions: str | None,
     store: str,
     splits: str,
     mirroring: bool,
@@ -55,16 +54,14 @@ def predict_cohort(
         A row of the configuration's `approaches`.
     weights : list of path
         Checkpoints of the models that it routes to.
-    regions : list of path
-        What its router reads, see `make_router`.
-    cohort : str
-        Name of the cohort.
+    regions : path or None
+        The regions that its router reads, see `make_router`.
     store : path
         What `cmrslices.segmentation.preprocessing.preprocess_cohort` made of the cohort.
     splits : path
         The cohort's `splits.csv`.
     mirroring, precision
-        The configuration's keys of `segmentation`.
+        The configuration's keys `segmentation.mirroring` and `precision`.
     threads : int
         Cores to use.
     labels, routes : path
@@ -72,7 +69,7 @@ def predict_cohort(
     """
     torch.set_num_threads(threads)
     device = best_device()
-    route = make_router(approach, regions, cohort)
+    route = make_router(approach, regions)
     segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
     segmenter = next(iter(segmenters.values()))  # all share one preprocessing
     table = pd.read_csv(splits, dtype={"case": str})

@@ -1,37 +1,51 @@
-"""Approach 2: a router names, for every slice, the model that segments it."""
+"""A router names, for every slice, the model that segments it (paper, section 2, approach 2)."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
 Router = Callable[[str, int], list[str]]
-"""From a case and its number of slices to the model of each slice, from the base."""
+"""From the name of a case and its number of slices to the model of each slice, from the base."""
+
+
+def make_router(approach: dict, regions: str | Path | None) -> Router:
+    """Make the router of an approach.
+
+    Parameters
+    ----------
+    approach : dict
+        A row of the configuration's `approaches`.
+    regions : path or None
+        The regions of the cohort's slices, see `read_regions`: the reference ones for the router `reference`, those by
+        the selected classifier for `classifier`, and None for `constant`.
+    """
+    if regions is None:
+        return constant_router(approach["model"])
+    return region_router(read_regions(regions), approach["models"])
 
 
 def constant_router(model: str) -> Router:
-    """Every slice to one model."""
+    """Every slice goes to one model."""
     return lambda case, slices: [model] * slices
 
 
 def region_router(regions: pd.DataFrame, models: dict[str, str]) -> Router:
-    """Every slice to the model of its region.
+    """Every slice goes to the model of its region.
 
     Parameters
     ----------
     regions : DataFrame
-        case, slice and region of every slice.
+        ``case``, ``slice`` and ``region`` of every slice.
     models : dict of str to str
-        Region (`SLICE_CLASSES`) to model.
+        Region (an entry of `cmrslices.labels.SLICE_CLASSES`) to model.
 
     Raises
     ------
     InputError
-        When a case that is asked for has other slices than the table.
+        By the router, when the table does not hold exactly the slices of the case that it is asked for.
     """
     of_case = {case: rows.set_index("slice")["region"] for case, rows in regions.groupby("case")}
 
@@ -44,29 +58,18 @@ def region_router(regions: pd.DataFrame, models: dict[str, str]) -> Router:
     return route
 
 
-def classified_regions(probabilities: pd.DataFrame) -> pd.DataFrame:
-    """The most probable region of every slice: case, slice, region."""
-    regions = probabilities[list(SLICE_CLASSES)].idxmax(axis="columns")
-    return probabilities[["case", "slice"]].assign(region=regions)
-
-
-def make_router(approach: dict, regions: list[str], cohort: str) -> Router:
-    """The router of an approach, from the files that its rule gives it.
+def read_regions(file: str | Path) -> pd.DataFrame:
+    """Read the region of every slice of a cohort.
 
     Parameters
     ----------
-    approach : dict
-        A row of the configuration's `approaches`.
-    regions : list of path
-        Nothing for `constant`, `slices.csv` for `reference`, and for `classifier` `selected.yaml`
-        with the probabilities `{network}/{cohort}.csv` of every network.
-    cohort : str
-        Name of the cohort.
+    file : path
+        ``cohorts/<cohort>/slices.csv`` (reference) or ``classifiers/regions/<cohort>.csv`` (selected classifier).
+
+    Returns
+    -------
+    DataFrame
+        ``case``, ``slice`` and ``region``.
     """
-    if approach["router"] == "constant":
-        return constant_router(approach["model"])
-    if approach["router"] == "reference":
-        return region_router(pd.read_csv(regions[0], keep_default_na=False), approach["models"])
-    network = yaml.safe_load(Path(regions[0]).read_text())["network"]
-    (chosen,) = [path for path in regions[1:] if str(path).endswith(f"/{network}/{cohort}.csv")]
-    return region_router(classified_regions(pd.read_csv(chosen)), approach["models"])
+    columns = {"case": str, "slice": int, "region": str}
+    return pd.read_csv(file, usecols=list(columns), dtype=columns, keep_default_na=False)

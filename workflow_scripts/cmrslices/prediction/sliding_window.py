@@ -13,7 +13,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
-from cmrslices.runtime.checkpoints import read_checkpoint
+from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.segmentation.channels_last import channels_last
 
 STEP = 0.5
@@ -75,7 +75,7 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
     folder = Path(weights).parents[1]
     dataset = json.loads((folder / "dataset.json").read_text())
     plans = PlansManager(json.loads((folder / "plans.json").read_text()))
-    checkpoint = read_checkpoint(weights)
+    checkpoint = read_weights(weights)
     model = checkpoint["init_args"]["configuration"]
     configuration = plans.get_configuration(model)
     with torch.device("meta"):  # no initial weights, which would be drawn for nothing

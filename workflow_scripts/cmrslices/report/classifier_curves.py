@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmrslices.classification.history import best_epoch
 from cmrslices.presentation import figures, pages
 from cmrslices.report.curves import Line, draw_curves
 
@@ -25,13 +26,7 @@ def write_classifier_curves(
         To write.
     """
     tables = {title: pd.read_csv(path) for title, path in zip(networks.values(), histories, strict=True)}
-    kept = {title: kept_epoch(table) for title, table in tables.items()}
+    kept = {title: best_epoch(table.to_dict("records")) for title, table in tables.items()}
     figure = draw_curves(tables, ACCURACY, "Cross-entropy", "Accuracy", kept)
     figures.save(figure, png, pdf)
     Path(html).write_text(pages.figure_page("Training of the classifiers", figures.web_picture(figure)))
-
-
-def kept_epoch(history: pd.DataFrame) -> int:
-    """The epoch of highest validation accuracy, among equals of lowest validation loss."""
-    order = history.sort_values(["validation_accuracy", "validation_loss", "epoch"], ascending=[False, True, True])
-    return int(order["epoch"].iloc[0])

@@ -8,7 +8,7 @@ import pandas as pd
 from cmrslices.labels import LABELS
 from cmrslices.presentation import figures, pages
 from cmrslices.report.curves import Line, draw_curves
-from cmrslices.runtime.checkpoints import read_checkpoint
+from cmrslices.runtime.checkpoints import read_weights
 
 PSEUDO_DICE = {
     "LVBP": Line("pseudo-Dice LVBP", "#D55E00"),
@@ -30,7 +30,7 @@ def write_segmenter_curves(
     html, png, pdf, csv : path
         To write.
     """
-    tables = {model: epoch_table(read_checkpoint(path)["logging"]) for model, path in zip(models, weights, strict=True)}
+    tables = {model: epoch_table(read_weights(path)["logging"]) for model, path in zip(models, weights, strict=True)}
     figure = draw_curves(tables, PSEUDO_DICE, "Loss", "Pseudo-Dice")
     pd.concat(tables, names=["model"]).reset_index("model").to_csv(csv, index=False, float_format="%.6g")
     figures.save(figure, png, pdf)

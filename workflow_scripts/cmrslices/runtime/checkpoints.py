@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.files import PARTIAL, link_or_copy, sync_folder, write_whole
 
 # What nnU-Net's checkpoints hold besides tensors and Python's own types.
@@ -72,6 +73,21 @@ def read_checkpoint(file: str | Path) -> dict[str, Any]:
             return torch.load(file, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, RuntimeError, pickle.UnpicklingError, EOFError) as fault:
         raise ValueError(f"{file}: {fault}") from fault
+
+
+def read_weights(file: str | Path) -> dict[str, Any]:
+    """Read the weights of a finished training, as `read_checkpoint` does.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or holds more than tensors, numbers and text.
+    """
+    try:
+        return read_checkpoint(file)
+    except ValueError as fault:
+        reason = str(fault).splitlines()[0]  # torch adds advice for programmers
+        raise InputError(f"{reason}; these weights cannot be read: delete the file and run again") from None
 
 
 class Checkpoint:

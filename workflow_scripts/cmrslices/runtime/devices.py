@@ -15,17 +15,19 @@ def best_device() -> torch.device:
 
 
 def compute_deterministically(device: torch.device, deterministic: bool) -> None:
-    """Choose the GPU's algorithms by whether two runs give the same bits; to be called before anything is computed.
+    """Choose whether the GPU's algorithms give the same bits in every run; call it before anything is computed.
 
-    A CPU does so anyway. Where torch has no such algorithm it warns: the value of the segmenters' cross-entropy (not
-    its gradient), and the gradient of the adaptive pooling in AlexNet and VGG.
+    A CPU gives the same bits in every run anyway. Where torch has no deterministic algorithm it warns and takes another
+    one: for the value of the segmenters' cross-entropy (not for its gradient), and for the gradient of the adaptive
+    pooling in AlexNet and VGG.
 
     Parameters
     ----------
     device : torch.device
         Nothing is changed on a CPU.
     deterministic : bool
-        Slower where True. Where False, cuDNN tries its algorithms and takes the fastest, as nnU-Net's command lets it.
+        True: deterministic algorithms, which are slower. False: cuDNN tries its algorithms and takes the fastest, as in
+        nnU-Net's own command.
     """
     if device.type == "cpu":
         return
@@ -38,19 +40,19 @@ def compute_deterministically(device: torch.device, deterministic: bool) -> None
 
 
 def lowered_dtype(device: torch.device, precision: Precision) -> torch.dtype | None:
-    """Choose the type that convolutions and matrix products are computed in.
+    """Choose the number type in which convolutions and matrix products are computed.
 
     Parameters
     ----------
     device : torch.device
         Where the network runs.
     precision : {'auto', 'fp32', 'bf16'}
-        ``auto`` is float16 on a GPU, as in nnU-Net, and bfloat16 on a CPU that has instructions for it.
+        ``auto`` is float16 on a GPU, as in nnU-Net; bfloat16 on a CPU that has instructions for it; else float32.
 
     Returns
     -------
     torch.dtype or None
-        None for float32 throughout. Training in float16 needs a gradient scaler.
+        None means that everything is computed in float32. Training in float16 needs a gradient scaler.
     """
     if precision == "bf16":
         return torch.bfloat16
@@ -62,9 +64,9 @@ def lowered_dtype(device: torch.device, precision: Precision) -> torch.dtype | N
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager:
-    """Context in which the forward pass runs in the type that `lowered_dtype` chooses."""
+    """Return a context in which a forward pass is computed in the type that `lowered_dtype` chooses."""
     dtype = lowered_dtype(device, precision)
-    # Switched off, not left out: nnU-Net's own steps stand inside of a context of float16 on a GPU.
+    # For float32 the context is disabled, not omitted: on a GPU, nnU-Net's steps run inside a float16 context.
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 

@@ -1,27 +1,39 @@
-"""SIGTERM (time limit, preemption, scancel) and SIGINT (Ctrl-C): a message, and a training's last checkpoint."""
+"""What a job does when it is told to stop: it says so, and a training writes its last checkpoint first.
+
+A job is told to stop by SIGTERM (time limit, preemption, scancel) or by SIGINT (Ctrl-C).
+"""
 
 import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(BaseException):
-    """The job was told to stop. No `Exception`, so that no library takes it for a fault of its own."""
+    """The job was told to stop.
+
+    It does not inherit from `Exception`, so that no library catches it as an error of its own.
+    """
 
 
 class Interruption:
-    """The signal that came, if one did."""
+    """The name of the signal that came, or None."""
 
     def __init__(self) -> None:
         self.signal: str | None = None
 
     def message(self, epoch: int, iteration: int) -> str:
-        """What a training says when it stops: epochs that are done, and mini-batches of the next one."""
+        """Return what a training says when it stops.
+
+        Parameters
+        ----------
+        epoch, iteration : int
+            How many epochs are done, and how many mini-batches of the next one.
+        """
         return (
             f"interrupted ({self.signal}) after epoch {epoch}, iteration {iteration}; the next try goes on from there"
         )
@@ -29,10 +41,11 @@ class Interruption:
 
 @contextlib.contextmanager
 def defer_signals() -> Iterator[Interruption]:
-    """While the body runs, a signal is only noted; the body looks at the yielded object where it can stop.
+    """While the body runs, only note a signal; the body stops by itself when it next looks at the yielded object.
 
-    SLURM sends SIGTERM and, after its KillWait of 30 s by default, SIGKILL: look between mini-batches, not epochs.
-    It may send SIGTERM more than once: after a noted one, more are ignored.
+    The body must look after every mini-batch, not only after every epoch, because SLURM sends SIGTERM and soon
+    afterwards SIGKILL (after KillWait, by default 30 s). SLURM may send SIGTERM more than once, so if a signal came
+    while the body ran, signals are ignored afterwards.
     """
     interruption = Interruption()
 
@@ -49,7 +62,10 @@ def defer_signals() -> Iterator[Interruption]:
 
 @contextlib.contextmanager
 def raise_on_signal() -> Iterator[None]:
-    """While the body runs, the first signal raises `Interrupted`; in forked processes it ends them, as ever."""
+    """While the body runs, the first signal raises `Interrupted`; later ones are ignored.
+
+    In forked processes a signal does what it does by default: it ends them.
+    """
     owner = os.getpid()
 
     def interrupt(number: int, _: FrameType | None) -> None:
@@ -65,10 +81,10 @@ def raise_on_signal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def block_signals() -> Iterator[None]:
-    """Keep signals from the worker processes that the body starts; here they come when it ends.
+    """Block SIGTERM and SIGINT while the body starts worker processes, which inherit this; they come here afterwards.
 
-    SLURM signals every process of a job. A worker that ended before the checkpoint is written would take it with it.
-    A worker needs `end_with_parent` then.
+    SLURM signals every process of a job. If a worker ended before the checkpoint is written, the training would fail
+    without having written one. The workers need `end_with_parent`, because nothing else than SIGKILL would end them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -78,7 +94,7 @@ def block_signals() -> Iterator[None]:
 
 
 def end_with_parent(_: int | None = None) -> None:
-    """In a `block_signals` worker process: let SIGTERM end it if the parent sends it."""
+    """Let SIGTERM end this worker process, but only if its parent process sends it; see `block_signals`."""
     threading.Thread(target=_wait_for_parents_signal, daemon=True).start()
 
 
@@ -94,7 +110,7 @@ def _ignore_signals() -> None:
 
 
 @contextlib.contextmanager
-def _handled(handler: object) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

@@ -1,4 +1,4 @@
-"""What every job does around its one call: lock, log, and a message on failure."""
+"""What surrounds the one call of every job: a lock, a log, and a message if the job fails."""
 
 import contextlib
 import errno
@@ -17,25 +17,30 @@ from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.interruption import Interrupted, raise_on_signal
 
 POLL_S = 2
+"""Between two tries to get the lock."""
 REMIND_S = 300
+"""Between two messages that the job waits."""
 SETTLE_S = 30
+"""From the end of the job that held the lock to the start of this one; see `job_log`."""
 
 SPACE = "the disk or the quota is full; make room, then run again: it goes on from what is complete"
 
 
 @contextlib.contextmanager
 def job_log(path: str | Path) -> Iterator[None]:
-    """Send everything that is printed, by worker processes too, to a log file; one job at a time.
+    """Write everything that the body and its worker processes print to a log file, and run one such job at a time.
 
-    When the body fails, the reason goes to the log and to the terminal, and the
-    process exits with status 1. What users can mend is shown as its message alone.
+    When the body fails, the reason goes to the log and to the terminal, and the process exits with status 1. A fault
+    that users can mend is shown as its message, without a traceback.
 
-    A killed main Snakemake leaves its cluster jobs running, and submits them again when it is started anew. So a job
-    locks ``.<log>.lock`` first, and waits, saying for whom, until the other one and its worker processes have ended.
-    The log itself cannot be the lock: Snakemake deletes logs and outputs when a job starts, the running one's too.
-    Results do not mix, because one of the two writes at a time, and the second writes all that the first one wrote.
-    What the first one's Snakemake deletes when its job fails is gone `SETTLE_S` after the lock. A training finds what
-    the first one finished, or its checkpoint.
+    If the main process of Snakemake is killed, its cluster jobs go on. When Snakemake is started anew, it submits the
+    same jobs again. So every job first locks the file ``.<log>.lock``. If another job holds the lock, the job says
+    which one, and waits until that job and its worker processes have ended. The log itself cannot be the lock, because
+    Snakemake deletes the logs and outputs of a job when it starts it, even while the same job still runs.
+
+    The results of the two jobs do not mix: only one of them writes at a time, and the second one writes all files anew.
+    If the first job fails, its Snakemake deletes its outputs; the second job waits `SETTLE_S` after it got the lock,
+    so that the deletion is over by then. A training finds the weights or the checkpoint that the first job wrote.
 
     Parameters
     ----------
@@ -54,7 +59,7 @@ def job_log(path: str | Path) -> Iterator[None]:
             yield
         except BaseException as fault:
             reason = _reason(fault)
-            with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            with contextlib.suppress(OSError):  # the disk of the log may be full
                 sys.stdout.flush()
                 print(f"ERROR: {reason}" if reason else traceback.format_exc(), file=sys.stderr, flush=True)
             last_lines = f"ERROR: {reason}" if reason else traceback.format_exc().splitlines()[-1]
@@ -82,7 +87,7 @@ def _printed_to(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(path: Path, terminal: int) -> Iterator[None]:
-    # flock, not lockf: forked workers hold it too, and closing another descriptor does not release it.
+    # flock, not lockf: forked workers hold the lock too, and closing another descriptor does not release it.
     with path.with_name(f".{path.name}.lock").open("a+") as file:
         locked = _lock(file, path, lambda line: os.write(terminal, f"{line}\n".encode()))
         if locked:
@@ -125,7 +130,7 @@ def _myself() -> str:
 
 
 def _reason(fault: BaseException) -> str | None:
-    """A message with the remedy, where the fault is none of the code."""
+    """Return a message with the remedy, or None if the fault is an error of the code."""
     kind, text = type(fault).__name__, str(fault)
     if isinstance(fault, InputError | Interrupted):
         return text

@@ -20,19 +20,19 @@ def map_progress(
     Parameters
     ----------
     function : callable
-        A module's function or a partial of one.
+        A function of a module or a partial of one, because other processes must find it by its name.
     items : sequence
     threads : int
-        Processes; 1 stays in this one.
+        Number of worker processes; with 1, everything runs in this process.
     unit : str
         What an item is, for the progress bar on stderr.
     """
     if threads == 1:
         yield from tqdm(map(function, items), total=len(items), unit=unit)
         return
-    # Fork, because a fresh interpreter would run the job's script again: it has no guarded main module.
+    # Fork, because a new interpreter would run the job's script again, whose call is not guarded by __main__.
     with ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("fork")) as pool:
-        gc.freeze()  # a fork that frees this process's garbage would wait for threads that it does not have
+        gc.freeze()  # a fork that freed objects of this process could wait for threads that exist only here
         results = pool.map(function, items)
         gc.unfreeze()
         yield from tqdm(results, total=len(items), unit=unit)

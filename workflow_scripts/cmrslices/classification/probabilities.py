@@ -1,0 +1,83 @@
+"""From a classifier's probabilities of the regions to one region per slice.
+
+`cmrslices.classification.inference` writes the probabilities, for every network and cohort.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmrslices.labels import SLICE_CLASSES
+
+
+def read_probabilities(file: str | Path) -> pd.DataFrame:
+    """Read what one network gave for the slices of one cohort.
+
+    Parameters
+    ----------
+    file : path
+        ``classifiers/<network>/<cohort>.csv``.
+
+    Returns
+    -------
+    DataFrame
+        ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`.
+    """
+    return pd.read_csv(file, dtype={"case": str})
+
+
+def classified_regions(probabilities: pd.DataFrame) -> pd.DataFrame:
+    """Return the most probable region of every slice.
+
+    Parameters
+    ----------
+    probabilities : DataFrame
+        As `read_probabilities` gives them.
+
+    Returns
+    -------
+    DataFrame
+        ``case``, ``slice`` and ``region``, in the order of the rows.
+    """
+    regions = probabilities[list(SLICE_CLASSES)].idxmax(axis="columns")
+    return probabilities[["case", "slice"]].assign(region=regions)
+
+
+def selected_regions(selected: str | Path, probabilities: Mapping[str, str | Path]) -> pd.DataFrame:
+    """Return the region of every slice of one cohort by the selected network.
+
+    Parameters
+    ----------
+    selected : path
+        ``classifiers/selected.yaml``, which names the network.
+    probabilities : dict of str to path
+        Network to the file of its probabilities of this cohort.
+
+    Returns
+    -------
+    DataFrame
+        ``case``, ``slice`` and ``region``.
+    """
+    network = yaml.safe_load(Path(selected).read_text())["network"]
+    return classified_regions(read_probabilities(probabilities[network]))
+
+
+def write_selected_regions(
+    selected: str | Path, networks: Sequence[str], probabilities: Sequence[str | Path], regions: str | Path
+) -> None:
+    """Write the region of every slice of one cohort by the selected network.
+
+    Parameters
+    ----------
+    selected : path
+        ``classifiers/selected.yaml``.
+    networks : list of str
+    probabilities : list of path
+        The probabilities of this cohort, in the order of `networks`.
+    regions : path
+        Written: ``case``, ``slice`` and ``region``.
+    """
+    found = selected_regions(selected, dict(zip(networks, probabilities, strict=True)))
+    found.to_csv(regions, index=False)

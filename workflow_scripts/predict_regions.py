@@ -1,0 +1,12 @@
+"""The region of every slice of one cohort, by the selected network."""
+
+from cmrslices.classification.probabilities import write_selected_regions
+from cmrslices.runtime.job import job_log
+
+with job_log(snakemake.log[0]):
+    write_selected_regions(
+        selected=snakemake.input.selected,
+        networks=snakemake.params.networks,
+        probabilities=snakemake.input.probabilities,
+        regions=snakemake.output.regions,
+    )
