@@ -29,6 +29,7 @@ COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.coh
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
 BASELINE = SETTINGS.evaluation.baseline
+# The keys that every training depends on, beside those of its own section.
 NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
 TITLES = {
     "cohorts": {name: row.title for name, row in SETTINGS.cohorts.items()},

@@ -81,10 +81,12 @@ def raise_on_signal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def block_signals() -> Iterator[None]:
-    """Block SIGTERM and SIGINT while the body starts worker processes, which inherit this; they come here afterwards.
+    """Block SIGTERM and SIGINT for the worker processes that the body starts.
+
+    This process gets a signal that came meanwhile when the body ends.
 
     SLURM signals every process of a job. If a worker ended before the checkpoint is written, the training would fail
-    without having written one. The workers need `end_with_parent`, because nothing else than SIGKILL would end them.
+    without having written one. The workers need `end_with_parent`, because otherwise only SIGKILL would end them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
