@@ -6,8 +6,9 @@ import pandas as pd
 import yaml
 
 from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
-from cmrslices.evaluation.answers import agreement, answers, paper_cells
+from cmrslices.evaluation.answers import answers
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.presentation.paper import read_paper
 from cmrslices.runtime.errors import InputError

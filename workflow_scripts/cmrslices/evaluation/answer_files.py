@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
     agreement_cells,
@@ -14,7 +15,7 @@ from cmrslices.evaluation.answer_tables import (
     introduction,
     sections,
 )
-from cmrslices.evaluation.answers import Design, agreement, answers, paper_cells
+from cmrslices.evaluation.answers import Design, answers
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.prediction.routing import classified_regions
 from cmrslices.presentation import pages, tables
