@@ -267,7 +267,8 @@ def simulated(generator, patients, seeds, own, seed_sd):
 
 def cells_of(studies):
     """Cells of many simulated studies, along an axis of their own; the baseline's DSC is 0."""
-    counts, sums = (xr.DataArray(np.stack(part), dims=("study", "patient", "seed")) for part in zip(*studies, strict=True))
+    axes = ("study", "patient", "seed")
+    counts, sums = (xr.DataArray(np.stack(part), dims=axes) for part in zip(*studies, strict=True))
     dsc = xr.concat([xr.zeros_like(sums), sums], "approach").assign_coords(approach=["baseline", "other"])
     cells = xr.Dataset({"dsc": dsc, "missed": xr.zeros_like(dsc), "slices": counts})
     cells = cells.assign_coords(seed=range(counts.sizes["seed"]))

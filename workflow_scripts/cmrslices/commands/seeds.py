@@ -38,7 +38,7 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     found = answers(scores, design_of(baseline, routers))
     tables = [read_paper(paper / f"table{number}.csv") for number in (1, 3)]
     beside = agreement(found, paper_cells(*tables, baseline))
-    files = [folder / f"{name}.{ending}" for name in ("answers", "agreement") for ending in ("csv", "md")]
+    files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
     write_tables(found, beside, cohorts, approaches, *files)
 
 

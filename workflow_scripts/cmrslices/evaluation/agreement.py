@@ -7,6 +7,7 @@ from cmrslices.evaluation.answers import DECIMALS, ENDS
 
 CELL = ["question", "cohort", "approach", "label", "region"]
 
+
 def paper_cells(table1: pd.DataFrame, table3: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """The paper's gaps (Table 1) and changes (Table 3) as answers.
 

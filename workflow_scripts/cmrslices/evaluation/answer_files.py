@@ -18,8 +18,9 @@ from cmrslices.evaluation.answer_tables import (
 from cmrslices.evaluation.answers import Design, answers
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.prediction.routing import classified_regions
-from cmrslices.presentation import pages, tables
+from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
+from cmrslices.presentation.writing import Files, write_table, write_text
 
 
 def write_answers(
@@ -32,14 +33,10 @@ def write_answers(
     routers: Mapping[str, str],
     table1: str | Path,
     table3: str | Path,
-    csv: str,
-    markdown: str,
-    html: str,
-    against_paper: str,
-    against_paper_markdown: str,
-    against_paper_html: str,
+    table: Files,
+    against_paper: Files,
 ) -> None:
-    """Write the answers of one run, and beside them the paper's, as CSV, Markdown and HTML.
+    """Write the answers of one run, and the paper's cells beside them.
 
     Parameters
     ----------
@@ -57,7 +54,7 @@ def write_answers(
         Approach to its router.
     table1, table3 : path
         The paper's.
-    csv, markdown, html, against_paper, against_paper_markdown, against_paper_html : path
+    table, against_paper : Files
         To write.
 
     Raises
@@ -70,11 +67,7 @@ def write_answers(
     slices = with_right(read_scores(scores, cohorts, approaches), own).assign(seed=0)
     found = answers(slices, design_of(baseline, routers))
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline))
-    write_tables(found, beside, cohorts, approaches, csv, markdown, against_paper, against_paper_markdown)
-    page = answers_page(introduction(found, cohorts), sections(found, cohorts, approaches))
-    Path(html).write_text(page)
-    cells = agreement_cells(beside, cohorts, approaches)
-    Path(against_paper_html).write_text(pages.table_page("Cell by cell", agreement_caption(beside), cells))
+    write_tables(found, beside, cohorts, approaches, table, against_paper)
 
 
 def write_tables(
@@ -82,27 +75,28 @@ def write_tables(
     beside: pd.DataFrame,
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
-    csv: str | Path,
-    markdown: str | Path,
-    against_paper: str | Path,
-    against_paper_markdown: str | Path,
+    table: Files,
+    against_paper: Files,
 ) -> None:
-    """Write answers and agreement as CSV and Markdown.
+    """Write the answers, and the agreement with the paper.
 
     Parameters
     ----------
     found, beside : DataFrame
         As `answers` and `agreement` give them.
     cohorts, approaches : dict of name to title
-    csv, markdown, against_paper, against_paper_markdown : path
+    table, against_paper : Files
         To write.
     """
-    found.to_csv(csv, index=False, float_format="%.6g")
-    beside.to_csv(against_paper, index=False, float_format="%.6g")
-    text = answers_markdown(introduction(found, cohorts), sections(found, cohorts, approaches))
-    Path(markdown).write_text(text)
+    intro, parts = introduction(found, cohorts), sections(found, cohorts, approaches)
+    formats = {
+        ".csv": lambda: tables.csv(found),
+        ".md": lambda: answers_markdown(intro, parts),
+        ".html": lambda: answers_page(intro, parts),
+    }
+    write_text(table, formats)
     cells = agreement_cells(beside, cohorts, approaches)
-    Path(against_paper_markdown).write_text(tables.markdown(cells, agreement_caption(beside)))
+    write_table(against_paper, beside, "Cell by cell", agreement_caption(beside), cells)
 
 
 def with_right(scores: pd.DataFrame, probabilities: list[str] | list[Path]) -> pd.DataFrame:

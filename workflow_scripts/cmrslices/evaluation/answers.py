@@ -155,8 +155,8 @@ def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """The classifier's errors, in % of the slices, at which an approach would equal the baseline.
 
     With a share e of errors, the approach changes the mean DSC by (1 - e) right + e wrong, which is 0 at
-    e = right / (right - wrong). It is assumed that both changes stay what they are when the errors become more or fewer:
-    a worse classifier errs on more slices, not on slices of another kind.
+    e = right / (right - wrong). It is assumed that both changes stay what they are when the errors become more or
+    fewer: a worse classifier errs on more slices, not on slices of another kind.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
     return table.assign(significant=table["p"] < significance, best=best)
 
 
-def false_positives(scores: pd.DataFrame) -> pd.DataFrame:
+def count_false_positives(scores: pd.DataFrame) -> pd.DataFrame:
     """Predictions of a label in slices whose reference does not carry it.
 
     Parameters

@@ -7,6 +7,9 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from cmrslices.presentation import pages
+from cmrslices.presentation.writing import Files, write_text
+
 WIDTH_MM = 180
 MM_PER_INCH = 25.4
 STYLE = {
@@ -44,6 +47,15 @@ def save(figure: Figure, *paths: str | Path) -> None:
     with print_style():
         for path in paths:
             figure.savefig(path, metadata=UNDATED[Path(path).suffix])
+
+
+def write_figure(files: Files, title: str, figure: Figure) -> None:
+    """Write a figure as ``.png`` and ``.pdf``, and as an ``.html`` page that holds it under its title."""
+    for file in files:
+        if Path(file).suffix == ".html":
+            write_text([file], {".html": lambda: pages.figure_page(title, web_picture(figure))})
+        else:
+            save(figure, file)
 
 
 def web_picture(figure: Figure) -> bytes:
