@@ -9,6 +9,9 @@ REGIONS = ("base", "middle", "apex")
 NON_CARDIAC = "non-cardiac"
 """Region of a slice that carries no label."""
 
+SLICE_REGIONS = (*REGIONS, NON_CARDIAC)
+"""Every region that a slice can have, in the order of tables and figures."""
+
 SLICE_CLASSES = (NON_CARDIAC, *REGIONS)
 """Classes of the slice-region classifier; the index is the network's output channel."""
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from cmrslices.classification.metrics import CLASSES
+from cmrslices.labels import SLICE_REGIONS
 from cmrslices.presentation.figures import print_style, size_inches
 
 COLUMNS = 4
@@ -32,7 +32,7 @@ def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], sele
         for panel in panels.flat[len(predicted) :]:
             panel.set_visible(False)
         for index, (panel, (network, regions)) in enumerate(zip(panels.flat, predicted.items(), strict=False)):
-            _draw_matrix(panel, confusion_matrix(reference, regions, labels=CLASSES))
+            _draw_matrix(panel, confusion_matrix(reference, regions, labels=SLICE_REGIONS))
             mark = {"fontweight": "bold"} if network == selected else {}
             panel.set_title(f"{network} (selected)" if network == selected else network, **mark)
             if index % columns:
@@ -48,7 +48,7 @@ def _draw_matrix(panel: Axes, counts: np.ndarray) -> None:
     totals = counts.sum(axis=1, keepdims=True)
     percent = 100 * counts / np.maximum(totals, 1)
     text = np.array([f"{count}\n{share:.0f}%" for count, share in zip(counts.flat, percent.flat, strict=True)])
-    names = [name.replace("-", "-\n") for name in CLASSES]
+    names = [name.replace("-", "-\n") for name in SLICE_REGIONS]
     sns.heatmap(
         percent,
         annot=text.reshape(counts.shape),

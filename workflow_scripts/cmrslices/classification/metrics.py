@@ -6,12 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from cmrslices.labels import NON_CARDIAC, REGIONS
+from cmrslices.labels import SLICE_REGIONS
 from cmrslices.prediction.routing import classified_regions
 from cmrslices.runtime.errors import InputError
-
-CLASSES = (*REGIONS, NON_CARDIAC)
-"""Slice classes from base to apex, then the slices outside the heart."""
 
 WEIGHTED = "all"
 """Region that stands for the average over the classes, weighted by their slices."""
@@ -84,14 +81,16 @@ def precision_recall(reference: pd.Series, predicted: np.ndarray) -> pd.DataFram
     Returns
     -------
     DataFrame
-        region (`WEIGHTED`, then `CLASSES`), slices, precision, recall. A class that is never predicted has
-        precision 0, one without slices recall 0.
+        region (`WEIGHTED`, then `SLICE_REGIONS`), slices, precision, recall. A region that is never predicted has
+        precision 0, a region without slices has recall 0.
     """
-    each = precision_recall_fscore_support(reference, predicted, labels=CLASSES, zero_division=0)
-    mean = precision_recall_fscore_support(reference, predicted, labels=CLASSES, average="weighted", zero_division=0)
+    each = precision_recall_fscore_support(reference, predicted, labels=SLICE_REGIONS, zero_division=0)
+    mean = precision_recall_fscore_support(
+        reference, predicted, labels=SLICE_REGIONS, average="weighted", zero_division=0
+    )
     return pd.DataFrame(
         {
-            "region": [WEIGHTED, *CLASSES],
+            "region": [WEIGHTED, *SLICE_REGIONS],
             "slices": [len(reference), *each[3]],
             "precision": 100 * np.array([mean[0], *each[0]]),
             "recall": 100 * np.array([mean[1], *each[1]]),

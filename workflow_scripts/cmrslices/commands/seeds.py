@@ -36,8 +36,8 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     approaches = {name: row.title for name, row in settings.approaches.items()}
     routers = {name: row.router for name, row in settings.approaches.items()}
     found = answers(scores, design_of(baseline, routers))
-    tables = [read_paper(paper / f"table{number}.csv") for number in (1, 3)]
-    beside = agreement(found, paper_cells(*tables, baseline))
+    table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
+    beside = agreement(found, paper_cells(table1, table3, baseline))
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
     write_tables(found, beside, cohorts, approaches, *files)
 
@@ -72,6 +72,6 @@ def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
 
 def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
     files = [run / f"scores/{approach}/{cohort}.csv" for approach in settings.approaches for cohort in settings.cohorts]
-    scores = read_scores(files, dict.fromkeys(settings.cohorts), dict.fromkeys(settings.approaches))
+    scores = read_scores(files, settings.cohorts, settings.approaches)
     network = yaml.safe_load((run / "classifiers/selected.yaml").read_text())["network"]
     return with_right(scores, [run / f"classifiers/{network}/{cohort}.csv" for cohort in settings.cohorts])

@@ -1,6 +1,6 @@
 """Scores of a run in; its answers and the agreement with the paper out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -99,7 +99,7 @@ def write_tables(
     write_table(against_paper, beside, "Cell by cell", agreement_caption(beside), cells)
 
 
-def with_right(scores: pd.DataFrame, probabilities: list[str] | list[Path]) -> pd.DataFrame:
+def with_right(scores: pd.DataFrame, probabilities: Sequence[str | Path]) -> pd.DataFrame:
     """Add the column right: whether the classifier names the region of the slice.
 
     Parameters

@@ -126,7 +126,7 @@ def ask(found: xr.Dataset, patients: xr.DataArray, design: Design) -> Iterator[A
     baseline, bound = design.baseline, design.upper_bound
     in_either, in_right, in_wrong = (patients.sel(classifier=kind, drop=True) for kind in (EITHER, "right", "wrong"))
     gap = dsc(baseline).sel(region="middle", drop=True) - dsc(baseline).sel(region=ENDS)
-    in_gap = np.minimum(in_either.sel(region="middle", drop=True), in_either.sel(region=ENDS))
+    in_gap = xr.ufuncs.minimum(in_either.sel(region="middle", drop=True), in_either.sel(region=ENDS))
     gap_low, _ = interval(gap, in_gap)
 
     yield Answer("gap", baseline, gap, in_gap)
@@ -148,7 +148,7 @@ def ask(found: xr.Dataset, patients: xr.DataArray, design: Design) -> Iterator[A
             yield Answer("right_bound", name, dsc(bound, "right") - dsc(baseline, "right"), in_right)
             yield Answer("wrong_bound", name, dsc(bound, "wrong") - dsc(baseline, "wrong"), in_wrong)
         even = xr.apply_ufunc(break_even, right, wrong)
-        yield Answer("break_even", name, even, np.minimum(in_right, in_wrong))
+        yield Answer("break_even", name, even, xr.ufuncs.minimum(in_right, in_wrong))
 
 
 def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:

@@ -85,12 +85,13 @@ def interval(values: xr.DataArray, patients: xr.DataArray) -> tuple[xr.DataArray
     if seeds > 1:
         deviation = single - single.mean("seed", skipna=False)
         correction = seeds / (seeds - 1)
-        between = correction * np.square(deviation.sel(draw=OBSERVED, drop=True)).mean("seed", skipna=False)
+        between = correction * (deviation.sel(draw=OBSERVED, drop=True) ** 2).mean("seed", skipna=False)
         within = correction * _variance(deviation).mean("seed", skipna=False)
-        of_seeds = np.maximum(between - within, 0) / seeds
+        of_seeds = (between - within).clip(min=0) / seeds
     variance = of_patients + of_seeds
     parts = of_patients**2 / (patients - 1) + (between / seeds).where(of_seeds > 0, 0) ** 2 / max(seeds - 1, 1)
-    freedom = np.fmax(variance**2 / parts, max(seeds - 1, 1))
+    fewest = max(seeds - 1, 1)
+    freedom = (variance**2 / parts).clip(min=fewest).fillna(fewest)
     half = xr.apply_ufunc(stats.t.ppf, (1 + LEVEL) / 2, freedom) * np.sqrt(variance)
     half = half.where(patients > 1)
     return estimate - half, estimate + half

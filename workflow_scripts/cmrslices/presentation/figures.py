@@ -3,6 +3,7 @@
 import io
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from cmrslices.presentation.writing import Files, write_text
 
 WIDTH_MM = 180
 MM_PER_INCH = 25.4
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 300,
     "font.family": "DejaVu Sans",
     "font.size": 7,

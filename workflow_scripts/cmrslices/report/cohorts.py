@@ -7,10 +7,9 @@ from pathlib import Path
 import nibabel as nib
 import pandas as pd
 
-from cmrslices.labels import NON_CARDIAC, REGIONS
+from cmrslices.labels import SLICE_REGIONS
 from cmrslices.presentation import pages
 
-CLASSES = [*REGIONS, NON_CARDIAC]
 SPLITS = ["train", "validation", "test"]
 REVERSED = "apex first in the source, reversed"
 GEOMETRY = {
@@ -91,7 +90,7 @@ def count_slices(splits: pd.DataFrame, slices: pd.DataFrame) -> pd.DataFrame:
     """
     people = splits.groupby("split").agg(patients=("patient", "nunique"), cases=("case", "size"))
     regions = slices.merge(splits, on="case").pivot_table(index="split", columns="region", aggfunc="size", fill_value=0)
-    regions = regions.reindex(columns=CLASSES, fill_value=0)
+    regions = regions.reindex(columns=list(SLICE_REGIONS), fill_value=0)
     table = people.join(regions).assign(total_slices=regions.sum(axis=1))
     return table.reindex([split for split in SPLITS if split in table.index]).reset_index()
 
@@ -174,7 +173,7 @@ def _page(
     findings: pd.DataFrame,
     cohorts: Mapping[str, str],
 ) -> str:
-    names = {**dict.fromkeys(CLASSES), "total_slices": "All slices"}
+    names = {**dict.fromkeys(SLICE_REGIONS), "total_slices": "All slices"}
     headings = {name: title or name.capitalize() for name, title in names.items()}
     counts = _titled(summary, cohorts)[["Cohort", "Split", "Patients", "Cases", *headings.values()]]
     return pages.page(
