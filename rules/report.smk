@@ -151,7 +151,7 @@ rule worst_cases:
 rule timings:
     """Run time and memory of every job, from the benchmarks of the results folder."""
     input:
-        # Benchmarks are no inputs: one that was deleted would train a model again.
+        # Benchmarks are not inputs: if one were deleted, Snakemake would train that model again.
         tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
     output:
         html=report(

@@ -25,7 +25,7 @@ PATIENTS = [f"p{number:02d}" for number in range(10)]
 
 
 def scores(dsc, patients=PATIENTS, seeds=(1,), slices=2, right=lambda patient, region: True, cohort="acdc"):
-    """Scores of a cohort; `dsc` gives the DSC of (approach, seed, patient, region, label), by default of any."""
+    """Scores of a cohort; `dsc` gives the DSC of an approach, seed, patient, region and label."""
     rows = [
         (seed, cohort, approach, patient, f"{patient}_ED", 10 * r + k, region, label, right(patient, region))
         for seed in seeds
@@ -204,7 +204,7 @@ def test_a_patient_in_several_seeds_is_drawn_once_for_all():
     assert widths[2] < 0.85 * widths[0]
 
 
-def test_seeds_that_differ_alone_have_students_interval():
+def test_when_only_seeds_differ_the_interval_is_students_over_seeds():
     def dsc(approach, seed, patient, region, label):
         return 0.5 + 0.02 * seed * (approach == "routed")
 
@@ -213,7 +213,7 @@ def test_seeds_that_differ_alone_have_students_interval():
     assert row[["low", "high"]].tolist() == pytest.approx([4 - half, 4 + half])
 
 
-def test_patients_that_differ_alone_have_students_interval():
+def test_when_only_patients_differ_the_interval_is_students_over_patients():
     change = {patient: number for number, patient in enumerate(PATIENTS)}
     found = answers(scores(lambda a, s, p, r, label: 0.5 + 0.01 * change[p] * (a == "routed")), DESIGN, draws=20000)
     half = stats.t.ppf(0.975, 9) * np.std(range(10), ddof=1) / np.sqrt(10)

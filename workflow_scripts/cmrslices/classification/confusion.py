@@ -14,7 +14,7 @@ ROW_HEIGHT_MM = 54
 
 
 def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], selected: str) -> Figure:
-    """A matrix per network: slices, and their share of the reference region.
+    """Draw a matrix per network: numbers of slices, and their share in % of the slices of the reference region.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], sele
         Region of each slice.
     predicted : dict of network title to array of str
     selected : str
-        Title of the network to mark.
+        Title of the network that is marked.
     """
     columns = min(len(predicted), COLUMNS)
     rows = -(-len(predicted) // columns)

@@ -1,4 +1,4 @@
-"""Scores of a run in; its answers and the agreement with the paper out."""
+"""From the scores of a run to its answers, and to their agreement with the paper."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +49,7 @@ def write_answers(
     cohorts, approaches : dict of name to title
         In the order of the rows.
     baseline : str
-        The approach the others are compared with.
+        The approach that the others are compared with.
     routers : dict
         Approach to its router.
     table1, table3 : path
@@ -100,14 +100,14 @@ def write_tables(
 
 
 def with_right(scores: pd.DataFrame, probabilities: Sequence[str | Path]) -> pd.DataFrame:
-    """Add the column right: whether the classifier names the region of the slice.
+    """Add the column right: whether the classifier names the reference region of the slice.
 
     Parameters
     ----------
     scores : DataFrame
         As `read_scores` gives them.
     probabilities : list of path
-        The selected classifier's, of every cohort.
+        The selected classifier's region probabilities, a file per cohort.
     """
     named = classified_regions(pd.concat(map(pd.read_csv, probabilities))).rename(columns={"region": "named"})
     both = scores.merge(named, on=["case", "slice"], how="left", validate="many_to_one")
@@ -115,12 +115,12 @@ def with_right(scores: pd.DataFrame, probabilities: Sequence[str | Path]) -> pd.
 
 
 def design_of(baseline: str, routers: Mapping[str, str]) -> Design:
-    """The parts of the approaches in the questions.
+    """Find the part of each approach in the questions.
 
     Parameters
     ----------
     baseline : str
-        One of them.
+        The approach that the others are compared with.
     routers : dict
         Approach to its router.
     """

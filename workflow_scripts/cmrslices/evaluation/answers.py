@@ -96,12 +96,14 @@ def answers(scores: pd.DataFrame, design: Design, draws: int = DRAWS) -> pd.Data
         When the approaches of a seed are not scored on the same slices.
     """
     tables = []
-    for cohort, part in scores.dropna(subset="dsc").groupby("cohort", observed=True):
-        cells = count_cells(part, [design.baseline, *design.others])
-        found = means(cells, bootstrap_weights(cells.sizes["patient"], draws))
-        table = pd.concat([_rows(*answer) for answer in ask(found, patients_in(cells), design)])
-        table.insert(1, "cohort", cohort)
-        tables.append(table)
+    # Arrays with different places on an axis are an error; xarray would go on with the places that they share.
+    with xr.set_options(arithmetic_join="exact"):
+        for cohort, part in scores.dropna(subset="dsc").groupby("cohort", observed=True):
+            cells = count_cells(part, [design.baseline, *design.others])
+            found = means(cells, bootstrap_weights(cells.sizes["patient"], draws))
+            table = pd.concat([_rows(*answer) for answer in ask(found, patients_in(cells), design)])
+            table.insert(1, "cohort", cohort)
+            tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
@@ -154,7 +156,7 @@ def ask(found: xr.Dataset, patients: xr.DataArray, design: Design) -> Iterator[A
 def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """The classifier's errors, in % of the slices, at which an approach would equal the baseline.
 
-    With a share e of errors, the approach changes the mean DSC by (1 - e) right + e wrong, which is 0 at
+    With a share e of errors, the approach changes the mean DSC by (1 - e) * right + e * wrong, which is 0 at
     e = right / (right - wrong). It is assumed that both changes stay what they are when the errors become more or
     fewer: a worse classifier errs on more slices, not on slices of another kind.
 

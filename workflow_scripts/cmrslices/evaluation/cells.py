@@ -1,12 +1,12 @@
-"""Slices summed by patient and cell, and the cells' means over the patients and over draws of them.
+"""Sums over each patient's slices, and means over the patients and over the patients that a bootstrap draws.
 
-A cell holds the slices of one seed, label, region and approach of which the classifier names the region rightly or
-wrongly. Its arrays have named axes:
+A cell is a group of slices: those of one seed, label and region about which the classifier is right, or wrong. Sums and
+means are arrays with named axes:
 
-- ``patient``: in the order of their first slice, whatever they are called,
+- ``patient`` (sums): in the order of the patients' first slices, so that their names do not matter,
+- ``draw`` (means): `OBSERVED`, the patients as they are, then the draws of the bootstrap,
 - ``seed``: each seed; in means also `ALL_SEEDS`, all seeds together,
-- ``draw``: in means only; `OBSERVED`, the patients as they are, then the draws of the bootstrap,
-- ``classifier``: whether the selected classifier is ``right`` or ``wrong`` about the slice; in means also ``either``,
+- ``classifier``: whether the classifier is ``right`` or ``wrong`` about a slice's region; in means also `EITHER`,
 - ``label``: LVBP, LVM, RVBP; in means also `ALL_LABELS`, the mean over the labels,
 - ``region``: base, middle, apex; in means also `WHOLE_HEART`, all slices together,
 - ``approach``.
@@ -24,7 +24,7 @@ from cmrslices.runtime.errors import InputError
 ALL_LABELS = "all"
 """Label of the mean over the labels."""
 EITHER = "either"
-"""Slices of which the classifier is right or wrong."""
+"""Place of the slices about which the classifier is right and of those about which it is wrong, together."""
 
 CELL = ["patient", "seed", "classifier", "label", "region"]
 
@@ -42,9 +42,9 @@ def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
     Returns
     -------
     Dataset, axes patient, seed, classifier, label, region
-        - ``dsc``, with the axis approach: the sum of the slices' DSC, in %,
-        - ``missed``, with the axis approach: slices with a DSC of 0, times 100,
-        - ``slices``: their number.
+        - ``dsc``, with the axis approach: the sum of the slices' DSC in %,
+        - ``missed``, with the axis approach: the number of slices with a DSC of 0, times 100,
+        - ``slices``: the number of slices.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def means(cells: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
 
         - ``dsc``, with the axes classifier and approach: mean DSC,
         - ``missed``, with the axes classifier and approach: slices with a DSC of 0,
-        - ``errors``: slices of which the classifier is wrong.
+        - ``errors``: slices about which the classifier is wrong.
     """
     drawn = cells.map(xr.dot, args=(weights,), dim="patient", optimize=True)
     sums = _with_sum(drawn, "seed", ALL_SEEDS)
@@ -112,7 +112,7 @@ def patients_in(cells: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray of int, axes classifier, label, region
-        With the places that `means` adds; for all labels, the number of the label with the fewest.
+        With the places that `means` adds. For all labels, it is the number of the label with the fewest patients.
     """
     slices = cells["slices"].sum("seed").to_dataset()
     slices = _with_sum(_with_sum(slices, "classifier", EITHER), "region", WHOLE_HEART)
@@ -125,5 +125,5 @@ def _with_sum(cells: xr.Dataset, axis: str, name: str) -> xr.Dataset:
 
 
 def _joined(cells: xr.Dataset, total: xr.Dataset, axis: str, name: str) -> xr.Dataset:
-    """The cells with another place on an axis."""
+    """The cells with one more place on an axis."""
     return xr.concat([cells, total.expand_dims({axis: [name]})], axis)

@@ -23,7 +23,9 @@ from scipy import stats
 LEVEL = 0.95
 DRAWS = 4000
 OBSERVED = 0
-"""Place on the axis ``draw`` of the patients as they are, each counted once; the bootstrap's draws follow."""
+"""Place on the axis ``draw`` of the patients as they are, each counted once."""
+DRAWN = slice(1, None)
+"""Places on the axis ``draw`` of the bootstrap's draws."""
 ALL_SEEDS = "all"
 """Place on the axis ``seed`` of all seeds together."""
 
@@ -99,4 +101,4 @@ def interval(values: xr.DataArray, patients: xr.DataArray) -> tuple[xr.DataArray
 
 def _variance(values: xr.DataArray) -> xr.DataArray:
     """Variance over the bootstrap's draws; NaN where fewer than two of them are defined."""
-    return values.drop_sel(draw=OBSERVED).var("draw", ddof=1)
+    return values.sel(draw=DRAWN).var("draw", ddof=1)

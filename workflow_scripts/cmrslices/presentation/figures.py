@@ -1,4 +1,4 @@
-"""What the figures share: type that reads at print width, and files that repeat byte for byte."""
+"""What all figures have in common: a type size for print, and files that repeat byte for byte."""
 
 import io
 from contextlib import AbstractContextManager
@@ -29,7 +29,7 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
 }
 PAGE_DPI, PAGE_WEBP = 160, {"quality": 85, "use_sharp_yuv": True}
-"""Of a figure in an HTML page: Snakemake's report shows pages of up to 2 MB only, which is the browsers' limit."""
+"""Resolution and compression of a figure in an HTML page. Browsers show pages of up to 2 MB in Snakemake's report."""
 UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 

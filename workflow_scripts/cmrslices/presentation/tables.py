@@ -1,4 +1,4 @@
-"""Tables for readers: Markdown and LaTeX from a table of finished cells."""
+"""Tables as text: CSV of the numbers; Markdown and LaTeX of finished cells, which are what readers see."""
 
 import re
 from collections.abc import Mapping
@@ -33,23 +33,18 @@ def words(value: object) -> str:
 
 
 def tidy_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """A tidy table's cells: a row per row, the names in the columns of `titles` replaced by their titles."""
+    """A tidy table's cells, row by row; in the columns of `titles`, names are replaced by their titles."""
     named = table.assign(**{column: titled(table[column], names) for column, names in titles.items()})
     return named.map(words).rename(columns=lambda name: name.replace("_", " "))
 
 
-def tidy_markdown(table: pd.DataFrame, caption: str, titles: Mapping[str, Mapping[str, str]]) -> str:
-    """A tidy table as Markdown; see `tidy_cells`."""
-    return markdown(tidy_cells(table, titles), caption)
-
-
 def titled(names: pd.Series, titles: Mapping[str, str]) -> pd.Series:
-    """The names' titles; a name without one stays."""
+    """The names' titles; a name without a title stays as it is."""
     return names.astype(str).map(lambda name: titles.get(name, name))
 
 
 def test_data(scores: pd.DataFrame, cohorts: Mapping[str, str]) -> str:
-    """The patients and labelled slices of each cohort, as part of a caption."""
+    """Number of patients and labelled slices of each cohort, as part of a caption."""
     carried = scores.dropna(subset="dsc")
     counts = []
     for cohort, title in cohorts.items():

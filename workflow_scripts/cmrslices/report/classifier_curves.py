@@ -29,6 +29,6 @@ def write_classifier_curves(histories: Sequence[str], networks: Mapping[str, str
 
 
 def kept_epoch(history: pd.DataFrame) -> int:
-    """The epoch of highest validation accuracy, among equals of lowest validation loss."""
+    """The epoch of highest validation accuracy; among equals, the one of lowest validation loss."""
     order = history.sort_values(["validation_accuracy", "validation_loss", "epoch"], ascending=[False, True, True])
     return int(order["epoch"].iloc[0])

@@ -1,4 +1,4 @@
-"""Training curves: losses above, what is watched below, a column per training."""
+"""Training curves: losses above, accuracy or pseudo-Dice below, a column per training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ COLUMNS = 4
 BLOCK_MM = 62
 LEGEND_MM = 8
 FEW_EPOCHS = 30
-"""Up to so many epochs, each is marked: one alone would leave no line."""
+"""A training of up to so many epochs has a mark at each epoch, because a single epoch draws no line."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def draw_curves(
     measures : dict of column to Line
         What the lower panels show, from 0 to 1.
     loss_name, measure_name : str
-        Of the vertical axes.
+        Titles of the vertical axes.
     kept : dict of title to int, optional
-        The epoch whose weights were kept, to mark.
+        The epoch whose weights were kept; it is marked.
     """
     columns = min(len(trainings), COLUMNS)
     blocks = -(-len(trainings) // columns)
