@@ -81,19 +81,20 @@ def interval(values: xr.DataArray, patients: xr.DataArray) -> tuple[xr.DataArray
     """
     together, single = values.sel(seed=ALL_SEEDS, drop=True), values.drop_sel(seed=ALL_SEEDS)
     estimate = together.sel(draw=OBSERVED, drop=True)
-    of_patients = _variance(together)
     seeds = single.sizes["seed"]
+    seed_freedom = max(seeds - 1, 1)
+    of_patients = _variance(together)
     between = of_seeds = xr.zeros_like(estimate)
     if seeds > 1:
+        between = single.sel(draw=OBSERVED, drop=True).var("seed", ddof=1, skipna=False)
+        # The part of it that comes from the patients: how much the draws move the seeds against each other.
         deviation = single - single.mean("seed", skipna=False)
-        correction = seeds / (seeds - 1)
-        between = correction * (deviation.sel(draw=OBSERVED, drop=True) ** 2).mean("seed", skipna=False)
-        within = correction * _variance(deviation).mean("seed", skipna=False)
-        of_seeds = (between - within).clip(min=0) / seeds
+        from_patients = _variance(deviation).sum("seed", skipna=False) / seed_freedom
+        of_seeds = (between - from_patients).clip(min=0) / seeds
     variance = of_patients + of_seeds
-    parts = of_patients**2 / (patients - 1) + (between / seeds).where(of_seeds > 0, 0) ** 2 / max(seeds - 1, 1)
-    fewest = max(seeds - 1, 1)
-    freedom = (variance**2 / parts).clip(min=fewest).fillna(fewest)
+    seed_part = (between / seeds).where(of_seeds > 0, 0) ** 2 / seed_freedom
+    freedom = variance**2 / (of_patients**2 / (patients - 1) + seed_part)
+    freedom = freedom.clip(min=seed_freedom).fillna(seed_freedom)
     half = xr.apply_ufunc(stats.t.ppf, (1 + LEVEL) / 2, freedom) * np.sqrt(variance)
     half = half.where(patients > 1)
     return estimate - half, estimate + half
