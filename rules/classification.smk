@@ -87,22 +87,28 @@ rule select_classifier:
         paper=PAPER / "table2.csv",
     output:
         selected=RESULTS / "classifiers/selected.yaml",
-        csv=RESULTS / "tables/table2.csv",
-        markdown=RESULTS / "tables/table2.md",
-        html=report(RESULTS / "tables/table2.html", **caption("table2", "3 Tables", table="Table 2")),
-        latex=RESULTS / "tables/table2.tex",
-        against_paper=RESULTS / "tables/table2_against_paper.csv",
-        against_paper_markdown=RESULTS / "tables/table2_against_paper.md",
-        against_paper_html=report(
-            RESULTS / "tables/table2_against_paper.html",
-            **caption("table2_against_paper", "6 Against the paper", table="Table 2"),
-        ),
-        confusion=RESULTS / "figures/confusion.png",
-        confusion_pdf=RESULTS / "figures/confusion.pdf",
-        confusion_html=report(
-            RESULTS / "figures/confusion.html",
-            **caption("confusion", "4 Figures", figure="Confusion matrices"),
-        ),
+        table=[
+            RESULTS / "tables/table2.csv",
+            RESULTS / "tables/table2.md",
+            RESULTS / "tables/table2.tex",
+            report(RESULTS / "tables/table2.html", **caption("table2", "3 Tables", table="Table 2")),
+        ],
+        against_paper=[
+            RESULTS / "tables/table2_against_paper.csv",
+            RESULTS / "tables/table2_against_paper.md",
+            report(
+                RESULTS / "tables/table2_against_paper.html",
+                **caption("table2_against_paper", "6 Against the paper", table="Table 2"),
+            ),
+        ],
+        confusion=[
+            RESULTS / "figures/confusion.png",
+            RESULTS / "figures/confusion.pdf",
+            report(
+                RESULTS / "figures/confusion.html",
+                **caption("confusion", "4 Figures", figure="Confusion matrices"),
+            ),
+        ],
     log:
         RESULTS / "logs/select_classifier.log",
     localrule: True

@@ -37,16 +37,20 @@ rule table1:
         scores=expand(RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS),
         paper=PAPER / "table1.csv",
     output:
-        csv=RESULTS / "tables/table1.csv",
-        markdown=RESULTS / "tables/table1.md",
-        html=report(RESULTS / "tables/table1.html", **caption("table1", "3 Tables", table="Table 1")),
-        latex=RESULTS / "tables/table1.tex",
-        against_paper=RESULTS / "tables/table1_against_paper.csv",
-        against_paper_markdown=RESULTS / "tables/table1_against_paper.md",
-        against_paper_html=report(
-            RESULTS / "tables/table1_against_paper.html",
-            **caption("table1_against_paper", "6 Against the paper", table="Table 1"),
-        ),
+        table=[
+            RESULTS / "tables/table1.csv",
+            RESULTS / "tables/table1.md",
+            RESULTS / "tables/table1.tex",
+            report(RESULTS / "tables/table1.html", **caption("table1", "3 Tables", table="Table 1")),
+        ],
+        against_paper=[
+            RESULTS / "tables/table1_against_paper.csv",
+            RESULTS / "tables/table1_against_paper.md",
+            report(
+                RESULTS / "tables/table1_against_paper.html",
+                **caption("table1_against_paper", "6 Against the paper", table="Table 1"),
+            ),
+        ],
     log:
         RESULTS / "logs/table1.log",
     localrule: True
@@ -66,22 +70,28 @@ rule table3:
         scores=all_scores,
         paper=PAPER / "table3.csv",
     output:
-        csv=RESULTS / "tables/table3.csv",
-        markdown=RESULTS / "tables/table3.md",
-        html=report(RESULTS / "tables/table3.html", **caption("table3", "3 Tables", table="Table 3")),
-        latex=RESULTS / "tables/table3.tex",
-        false_positives=RESULTS / "tables/false_positives.csv",
-        false_positives_markdown=RESULTS / "tables/false_positives.md",
-        false_positives_html=report(
-            RESULTS / "tables/false_positives.html",
-            **caption("false_positives", "3 Tables", table="False positives"),
-        ),
-        against_paper=RESULTS / "tables/table3_against_paper.csv",
-        against_paper_markdown=RESULTS / "tables/table3_against_paper.md",
-        against_paper_html=report(
-            RESULTS / "tables/table3_against_paper.html",
-            **caption("table3_against_paper", "6 Against the paper", table="Table 3"),
-        ),
+        table=[
+            RESULTS / "tables/table3.csv",
+            RESULTS / "tables/table3.md",
+            RESULTS / "tables/table3.tex",
+            report(RESULTS / "tables/table3.html", **caption("table3", "3 Tables", table="Table 3")),
+        ],
+        against_paper=[
+            RESULTS / "tables/table3_against_paper.csv",
+            RESULTS / "tables/table3_against_paper.md",
+            report(
+                RESULTS / "tables/table3_against_paper.html",
+                **caption("table3_against_paper", "6 Against the paper", table="Table 3"),
+            ),
+        ],
+        false_positives=[
+            RESULTS / "tables/false_positives.csv",
+            RESULTS / "tables/false_positives.md",
+            report(
+                RESULTS / "tables/false_positives.html",
+                **caption("false_positives", "3 Tables", table="False positives"),
+            ),
+        ],
     log:
         RESULTS / "logs/table3.log",
     localrule: True
@@ -106,9 +116,11 @@ rule figure2:
             approach=SETTINGS.approaches,
         ),
     output:
-        html=report(RESULTS / "figures/figure2.html", **caption("figure2", "4 Figures", figure="Figure 2")),
-        png=RESULTS / "figures/figure2.png",
-        pdf=RESULTS / "figures/figure2.pdf",
+        figure=[
+            RESULTS / "figures/figure2.png",
+            RESULTS / "figures/figure2.pdf",
+            report(RESULTS / "figures/figure2.html", **caption("figure2", "4 Figures", figure="Figure 2")),
+        ],
         csv=RESULTS / "figures/figure2.csv",
     log:
         RESULTS / "logs/figure2.log",
@@ -131,17 +143,22 @@ rule answers:
         table1=PAPER / "table1.csv",
         table3=PAPER / "table3.csv",
     output:
-        csv=RESULTS / "tables/answers.csv",
-        markdown=RESULTS / "tables/answers.md",
-        html=report(
-            RESULTS / "tables/answers.html", **caption("answers", "7 What the numbers say", table="Answers")
-        ),
-        against_paper=RESULTS / "tables/answers_against_paper.csv",
-        against_paper_markdown=RESULTS / "tables/answers_against_paper.md",
-        against_paper_html=report(
-            RESULTS / "tables/answers_against_paper.html",
-            **caption("answers_against_paper", "6 Against the paper", table="Cell by cell"),
-        ),
+        table=[
+            RESULTS / "tables/answers.csv",
+            RESULTS / "tables/answers.md",
+            report(
+                RESULTS / "tables/answers.html",
+                **caption("answers", "7 What the numbers say", table="Answers"),
+            ),
+        ],
+        against_paper=[
+            RESULTS / "tables/answers_against_paper.csv",
+            RESULTS / "tables/answers_against_paper.md",
+            report(
+                RESULTS / "tables/answers_against_paper.html",
+                **caption("answers_against_paper", "6 Against the paper", table="Cell by cell"),
+            ),
+        ],
     log:
         RESULTS / "logs/answers.log",
     localrule: True
@@ -160,7 +177,7 @@ rule answers:
 rule provenance:
     """The resolved configuration, the versions and the commit, beside the results."""
     input:
-        tables=[rules.table1.output.csv, rules.table3.output.csv],
+        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table3"]),
     output:
         RESULTS / "provenance.yaml",
     log:

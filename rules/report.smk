@@ -40,12 +40,14 @@ rule segmenter_curves:
     input:
         weights=expand(MODEL_WEIGHTS, model=MODELS_USED),
     output:
-        html=report(
-            RESULTS / "report/segmenter_curves.html",
-            **caption("segmenter_curves", "2 Trainings", figure="Segmenters"),
-        ),
-        png=RESULTS / "report/segmenter_curves.png",
-        pdf=RESULTS / "report/segmenter_curves.pdf",
+        figure=[
+            RESULTS / "report/segmenter_curves.png",
+            RESULTS / "report/segmenter_curves.pdf",
+            report(
+                RESULTS / "report/segmenter_curves.html",
+                **caption("segmenter_curves", "2 Trainings", figure="Segmenters"),
+            ),
+        ],
         csv=RESULTS / "report/segmenter_curves.csv",
     log:
         RESULTS / "logs/segmenter_curves.log",
@@ -64,12 +66,14 @@ rule classifier_curves:
     input:
         histories=expand(RESULTS / "classifiers/{network}/history.csv", network=NETWORKS),
     output:
-        html=report(
-            RESULTS / "report/classifier_curves.html",
-            **caption("classifier_curves", "2 Trainings", figure="Classifiers"),
-        ),
-        png=RESULTS / "report/classifier_curves.png",
-        pdf=RESULTS / "report/classifier_curves.pdf",
+        figure=[
+            RESULTS / "report/classifier_curves.png",
+            RESULTS / "report/classifier_curves.pdf",
+            report(
+                RESULTS / "report/classifier_curves.html",
+                **caption("classifier_curves", "2 Trainings", figure="Classifiers"),
+            ),
+        ],
     log:
         RESULTS / "logs/classifier_curves.log",
     localrule: True
@@ -147,12 +151,8 @@ rule worst_cases:
 rule timings:
     """Run time and memory of every job, from the benchmarks of the results folder."""
     input:
-        # Benchmarks are no inputs: one that was deleted would train a model again.
-        tables=[
-            rules.table1.output.csv,
-            rules.select_classifier.output.csv,
-            rules.table3.output.csv,
-        ],
+        # Benchmarks are not inputs: if one were deleted, Snakemake would train that model again.
+        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
     output:
         html=report(
             RESULTS / "report/timings.html",

@@ -13,10 +13,6 @@ with job_log(snakemake.log[0]):
         routers=snakemake.params.routers,
         table1=snakemake.input.table1,
         table3=snakemake.input.table3,
-        csv=snakemake.output.csv,
-        markdown=snakemake.output.markdown,
-        html=snakemake.output.html,
+        table=snakemake.output.table,
         against_paper=snakemake.output.against_paper,
-        against_paper_markdown=snakemake.output.against_paper_markdown,
-        against_paper_html=snakemake.output.against_paper_html,
     )

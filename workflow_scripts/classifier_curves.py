@@ -7,7 +7,5 @@ with job_log(snakemake.log[0]):
     write_classifier_curves(
         histories=snakemake.input.histories,
         networks=snakemake.params.networks,
-        html=snakemake.output.html,
-        png=snakemake.output.png,
-        pdf=snakemake.output.pdf,
+        figure=snakemake.output.figure,
     )

@@ -8,8 +8,6 @@ with job_log(snakemake.log[0]):
         scores=snakemake.input.scores,
         approaches=snakemake.params.approaches,
         points=snakemake.params.points,
-        png=snakemake.output.png,
-        pdf=snakemake.output.pdf,
+        figure=snakemake.output.figure,
         csv=snakemake.output.csv,
-        html=snakemake.output.html,
     )

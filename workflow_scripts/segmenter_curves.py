@@ -7,8 +7,6 @@ with job_log(snakemake.log[0]):
     write_segmenter_curves(
         weights=snakemake.input.weights,
         models=snakemake.params.models,
-        html=snakemake.output.html,
-        png=snakemake.output.png,
-        pdf=snakemake.output.pdf,
+        figure=snakemake.output.figure,
         csv=snakemake.output.csv,
     )

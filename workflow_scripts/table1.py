@@ -9,11 +9,6 @@ with job_log(snakemake.log[0]):
         cohorts=snakemake.params.cohorts,
         significance=snakemake.params.significance,
         paper=snakemake.input.paper,
-        csv=snakemake.output.csv,
-        markdown=snakemake.output.markdown,
-        html=snakemake.output.html,
-        latex=snakemake.output.latex,
+        table=snakemake.output.table,
         against_paper=snakemake.output.against_paper,
-        against_paper_markdown=snakemake.output.against_paper_markdown,
-        against_paper_html=snakemake.output.against_paper_html,
     )

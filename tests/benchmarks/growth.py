@@ -27,7 +27,6 @@ SEGMENTER = TRAINING | {"iterations_per_epoch": 50, "validation_iterations": 1}
 CLASSIFIER = TRAINING | {"loss_weights": "none", "field_of_view_mm": 80, "image_size_px": 32}
 SPLITS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 PAPER = Path(__file__).parents[2] / "resources/paper"
-AGAINST_PAPER = "against_paper against_paper_markdown against_paper_html"
 REPORTED = {"cohorts": {"growth": "Growth"}, "approaches": {"baseline": "Baseline", "perfect": "Perfect"}}
 STAGE = """
 import importlib, json, resource, sys, time
@@ -126,13 +125,15 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             "evaluation.table3.write_table3",
             tables
             | {"candidates": ["perfect"], "significance": 0.01, "paper": PAPER / "table3.csv"}
-            | outputs(folder, "csv markdown html latex", AGAINST_PAPER)
-            | outputs(folder, "false_positives_csv false_positives_markdown false_positives_html"),
+            | files(folder, "table", "csv", "md", "tex", "html")
+            | files(folder, "against_paper", "csv", "md", "html")
+            | files(folder, "false_positives", "csv", "md", "html"),
         ),
         "figure2": (
             "evaluation.figure2.write_figure2",
             {"scores": list(scores.values()), "approaches": REPORTED["approaches"], "points": 50}
-            | outputs(folder, "png pdf csv html"),
+            | {"csv": folder / "figure2.csv"}
+            | files(folder, "figure", "png", "pdf", "html"),
         ),
         "answers": (
             "evaluation.answer_files.write_answers",
@@ -140,14 +141,15 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             | {"regions": [folder / "regions.csv"]}
             | {"routers": {"baseline": "constant", "perfect": "classifier"}}
             | {"table1": PAPER / "table1.csv", "table3": PAPER / "table3.csv"}
-            | outputs(folder, "csv markdown html", AGAINST_PAPER),
+            | files(folder, "table", "csv", "md", "html")
+            | files(folder, "against_paper", "csv", "md", "html"),
         ),
     }
 
 
-def outputs(folder: Path, *names: str) -> dict[str, Path]:
-    """A file to write for each of some arguments."""
-    return {name: folder / f"written.{name}" for some in names for name in some.split()}
+def files(folder: Path, name: str, *endings: str) -> dict[str, list[str]]:
+    """An argument with the files of a table or figure to write."""
+    return {name: [str(folder / f"{name}.{ending}") for ending in endings]}
 
 
 def measure(function: str, keywords: dict) -> dict:

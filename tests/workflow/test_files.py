@@ -168,6 +168,13 @@ def test_every_caption_is_a_file_and_every_file_is_a_caption():
     assert {*captions, description} == {path.stem for path in (ROOT / "report").glob("*.rst")}
 
 
+def test_the_report_explains_every_category_of_its_menu():
+    categories = set(re.findall(r'caption\(\s*"\w+",\s*"(\d [^"]+)"', "".join(JOBS.values())))
+    description = (ROOT / "report/workflow.rst").read_text()
+    assert len(categories) == 8
+    assert {category for category in categories if category not in description} == set()
+
+
 DOCS = sorted(
     str(path.relative_to(ROOT)) for place in ("docs/*.md", "results/published/*/README.md") for path in ROOT.glob(place)
 )

@@ -66,8 +66,6 @@ def table2(cohort):
 
 def write(folder, name):
     (folder / name).mkdir()
-    outputs = ("selected", "csv", "markdown", "html", "latex", "confusion", "confusion_pdf", "confusion_html")
-    outputs += ("against_paper", "against_paper_markdown", "against_paper_html")
     paper = folder / "paper.csv"
     paper.write_text("# source\nnetwork,precision,recall\nbetter,90,80\n")
     write_table2(
@@ -77,13 +75,12 @@ def write(folder, name):
         splits=folder / "splits.csv",
         select_on="test",
         paper=paper,
-        **{output: folder / name / f"{output}{suffix(output)}" for output in outputs},
+        selected=folder / name / "selected",
+        table=[folder / name / f"table2.{ending}" for ending in ("csv", "md", "html", "tex")],
+        against_paper=[folder / name / f"against_paper.{ending}" for ending in ("csv", "md", "html")],
+        confusion=[folder / name / f"confusion.{ending}" for ending in ("png", "pdf", "html")],
     )
     return folder / name
-
-
-def suffix(output):
-    return {"confusion": ".png", "confusion_pdf": ".pdf"}.get(output, "")
 
 
 def test_reference_regions_are_those_of_the_split(cohort):
@@ -115,14 +112,14 @@ def test_the_selected_network_is_named_with_its_metrics(table2):
 
 
 def test_markdown_has_a_column_per_network_and_the_selected_one_bold(table2):
-    lines = (table2 / "markdown").read_text().splitlines()
+    lines = (table2 / "table2.md").read_text().splitlines()
     assert [cell.strip() for cell in lines[2].strip("|").split("|")] == ["", "Worse", "Better", "Equal"]
     weighted = next(line for line in lines if "Recall [%] " in line)
     assert [cell.strip() for cell in weighted.split("|")[2:5]] == ["16.67", "**100.00**", "100.00"]
 
 
 def test_ours_stands_beside_the_papers(table2):
-    beside = pd.read_csv(table2 / "against_paper").set_index(["network", "metric"])
+    beside = pd.read_csv(table2 / "against_paper.csv").set_index(["network", "metric"])
     assert beside.loc[("better", "recall")].tolist() == [80, 100, 20]
     assert np.isnan(beside.loc[("worse", "recall"), "paper_percent"])
 

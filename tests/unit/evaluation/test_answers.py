@@ -3,26 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 import yaml
 from scipy import stats
 from snakemake.utils import update_config
 
 from cmrslices.commands.publication import default_configuration
 from cmrslices.commands.seeds import write_answers_of_seeds
+from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import with_right
 from cmrslices.evaluation.answer_tables import introduction, sections
-from cmrslices.evaluation.answers import (
-    ALL_LABELS,
-    Cells,
-    Design,
-    agreement,
-    answers,
-    bootstrap_weights,
-    break_even,
-    interval,
-    means,
-    paper_cells,
-)
+from cmrslices.evaluation.answers import Design, answers, break_even
+from cmrslices.evaluation.cells import ALL_LABELS, means
+from cmrslices.evaluation.intervals import bootstrap_weights, interval
 from cmrslices.evaluation.statistics import WHOLE_HEART, improvements, regional_gap
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.runtime.errors import InputError
@@ -32,7 +25,7 @@ PATIENTS = [f"p{number:02d}" for number in range(10)]
 
 
 def scores(dsc, patients=PATIENTS, seeds=(1,), slices=2, right=lambda patient, region: True, cohort="acdc"):
-    """Scores of a cohort; `dsc` gives the DSC of (approach, seed, patient, region, label), by default of any."""
+    """Scores of a cohort; `dsc` gives the DSC of an approach, seed, patient, region and label."""
     rows = [
         (seed, cohort, approach, patient, f"{patient}_ED", 10 * r + k, region, label, right(patient, region))
         for seed in seeds
@@ -211,7 +204,7 @@ def test_a_patient_in_several_seeds_is_drawn_once_for_all():
     assert widths[2] < 0.85 * widths[0]
 
 
-def test_seeds_that_differ_alone_have_students_interval():
+def test_when_only_seeds_differ_the_interval_is_students_over_seeds():
     def dsc(approach, seed, patient, region, label):
         return 0.5 + 0.02 * seed * (approach == "routed")
 
@@ -220,7 +213,7 @@ def test_seeds_that_differ_alone_have_students_interval():
     assert row[["low", "high"]].tolist() == pytest.approx([4 - half, 4 + half])
 
 
-def test_patients_that_differ_alone_have_students_interval():
+def test_when_only_patients_differ_the_interval_is_students_over_patients():
     change = {patient: number for number, patient in enumerate(PATIENTS)}
     found = answers(scores(lambda a, s, p, r, label: 0.5 + 0.01 * change[p] * (a == "routed")), DESIGN, draws=20000)
     half = stats.t.ppf(0.975, 9) * np.std(range(10), ddof=1) / np.sqrt(10)
@@ -259,16 +252,28 @@ def test_approaches_on_other_slices_are_refused():
 
 
 def simulated(generator, patients, seeds, own, seed_sd):
-    """Cells of one change of 1 point: patients, seeds and their interaction vary, each patient has 1 to 3 slices."""
+    """One change of 1 point: patients, seeds and their interaction vary, each patient has 1 to 3 slices.
+
+    Slices, and their sum of DSC, by patient and seed.
+    """
     count = patients * seeds if own else patients
     slices = generator.integers(1, 4, count)
     effect = 1 + generator.normal(0, 2, count)[:, None] + generator.normal(0, seed_sd, seeds)
     effect = effect + generator.normal(0, 1, effect.shape)
     tested = np.kron(np.eye(seeds), np.ones((patients, 1))) if own else np.ones((patients, seeds))
-    sums, counts = np.zeros((count, seeds, 2, 1, 3, 2)), np.zeros((count, seeds, 2, 1, 3, 1))
-    counts[:, :, 1, 0, 0, 0] = tested * slices[:, None]
-    sums[:, :, 1, 0, 0, 1] = counts[:, :, 1, 0, 0, 0] * effect
-    return Cells(sums, np.zeros_like(sums), counts)
+    counts = tested * slices[:, None]
+    return counts, counts * effect
+
+
+def cells_of(studies):
+    """Cells of many simulated studies, along an axis of their own; the baseline's DSC is 0."""
+    axes = ("study", "patient", "seed")
+    counts, sums = (xr.DataArray(np.stack(part), dims=axes) for part in zip(*studies, strict=True))
+    dsc = xr.concat([xr.zeros_like(sums), sums], "approach").assign_coords(approach=["baseline", "other"])
+    cells = xr.Dataset({"dsc": dsc, "missed": xr.zeros_like(dsc), "slices": counts})
+    cells = cells.assign_coords(seed=range(counts.sizes["seed"]))
+    cells = cells.expand_dims({"classifier": ["right"], "label": ["LVM"], "region": ["apex"]})
+    return cells.reindex(classifier=["wrong", "right"], fill_value=0.0)
 
 
 @pytest.mark.parametrize(
@@ -286,12 +291,12 @@ def test_intervals_hold_the_truth_as_often_as_they_say(seeds, own, seed_sd):
     """Slices taken as independent would hold it in at most 78 % of the cases."""
     generator = np.random.default_rng(5)
     weights = bootstrap_weights(20 * seeds if own else 20, 400)
-    held = []
-    for _ in range(400):
-        dsc, _, _ = means(simulated(generator, 20, seeds, own, seed_sd), weights)
-        change = dsc[:, :, 2, 0, 0, 1] - dsc[:, :, 2, 0, 0, 0]
-        low, high = interval(change, np.array(weights.shape[1]))
-        held.append(low <= 1 <= high)
+    studies = [simulated(generator, 20, seeds, own, seed_sd) for _ in range(400)]
+    dsc = means(cells_of(studies), weights)["dsc"].sel(classifier="either", label="LVM", region="apex", drop=True)
+    change = dsc.sel(approach="other", drop=True) - dsc.sel(approach="baseline", drop=True)
+    low, high = interval(change, xr.DataArray(weights.sizes["patient"]))
+    held = (low <= 1) & (high >= 1)
+    assert held.sizes == {"study": 400}
     assert 0.9 <= np.mean(held) <= 0.98
 
 

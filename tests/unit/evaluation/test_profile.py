@@ -70,8 +70,8 @@ def test_region_bounds_lie_halfway_between_the_slices_they_separate(scores_csv):
 def test_the_figure_repeats_byte_for_byte(scores_csv, tmp_path):
     runs = []
     for name in ("a", "b"):
-        files = [tmp_path / f"{name}.{ending}" for ending in ("png", "pdf", "csv", "html")]
-        write_figure2([scores_csv], APPROACHES, 101, *files)
+        files = [tmp_path / f"{name}.{ending}" for ending in ("png", "pdf", "html", "csv")]
+        write_figure2([scores_csv], APPROACHES, 101, figure=files[:3], csv=files[3])
         runs.append([file.read_bytes() for file in files])
     assert runs[0] == runs[1]
     assert [file[:4] for file in runs[0][:2]] == [b"\x89PNG", b"%PDF"]

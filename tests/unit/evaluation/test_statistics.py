@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cmrslices.evaluation.statistics import false_positives, improvements, paired, regional_gap, welch
+from cmrslices.evaluation.statistics import count_false_positives, improvements, paired, regional_gap, welch
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
 from cmrslices.runtime.errors import InputError
 
@@ -157,12 +157,12 @@ def test_approaches_scored_on_other_slices_are_an_error():
 def test_false_positives_are_counted_among_the_slices_without_the_label():
     table = scores([("other", NON_CARDIAC, k, np.nan) for k in range(4)] + [("other", NON_CARDIAC, 4, 0.5)])
     table["predicted_mm2"] = [0.0, 10.0, 30.0, 0.0, 50.0]
-    counts = false_positives(table)
+    counts = count_false_positives(table)
     row = counts[(counts["approach"] == "other") & (counts["region"] == NON_CARDIAC) & (counts["label"] == "LVBP")]
     assert row[["slices", "false_positives", "rate", "mean_area_mm2"]].iloc[0].tolist() == [4, 2, 0.5, 20]
 
 
 def test_no_slices_without_the_label_means_no_rate():
-    counts = false_positives(scores(BASE))
+    counts = count_false_positives(scores(BASE))
     assert (counts["slices"] == 0).all()
     assert counts["rate"].isna().all()

@@ -42,18 +42,39 @@ def scores(tmp_path_factory):
     }
 
 
+TABLE = {"csv": ".csv", "markdown": ".md", "html": ".html", "latex": ".tex"}
+AGAINST_PAPER = {
+    "against_paper": "_against_paper.csv",
+    "against_paper_markdown": "_against_paper.md",
+    "against_paper_html": "_against_paper.html",
+}
+FALSE_POSITIVES = {
+    "false_positives_csv": "_wrong.csv",
+    "false_positives_markdown": "_wrong.md",
+    "false_positives_html": "_wrong.html",
+}
+
+
+def files(folder, name, endings):
+    return {kind: folder / f"{name}{ending}" for kind, ending in endings.items()}
+
+
 def table1(folder, scores, name="table1"):
-    names = ("csv", "markdown", "html", "latex", "against_paper", "against_paper_markdown", "against_paper_html")
-    outputs = {output: folder / f"{name}_{output}" for output in names}
-    baseline = [scores["baseline", cohort] for cohort in COHORTS]
-    write_table1(scores=baseline, cohorts=COHORTS, significance=0.01, paper=PAPER / "table1.csv", **outputs)
-    return outputs
+    table, against_paper = (files(folder, name, endings) for endings in (TABLE, AGAINST_PAPER))
+    write_table1(
+        scores=[scores["baseline", cohort] for cohort in COHORTS],
+        cohorts=COHORTS,
+        significance=0.01,
+        paper=PAPER / "table1.csv",
+        table=list(table.values()),
+        against_paper=list(against_paper.values()),
+    )
+    return table | against_paper
 
 
 def table3(folder, scores, approaches=APPROACHES, name="table3"):
-    names = ("csv", "markdown", "html", "latex", "against_paper", "against_paper_markdown", "against_paper_html")
-    outputs = {output: folder / f"{name}_{output}" for output in names}
-    outputs |= {f"false_positives_{kind}": folder / f"{name}_wrong_{kind}" for kind in ("csv", "markdown", "html")}
+    parts = [files(folder, name, endings) for endings in (TABLE, AGAINST_PAPER, FALSE_POSITIVES)]
+    table, against_paper, false_positives = (list(part.values()) for part in parts)
     write_table3(
         scores=[scores[approach, cohort] for approach in approaches for cohort in COHORTS],
         cohorts=COHORTS,
@@ -62,9 +83,11 @@ def table3(folder, scores, approaches=APPROACHES, name="table3"):
         candidates=list(APPROACHES),
         significance=0.01,
         paper=PAPER / "table3.csv",
-        **outputs,
+        table=table,
+        against_paper=against_paper,
+        false_positives=false_positives,
     )
-    return outputs
+    return parts[0] | parts[1] | parts[2]
 
 
 def markdown_cells(path, row):

@@ -62,7 +62,9 @@ def test_segmenter_curves_are_read_from_the_checkpoints(tmp_path):
     for model in ("baseline", "apex"):
         torch.save({"logging": logging(2), "network_weights": torch.zeros(3)}, tmp_path / f"{model}.pth")
     outputs = {name: tmp_path / f"curves.{name}" for name in ("html", "png", "pdf", "csv")}
-    write_segmenter_curves([tmp_path / "baseline.pth", tmp_path / "apex.pth"], ["baseline", "apex"], **outputs)
+    figure = [outputs[name] for name in ("png", "pdf", "html")]
+    weights = [tmp_path / "baseline.pth", tmp_path / "apex.pth"]
+    write_segmenter_curves(weights, ["baseline", "apex"], figure, outputs["csv"])
     table = pd.read_csv(outputs["csv"])
     assert table.groupby("model", sort=False).size().to_dict() == {"baseline": 2, "apex": 2}
     assert "data:image/webp" in outputs["html"].read_text()
@@ -71,6 +73,6 @@ def test_segmenter_curves_are_read_from_the_checkpoints(tmp_path):
 def test_classifier_curves_are_read_from_the_histories(tmp_path):
     history([0.5, 0.6], [1.0, 0.9]).to_csv(tmp_path / "history.csv", index=False)
     outputs = {name: tmp_path / f"curves.{name}" for name in ("html", "png", "pdf")}
-    write_classifier_curves([tmp_path / "history.csv"], {"resnet18": "ResNet"}, **outputs)
+    write_classifier_curves([tmp_path / "history.csv"], {"resnet18": "ResNet"}, list(outputs.values()))
     assert outputs["pdf"].read_bytes().startswith(b"%PDF")
     assert "data:image/webp" in outputs["html"].read_text()

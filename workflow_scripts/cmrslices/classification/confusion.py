@@ -14,7 +14,7 @@ ROW_HEIGHT_MM = 54
 
 
 def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], selected: str) -> Figure:
-    """Draw a matrix per network: the number of slices, and their share of the reference region.
+    """Draw a matrix per network: numbers of slices, and their share in % of the slices of the reference region.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def draw_confusion(reference: np.ndarray, predicted: dict[str, np.ndarray], sele
     predicted : dict of str to array of str
         Title of each network to the regions that it predicts for the same slices.
     selected : str
-        Title of the selected network, which is marked.
+        Title of the network that is marked.
     """
     columns = min(len(predicted), COLUMNS)
     rows = -(-len(predicted) // columns)

@@ -8,8 +8,10 @@ import yaml
 
 from cmrslices.classification.confusion import draw_confusion
 from cmrslices.classification.metrics import WEIGHTED, best_network, precision_recall, read_predicted, read_reference
-from cmrslices.presentation import figures, pages, tables
+from cmrslices.presentation import tables
+from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import beside_paper, read_paper
+from cmrslices.presentation.writing import Files, write_table
 
 METRICS = ["precision", "recall"]
 
@@ -21,19 +23,12 @@ def write_table2(
     splits: str | Path,
     select_on: str,
     paper: str | Path,
-    selected: str,
-    csv: str,
-    markdown: str,
-    html: str,
-    latex: str,
-    against_paper: str,
-    against_paper_markdown: str,
-    against_paper_html: str,
-    confusion: str,
-    confusion_pdf: str,
-    confusion_html: str,
+    selected: str | Path,
+    table: Files,
+    against_paper: Files,
+    confusion: Files,
 ) -> None:
-    """Select the classifier and write Table 2 as CSV, Markdown, HTML and LaTeX, and the confusion matrices.
+    """Select the classifier; write Table 2, Table 2 beside the paper's, and the confusion matrices.
 
     Parameters
     ----------
@@ -46,8 +41,9 @@ def write_table2(
         The split on which the networks are compared.
     paper : path
         The paper's Table 2.
-    selected, csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
-    confusion, confusion_pdf, confusion_html : path
+    selected : path
+        To write: the name of the selected network, the split, and its precision and recall in %.
+    table, against_paper, confusion : Files
         To write; precision and recall are in %.
 
     Raises
@@ -58,30 +54,25 @@ def write_table2(
     reference = read_reference(slices, splits, select_on)
     predicted = {name: read_predicted(path, reference) for name, path in zip(networks, probabilities, strict=True)}
     metrics = {name: precision_recall(reference["region"], regions) for name, regions in predicted.items()}
-    table = pd.concat(metrics, names=["network"]).reset_index("network")
-    best = best_network(table)
-    weighted = table[table["region"] == WEIGHTED].melt("network", METRICS, "metric", "percent")
+    judged = pd.concat(metrics, names=["network"]).reset_index("network")
+    best = best_network(judged)
+    weighted = judged[judged["region"] == WEIGHTED].melt("network", METRICS, "metric", "percent")
     paper_values = read_paper(paper).melt("network", METRICS, "metric", "percent")
     beside = beside_paper(weighted, paper_values, ["network", "metric"], ["percent"])
 
     caption = _caption(reference, select_on)
-    cells = layout(table, networks)
+    numbers = judged.assign(selected=judged["network"] == best)
+    cells = layout(judged, networks)
     bold = pd.DataFrame({networks[best]: [True] * len(cells)})
+    beside_caption = f"Table 2 beside the paper's: weighted averages (%); difference: ours minus the paper's. {caption}"
+    beside_cells = tables.tidy_cells(beside, {"network": networks})
     matrices = {networks[name]: regions for name, regions in predicted.items()}
     picture = draw_confusion(reference["region"].to_numpy(), matrices, networks[best])
 
-    table.assign(selected=table["network"] == best).to_csv(csv, index=False, float_format="%.6g")
-    beside.to_csv(against_paper, index=False, float_format="%.6g")
-    Path(markdown).write_text(tables.markdown(cells, f"Table 2. {caption}", bold))
-    Path(html).write_text(pages.table_page("Table 2", caption, cells, bold))
-    beside_caption = f"Table 2 beside the paper's: weighted averages (%); difference: ours minus the paper's. {caption}"
-    beside_cells = tables.tidy_cells(beside, {"network": networks})
-    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
-    Path(against_paper_html).write_text(pages.table_page("Table 2 against the paper", beside_caption, beside_cells))
-    Path(latex).write_text(tables.latex(cells, caption, "tab:classifiers", bold))
-    figures.save(picture, confusion, confusion_pdf)
-    Path(confusion_html).write_text(pages.figure_page("Confusion matrices", figures.web_picture(picture)))
-    Path(selected).write_text(yaml.safe_dump(_choice(table, best, select_on), sort_keys=False))
+    write_table(table, numbers, "Table 2", caption, cells, bold, label="tab:classifiers")
+    write_table(against_paper, beside, "Table 2 against the paper", beside_caption, beside_cells)
+    write_figure(confusion, "Confusion matrices", picture)
+    Path(selected).write_text(yaml.safe_dump(_choice(judged, best, select_on), sort_keys=False))
 
 
 def layout(table: pd.DataFrame, networks: Mapping[str, str]) -> pd.DataFrame:

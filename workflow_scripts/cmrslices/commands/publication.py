@@ -1,11 +1,11 @@
-"""What of a finished run may be published: slice scores, regions, curves, timings, tables, figures; no patient's name.
+"""The part of a finished run that may be published: slice scores, regions, curves, timings, tables and figures.
 
-Files, columns and the form of every cell are listed here. What is not listed stays where it is: images, labels,
+Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
 predictions, weights, logs, and what headers say.
 
-Patients are numbered in the order of their names, because the order of the rows must stay for the tables to be made
-again byte for byte. The numbers keep names out of the repository. They hide nothing from those who hold the data
-themselves: they can count.
+Numbers replace the names of patients. They follow the order of the names, because the tables are made again byte for
+byte only if the rows keep their order. The numbers keep names out of the repository, but they do not hide a patient
+from people who have the data: they can count.
 """
 
 import re
@@ -44,7 +44,7 @@ WORDS = {
     "region": SLICE_CLASSES,
     "label": tuple(LABELS),
 }
-"""Column to the words that it may hold; a column that is not here holds numbers, or nothing."""
+"""The words that a column may hold. A cell of a column that is not here is a number, or empty."""
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
 
 TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("", "_against_paper"))
@@ -55,7 +55,7 @@ FILES = (
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
     "classifiers/selected.yaml",
 )
-"""Files that are copied as they are; they hold numbers over patients, and titles."""
+"""Files that are copied as they are: they hold titles, and numbers over many patients."""
 
 COMMIT = r"[0-9a-f]{40}(-dirty)?|unknown"
 VERSION = r"\d[\w.+]*"
@@ -63,9 +63,9 @@ RULE = r"[a-z][a-z0-9_]*"
 
 
 def publish(results: str | Path, target: str | Path) -> None:
-    """Write what may be published of a finished run, in the layout of a results folder.
+    """Write the part of a finished run that may be published, in the layout of a results folder.
 
-    Of provenance.yaml, the commit and the versions stay; the configuration becomes ``config.yaml``.
+    ``provenance.yaml`` keeps the commit and the versions; the configuration in it becomes ``config.yaml``.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def publish(results: str | Path, target: str | Path) -> None:
     Raises
     ------
     InputError
-        The target exists, the run is not finished, or a cell is not of its column's form.
+        The target exists, the run is not finished, or a cell does not have the form of its column.
     """
     results, target = Path(results), Path(target)
     if target.exists():
@@ -126,7 +126,7 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
 
 
 def new_names(cases: pd.DataFrame, cohort: str) -> dict[str, dict[str, str]]:
-    """New names of a cohort's patients and cases: numbers in the order of their cases, such as ``acdc_0001_ED``.
+    """Give a cohort's patients and cases new names: numbers in the order of the cases, such as ``acdc_0001_ED``.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def new_names(cases: pd.DataFrame, cohort: str) -> dict[str, dict[str, str]]:
     Returns
     -------
     dict
-        ``patient`` and ``case``, each from the old name to the new one.
+        The keys ``patient`` and ``case``, each with a dict from the old name to the new one.
     """
     ordered = cases.sort_values("case")
     patients = {name: f"{number:04d}" for number, name in enumerate(ordered["patient"].unique(), start=1)}
@@ -149,7 +149,7 @@ def new_names(cases: pd.DataFrame, cohort: str) -> dict[str, dict[str, str]]:
 
 
 def renamed(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]], source: str) -> pd.DataFrame:
-    """Put the new names of cases and patients into a table.
+    """Replace the names of cases and patients in a table by the new ones.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def renamed(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]], source:
     names : dict
         As `new_names` gives them.
     source : str
-        The table's file, for the error.
+        The table's file, for the error's message.
 
     Raises
     ------
@@ -174,23 +174,23 @@ def renamed(table: pd.DataFrame, names: Mapping[str, Mapping[str, str]], source:
 def checked(
     table: pd.DataFrame, columns: tuple[str, ...], source: str, own: Mapping[str, tuple[str, ...]] | None = None
 ) -> pd.DataFrame:
-    """Keep the listed columns of a table, of which every cell has its form.
+    """Keep the listed columns of a table, after a check that each cell has the form of its column.
 
     Parameters
     ----------
     table : DataFrame of str
-        Cases and patients renamed.
+        With the new names of cases and patients.
     columns : tuple of str
-        All else is left out.
+        All other columns are left out.
     source : str
-        The table's file, for the error.
+        The table's file, for the error's message.
     own : dict of column to words, optional
-        Beside those in `WORDS`.
+        The words of columns that are not in `WORDS`.
 
     Raises
     ------
     InputError
-        A column is missing, or a cell holds something else; the message does not repeat it.
+        A column is missing, or a cell holds something else; the message does not repeat what the cell holds.
     """
     words = WORDS | dict(own or {})
     for column in columns:
@@ -225,12 +225,12 @@ def known_jobs(timings: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def public_provenance(record: Mapping) -> dict:
-    """Commit and versions of a run's provenance.yaml, nothing else.
+    """Take the commit and the versions from a run's provenance.yaml, and nothing else.
 
     Raises
     ------
     InputError
-        One of them does not look like one.
+        The commit or a version does not have the form of one.
     """
     versions = {name: record["versions"][name] for name in PACKAGES if name in record["versions"]}
     if not re.fullmatch(COMMIT, record["commit"]):
@@ -247,7 +247,7 @@ def default_configuration() -> dict:
 
 
 def public_configuration(settings: Settings, default: Mapping) -> dict:
-    """The resolved configuration without paths of a machine and without names of patients, to lay over the default one.
+    """Take paths of the machine and names of patients out of the resolved configuration.
 
     Parameters
     ----------
@@ -258,8 +258,9 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     Returns
     -------
     dict
-        Of a cohort its title, format and label map; its folder is ``data/<cohort>``, and nobody is excluded by name.
-        Own initial weights are ``weights``.
+        To be laid over the project's config.yaml. A cohort keeps its title, format and label map; its folder becomes
+        ``data/<cohort>``, and its list of excluded patients is left out. A folder of initial weights becomes
+        ``weights``.
     """
     content = settings.model_dump(mode="json")
     content["results"] = default["results"]

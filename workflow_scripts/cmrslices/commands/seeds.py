@@ -1,4 +1,4 @@
-"""Published seeds in; their answers and the agreement with the paper out."""
+"""From published seeds to their answers, and to their agreement with the paper."""
 
 from pathlib import Path
 
@@ -7,27 +7,28 @@ import yaml
 
 from cmrslices.classification.probabilities import selected_regions
 from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
-from cmrslices.evaluation.answers import agreement, answers, paper_cells
+from cmrslices.evaluation.answers import answers
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.presentation.paper import read_paper
 from cmrslices.runtime.errors import InputError
 
 
 def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
-    """Write answers.csv and .md, agreement.csv and .md beside the published seeds that they are about.
+    """Write answers.csv and .md, and agreement.csv and .md, into the folder of the published seeds.
 
     Parameters
     ----------
     folder : path
-        Holds a folder ``seed*`` per published run.
+        It holds a folder ``seed*`` for each published run.
     paper : Path
         Folder of the paper's tables.
 
     Raises
     ------
     InputError
-        No seed is there, or the seeds differ in more than the seed.
+        There is no seed, or the configurations of the seeds differ in more than the seed.
     """
     folder = Path(folder)
     settings, scores = read_seeds(sorted(folder.glob("seed*")), folder)
@@ -36,26 +37,26 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     approaches = {name: row.title for name, row in settings.approaches.items()}
     routers = {name: row.router for name, row in settings.approaches.items()}
     found = answers(scores, design_of(baseline, routers))
-    tables = [read_paper(paper / f"table{number}.csv") for number in (1, 3)]
-    beside = agreement(found, paper_cells(*tables, baseline))
-    files = [folder / f"{name}.{ending}" for name in ("answers", "agreement") for ending in ("csv", "md")]
+    table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
+    beside = agreement(found, paper_cells(table1, table3, baseline))
+    files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
     write_tables(found, beside, cohorts, approaches, *files)
 
 
 def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
-    """Read the settings that published runs share, and their scores, as `answers` takes them.
+    """Read the settings that published runs have in common, and their scores, as `answers` takes them.
 
     Parameters
     ----------
     runs : list of Path
-        Published runs.
+        Folders of published runs.
     folder : Path
-        Where they lie, for the error.
+        The folder that holds them, for the error's message.
 
     Raises
     ------
     InputError
-        There is none, or they differ in more than the seed.
+        There is no run, or the configurations differ in more than the seed, or two runs have the same seed.
     """
     found = {run: load_settings(yaml.safe_load((run / "config.yaml").read_text())) for run in runs}
     if not found:
@@ -63,7 +64,9 @@ def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
     first, *others = found.values()
     for run, settings in list(found.items())[1:]:
         if settings.model_copy(update={"seed": first.seed}) != first:
-            raise InputError(f"{run}: its config.yaml differs from {runs[0]}'s in more than the seed; publish it apart")
+            raise InputError(
+                f"{run}: its config.yaml differs from {runs[0]}'s in more than the seed; move it to a folder of its own"
+            )
     if len({settings.seed for settings in found.values()}) <= len(others):
         raise InputError(f"{folder}: two runs have the same seed; remove one")
     parts = [_read_run(run, settings).assign(seed=settings.seed) for run, settings in found.items()]

@@ -1,10 +1,11 @@
-"""Scores of a run in; its answers and the agreement with the paper out."""
+"""From the scores of a run to its answers, and to their agreement with the paper."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
     agreement_cells,
@@ -13,11 +14,12 @@ from cmrslices.evaluation.answer_tables import (
     introduction,
     sections,
 )
-from cmrslices.evaluation.answers import Design, agreement, answers, paper_cells
+from cmrslices.evaluation.answers import Design, answers
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.prediction.routing import read_regions
-from cmrslices.presentation import pages, tables
+from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
+from cmrslices.presentation.writing import Files, write_table, write_text
 
 
 def write_answers(
@@ -29,14 +31,10 @@ def write_answers(
     routers: Mapping[str, str],
     table1: str | Path,
     table3: str | Path,
-    csv: str,
-    markdown: str,
-    html: str,
-    against_paper: str,
-    against_paper_markdown: str,
-    against_paper_html: str,
+    table: Files,
+    against_paper: Files,
 ) -> None:
-    """Write the answers of one run, and beside them the paper's, as CSV, Markdown and HTML.
+    """Write the answers of one run, and the paper's cells beside them.
 
     Parameters
     ----------
@@ -47,12 +45,12 @@ def write_answers(
     cohorts, approaches : dict of name to title
         In the order of the rows.
     baseline : str
-        The approach the others are compared with.
+        The approach that the others are compared with.
     routers : dict
         Approach to its router.
     table1, table3 : path
         The paper's.
-    csv, markdown, html, against_paper, against_paper_markdown, against_paper_html : path
+    table, against_paper : Files
         To write.
 
     Raises
@@ -64,11 +62,7 @@ def write_answers(
     slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
     found = answers(slices, design_of(baseline, routers))
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline))
-    write_tables(found, beside, cohorts, approaches, csv, markdown, against_paper, against_paper_markdown)
-    page = answers_page(introduction(found, cohorts), sections(found, cohorts, approaches))
-    Path(html).write_text(page)
-    cells = agreement_cells(beside, cohorts, approaches)
-    Path(against_paper_html).write_text(pages.table_page("Cell by cell", agreement_caption(beside), cells))
+    write_tables(found, beside, cohorts, approaches, table, against_paper)
 
 
 def write_tables(
@@ -76,27 +70,28 @@ def write_tables(
     beside: pd.DataFrame,
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
-    csv: str | Path,
-    markdown: str | Path,
-    against_paper: str | Path,
-    against_paper_markdown: str | Path,
+    table: Files,
+    against_paper: Files,
 ) -> None:
-    """Write answers and agreement as CSV and Markdown.
+    """Write the answers, and the agreement with the paper.
 
     Parameters
     ----------
     found, beside : DataFrame
         As `answers` and `agreement` give them.
     cohorts, approaches : dict of name to title
-    csv, markdown, against_paper, against_paper_markdown : path
+    table, against_paper : Files
         To write.
     """
-    found.to_csv(csv, index=False, float_format="%.6g")
-    beside.to_csv(against_paper, index=False, float_format="%.6g")
-    text = answers_markdown(introduction(found, cohorts), sections(found, cohorts, approaches))
-    Path(markdown).write_text(text)
+    intro, parts = introduction(found, cohorts), sections(found, cohorts, approaches)
+    formats = {
+        ".csv": lambda: tables.csv(found),
+        ".md": lambda: answers_markdown(intro, parts),
+        ".html": lambda: answers_page(intro, parts),
+    }
+    write_text(table, formats)
     cells = agreement_cells(beside, cohorts, approaches)
-    Path(against_paper_markdown).write_text(tables.markdown(cells, agreement_caption(beside)))
+    write_table(against_paper, beside, "Cell by cell", agreement_caption(beside), cells)
 
 
 def with_right(scores: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
@@ -115,12 +110,12 @@ def with_right(scores: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
 
 
 def design_of(baseline: str, routers: Mapping[str, str]) -> Design:
-    """The parts of the approaches in the questions.
+    """Find the part of each approach in the questions.
 
     Parameters
     ----------
     baseline : str
-        One of them.
+        The approach that the others are compared with.
     routers : dict
         Approach to its router.
     """

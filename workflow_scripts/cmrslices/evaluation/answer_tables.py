@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cmrslices.evaluation.answers import ALL_LABELS, LEVEL
+from cmrslices.evaluation.cells import ALL_LABELS
+from cmrslices.evaluation.intervals import LEVEL
 from cmrslices.evaluation.statistics import WHOLE_HEART
 from cmrslices.presentation import pages, tables
 

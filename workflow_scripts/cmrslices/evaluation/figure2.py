@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from cmrslices.evaluation.profile import profiles, region_bounds
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.labels import LABELS, REGIONS
-from cmrslices.presentation import figures, pages
+from cmrslices.presentation import figures
+from cmrslices.presentation.writing import Files
 
 # Okabe and Ito's colours, which the colour-blind tell apart, in the order of the paper's Figure 2.
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
@@ -21,7 +22,7 @@ HEIGHTS = (6, 4, 1.6)
 
 
 def write_figure2(
-    scores: list[str], approaches: Mapping[str, str], points: int, png: str, pdf: str, csv: str, html: str
+    scores: list[str], approaches: Mapping[str, str], points: int, figure: Files, csv: str | Path
 ) -> None:
     """Draw Figure 2 and write the numbers behind it.
 
@@ -33,15 +34,15 @@ def write_figure2(
         In the order of the legend.
     points : int
         Positions from base to apex.
-    png, pdf, csv, html : path
+    figure : Files
         To write.
+    csv : path
+        To write: the numbers.
     """
     slices = read_scores(scores, approaches=approaches)
     table = profiles(slices, points)
-    figure = draw_profiles(table, approaches, region_bounds(slices))
     table.to_csv(csv, index=False, float_format="%.6g")
-    figures.save(figure, png, pdf)
-    Path(html).write_text(pages.figure_page("Figure 2", figures.web_picture(figure)))
+    figures.write_figure(figure, "Figure 2", draw_profiles(table, approaches, region_bounds(slices)))
 
 
 def draw_profiles(table: pd.DataFrame, approaches: Mapping[str, str], bounds: tuple[float, float]) -> Figure:

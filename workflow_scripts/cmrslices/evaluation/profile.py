@@ -5,7 +5,13 @@ import pandas as pd
 
 
 def grid(points: int) -> np.ndarray:
-    """Positions from 0 (base) to 1 (apex), rounded as in slices.csv so that slices on a point meet it exactly."""
+    """Positions from 0 (base) to 1 (apex), rounded as in slices.csv so that slices meet them exactly.
+
+    Examples
+    --------
+    >>> grid(5)
+    array([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     return (np.arange(points) / (points - 1)).round(6)
 
 
@@ -18,12 +24,20 @@ def case_profile(position: np.ndarray, dsc: np.ndarray, points: int) -> np.ndarr
         Of the slices whose reference carries the label, from 0 (base) to 1 (apex).
     dsc : array of the same shape
     points : int
-        Of the `grid`.
+        Number of positions in the `grid`.
 
     Returns
     -------
     array, shape (points,)
-        NaN before the first slice and after the last: nothing is extrapolated.
+        DSC at each position of the grid; NaN before the first slice and after the last: nothing is extrapolated.
+
+    Examples
+    --------
+    The first of five slices does not carry the label.
+
+    >>> position, dsc = np.array([0.25, 0.5, 0.75, 1.0]), np.array([90.0, 94.0, 92.0, 70.0])
+    >>> case_profile(position, dsc, points=9)
+    array([nan, nan, 90., 92., 94., 93., 92., 81., 70.])
     """
     return np.interp(grid(points), position, dsc, left=np.nan, right=np.nan)
 
@@ -41,8 +55,8 @@ def profiles(scores: pd.DataFrame, points: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        approach, label, position (0 base to 1 apex), mean, sd, q25, median, q75 (DSC in %), cases (that
-        have the label on both sides of the position).
+        approach, label, position (0 base to 1 apex), mean, sd, q25, median, q75 (DSC in %), cases (those that carry
+        the label in a slice on each side of the position, or at it).
     """
     carried = scores.dropna(subset="dsc").sort_values(["case", "position"])
     parts = {}
@@ -56,9 +70,9 @@ def profiles(scores: pd.DataFrame, points: int) -> pd.DataFrame:
 
 
 def region_bounds(scores: pd.DataFrame) -> tuple[float, float]:
-    """Positions where base meets middle and middle meets apex: the median over the cases.
+    """Positions where base meets middle and where middle meets apex: the median over the cases.
 
-    A case's bound lies halfway between the two slices that it separates; NaN where no case has one.
+    The bound of a case lies halfway between the two slices that it separates. It is NaN where no case has one.
     """
     slices = scores.drop_duplicates(["case", "slice"])
     ends = slices.groupby(["case", "region"], observed=False)["position"].agg(["min", "max"]).unstack("region")

@@ -1,7 +1,7 @@
 """Scores: the DSC and the areas of every slice and label, case by case."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
+from cmrslices.labels import LABELS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.parallel import map_progress
 
@@ -30,6 +30,12 @@ def count_pixels(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     -------
     int array, shape (slices, labels, 3)
         Pixels in the reference, in the prediction and in both.
+
+    Examples
+    --------
+    >>> reference, prediction = np.array([[[1, 1, 2, 0]]]), np.array([[[1, 2, 2, 3]]])
+    >>> count_pixels(prediction, reference).tolist()
+    [[[2, 1, 1], [1, 2, 1], [0, 1, 0]]]
     """
     labelled = reference.max(axis=0) | prediction.max(axis=0)
     box = (slice(None), _extent(labelled.max(axis=1)), _extent(labelled.max(axis=0)))
@@ -57,6 +63,18 @@ def score_slices(pixels: np.ndarray, pixel_area_mm2: np.ndarray) -> pd.DataFrame
     DataFrame
         label, reference_mm2, predicted_mm2, dsc; a row per slice and label. The DSC is 2|A∩B| / (|A| + |B|), from
         0 to 1; it is NaN where the reference does not carry the label, whatever is predicted there.
+
+    Examples
+    --------
+    One slice of 2 mm² pixels. LVBP: 6 pixels in the reference, 4 in the prediction, 4 in both, so that the DSC is
+    2 * 4 / (6 + 4). LVM: nothing of it is found. RVBP: the reference does not carry it.
+
+    >>> pixels = np.array([[[6, 4, 4], [5, 0, 0], [0, 3, 0]]])
+    >>> score_slices(pixels, pixel_area_mm2=np.array([2.0]))
+      label  reference_mm2  predicted_mm2  dsc
+    0  LVBP           12.0            8.0  0.8
+    1   LVM           10.0            0.0  0.0
+    2  RVBP            0.0            6.0  NaN
     """
     in_reference, in_prediction, in_both = np.moveaxis(pixels, 2, 0)
     dsc = np.full(in_both.shape, np.nan)
@@ -82,7 +100,7 @@ def score_cohort(
     approach: str,
     threads: int,
 ) -> None:
-    """Score the test cases of a cohort; one row per case, slice and label.
+    """Score the test cases of a cohort and write one row per case, slice and label.
 
     Parameters
     ----------
@@ -119,7 +137,7 @@ def score_cohort(
 
 
 def read_scores(
-    paths: list[str | Path], cohorts: Mapping[str, str] | None = None, approaches: Mapping[str, str] | None = None
+    paths: Sequence[str | Path], cohorts: Collection[str] | None = None, approaches: Collection[str] | None = None
 ) -> pd.DataFrame:
     """Scores of several approaches and cohorts in one table.
 
@@ -127,8 +145,8 @@ def read_scores(
     ----------
     paths : list of path
         CSVs made by `score_cohort`.
-    cohorts, approaches : dict of name to title, optional
-        They set the order of the rows in every table made from the scores.
+    cohorts, approaches : collection of names, optional
+        Their order is that of the rows in every table made from the scores.
 
     Returns
     -------
@@ -142,7 +160,7 @@ def read_scores(
     orders = {
         "cohort": cohorts or scores["cohort"].unique(),
         "approach": approaches or scores["approach"].unique(),
-        "region": (*REGIONS, NON_CARDIAC),
+        "region": TABLE_ORDER,
         "label": LABELS,
     }
     return scores.assign(**{name: pd.Categorical(scores[name], list(order)) for name, order in orders.items()})

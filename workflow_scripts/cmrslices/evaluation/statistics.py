@@ -1,4 +1,4 @@
-"""Statistics of the slices' DSC by region: the gap (Table 1) and what reduces it (Table 3)."""
+"""Statistics of the slices' DSC by region: the gap (Table 1), what reduces it (Table 3), and false positives."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from cmrslices.labels import REGIONS
 from cmrslices.runtime.errors import InputError
 
 WHOLE_HEART = "all"
-"""Region that stands for all slices of the heart together."""
+"""Region of all slices of the heart together."""
 
 
 def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
@@ -28,6 +28,16 @@ def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
     DataFrame
         cohort, label, region, slices, patients, mean, sd (DSC in %), p (NaN for the middle and where
         the test is undefined), significant. A region without slices has a row with 0 slices.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"region": ["middle"] * 3 + ["apex"] * 3, "dsc": [0.8, 0.9, 1.0, 0.6, 0.5, 0.4]})
+    >>> scores = scores.assign(cohort="acdc", label="LVM", patient=range(6))
+    >>> regional_gap(scores, significance=0.01)[["region", "slices", "mean", "sd", "p", "significant"]].round(3)
+       region  slices  mean    sd      p  significant
+    0    base       0   NaN   NaN    NaN        False
+    1  middle       3  90.0  10.0    NaN        False
+    2    apex       3  50.0  10.0  0.008         True
     """
     scores = _percent(scores)
     rows = []
@@ -61,9 +71,9 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
     scores : DataFrame
         Of all approaches, as `read_scores` gives them.
     baseline : str
-        The approach the others are compared with.
+        The approach that the others are compared with.
     candidates : list of str
-        The approaches that can be the best one; an upper bound is none.
+        The approaches that can be the best one; an upper bound is not among them.
     significance : float
         p below it is significant.
 
@@ -71,13 +81,24 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
     -------
     DataFrame
         cohort, approach, label, region (base, middle, apex, all), slices, mean_difference (approach -
-        baseline) and sd_difference (baseline - approach) in points of DSC %, p, significant, best (the
-        largest mean improvement among the candidates).
+        baseline) and sd_difference (baseline - approach) in points of DSC %, so that positive is better for both;
+        p, significant, best (the largest mean improvement among the candidates).
 
     Raises
     ------
     InputError
         When an approach is not scored on the baseline's slices.
+
+    Examples
+    --------
+    >>> slices = pd.DataFrame({"cohort": "acdc", "label": "LVM", "region": "apex", "case": "c", "slice": range(3)})
+    >>> baseline = slices.assign(approach="baseline", dsc=[0.5, 0.6, 0.7])
+    >>> other = slices.assign(approach="other", dsc=[0.6, 0.7, 0.9])
+    >>> table = improvements(pd.concat([baseline, other]), "baseline", ["other"], significance=0.1)
+    >>> columns = ["region", "slices", "mean_difference", "sd_difference", "p", "significant", "best"]
+    >>> table.loc[table["region"] == "apex", columns].round(3)
+      region  slices  mean_difference  sd_difference      p  significant  best
+    2   apex       3           13.333         -5.275  0.057         True  True
     """
     pairs = _paired(_percent(scores), baseline)
     rows = []
@@ -107,7 +128,7 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
     return table.assign(significant=table["p"] < significance, best=best)
 
 
-def false_positives(scores: pd.DataFrame) -> pd.DataFrame:
+def count_false_positives(scores: pd.DataFrame) -> pd.DataFrame:
     """Predictions of a label in slices whose reference does not carry it.
 
     Parameters
@@ -121,6 +142,16 @@ def false_positives(scores: pd.DataFrame) -> pd.DataFrame:
         cohort, approach, region (non-cardiac too), label, slices (that do not carry the label),
         false_positives (those with any pixel of it predicted), rate (0 to 1), mean_area_mm2 (of the false
         positives; NaN without one).
+
+    Examples
+    --------
+    The reference of four slices does not carry the label; in two of them some of it is predicted.
+
+    >>> slices = pd.DataFrame({"reference_mm2": [0, 0, 0, 0, 900], "predicted_mm2": [0, 50, 0, 150, 800]})
+    >>> slices = slices.assign(cohort="acdc", approach="baseline", region="apex", label="RVBP")
+    >>> count_false_positives(slices)[["slices", "false_positives", "rate", "mean_area_mm2"]]
+       slices  false_positives  rate  mean_area_mm2
+    0       4                2   0.5          100.0
     """
     absent = scores[scores["reference_mm2"] == 0]
     area = absent["predicted_mm2"].where(absent["predicted_mm2"] > 0)
@@ -131,14 +162,47 @@ def false_positives(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def welch(first: pd.Series, second: pd.Series) -> float:
-    """Welch's t-test: p; NaN where it is undefined (under two values, or no spread in either)."""
+    """Welch's t-test of two groups of slices that may differ in their variance.
+
+    Parameters
+    ----------
+    first, second : Series
+        DSC of the slices of one region each.
+
+    Returns
+    -------
+    float
+        p; NaN where the test is undefined: a group has fewer than two values, or neither has any spread.
+
+    Examples
+    --------
+    >>> apex, middle = pd.Series([40.0, 50.0, 60.0]), pd.Series([80.0, 90.0, 100.0])
+    >>> round(welch(apex, middle), 3)
+    0.008
+    """
     if min(len(first), len(second)) < 2 or np.ptp(first) == np.ptp(second) == 0:
         return np.nan
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
 def paired(first: pd.Series, second: pd.Series) -> float:
-    """Paired t-test: p; NaN where it is undefined (under two pairs, or all differences equal)."""
+    """Paired t-test of two approaches on the same slices.
+
+    Parameters
+    ----------
+    first, second : Series
+        DSC of the same slices in the same order.
+
+    Returns
+    -------
+    float
+        p; NaN where the test is undefined: there are fewer than two pairs, or all differences are equal.
+
+    Examples
+    --------
+    >>> round(paired(pd.Series([60.0, 70.0, 90.0]), pd.Series([50.0, 60.0, 70.0])), 3)
+    0.057
+    """
     difference = np.asarray(first) - np.asarray(second)
     if len(difference) < 2 or np.ptp(difference) == 0:
         return np.nan

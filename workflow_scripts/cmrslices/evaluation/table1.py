@@ -8,8 +8,9 @@ import pandas as pd
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.statistics import regional_gap
 from cmrslices.labels import REGIONS
-from cmrslices.presentation import pages, tables
+from cmrslices.presentation import tables
 from cmrslices.presentation.paper import beside_paper, read_paper
+from cmrslices.presentation.writing import Files, write_table
 
 KEY = ["cohort", "label", "region"]
 
@@ -19,15 +20,10 @@ def write_table1(
     cohorts: Mapping[str, str],
     significance: float,
     paper: str | Path,
-    csv: str,
-    markdown: str,
-    html: str,
-    latex: str,
-    against_paper: str,
-    against_paper_markdown: str,
-    against_paper_html: str,
+    table: Files,
+    against_paper: Files,
 ) -> None:
-    """Write Table 1 as CSV, Markdown, HTML and LaTeX, and beside the paper's.
+    """Write Table 1, and Table 1 beside the paper's.
 
     Parameters
     ----------
@@ -39,31 +35,24 @@ def write_table1(
         p below it is starred.
     paper : path
         The paper's Table 1.
-    csv, markdown, html, latex, against_paper, against_paper_markdown, against_paper_html : path
+    table, against_paper : Files
         To write.
     """
     slices = read_scores(scores, cohorts)
     gap = regional_gap(slices, significance)
     beside = beside_paper(gap, read_paper(paper), KEY, ["mean", "sd", "significant"])
-
+    data = tables.test_data(slices, cohorts)
     caption = (
         f"Mean (SD) of the baseline's DSC (%) by cardiac region and label. * p < {significance:g} against the "
-        f"middle (Welch's t-test). {tables.test_data(slices, cohorts)}."
+        f"middle (Welch's t-test). {data}."
     )
     beside_caption = (
         "Table 1 beside the paper's: DSC in %, difference: ours minus the paper's; significant: against the middle, "
-        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {tables.test_data(slices, cohorts)}."
+        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {data}."
     )
-    cells = layout(gap, cohorts)
     beside_cells = tables.tidy_cells(beside, {"cohort": cohorts})
-
-    gap.to_csv(csv, index=False, float_format="%.6g")
-    beside.to_csv(against_paper, index=False, float_format="%.6g")
-    Path(markdown).write_text(tables.markdown(cells, f"Table 1. {caption}"))
-    Path(html).write_text(pages.table_page("Table 1", caption, cells))
-    Path(latex).write_text(tables.latex(cells, caption, "tab:gap"))
-    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
-    Path(against_paper_html).write_text(pages.table_page("Table 1 against the paper", beside_caption, beside_cells))
+    write_table(table, gap, "Table 1", caption, layout(gap, cohorts), label="tab:gap")
+    write_table(against_paper, beside, "Table 1 against the paper", beside_caption, beside_cells)
 
 
 def layout(gap: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:

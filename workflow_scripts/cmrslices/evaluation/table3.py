@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.evaluation.scores import read_scores
-from cmrslices.evaluation.statistics import WHOLE_HEART, false_positives, improvements
+from cmrslices.evaluation.statistics import WHOLE_HEART, count_false_positives, improvements
 from cmrslices.labels import LABELS, REGIONS
-from cmrslices.presentation import pages, tables
+from cmrslices.presentation import tables
 from cmrslices.presentation.paper import beside_paper, read_paper
+from cmrslices.presentation.writing import Files, write_table
 
 KEY = ["cohort", "approach", "label", "region"]
 VALUES = ["mean_difference", "sd_difference", "significant"]
@@ -29,18 +30,11 @@ def write_table3(
     candidates: list[str],
     significance: float,
     paper: str | Path,
-    csv: str,
-    markdown: str,
-    html: str,
-    latex: str,
-    false_positives_csv: str,
-    false_positives_markdown: str,
-    false_positives_html: str,
-    against_paper: str,
-    against_paper_markdown: str,
-    against_paper_html: str,
+    table: Files,
+    against_paper: Files,
+    false_positives: Files,
 ) -> None:
-    """Write Table 3 as CSV, Markdown, HTML and LaTeX, beside the paper's, and the table of false positives.
+    """Write Table 3, Table 3 beside the paper's, and the table of false positives.
 
     Parameters
     ----------
@@ -56,8 +50,7 @@ def write_table3(
         p below it is starred.
     paper : path
         The paper's Table 3.
-    csv, markdown, html, latex, false_positives_csv, false_positives_markdown, false_positives_html : path
-    against_paper, against_paper_markdown, against_paper_html : path
+    table, against_paper, false_positives : Files
         To write.
 
     Raises
@@ -68,24 +61,15 @@ def write_table3(
     slices = read_scores(scores, cohorts, approaches)
     changes = improvements(slices, baseline, candidates, significance)
     beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, VALUES))
-    wrong = false_positives(slices)
+    wrong = count_false_positives(slices)
 
     caption, beside_caption = _captions(approaches[baseline], significance, tables.test_data(slices, cohorts))
     titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
     cells, bold = layout(changes, cohorts, approaches)
     beside_cells = tables.tidy_cells(beside, titles)
-    wrong_cells = _false_positives_cells(wrong, titles)
-
-    changes.to_csv(csv, index=False, float_format="%.6g")
-    beside.to_csv(against_paper, index=False, float_format="%.6g")
-    wrong.to_csv(false_positives_csv, index=False, float_format="%.6g")
-    Path(markdown).write_text(tables.markdown(cells, f"Table 3. {caption}", bold))
-    Path(html).write_text(pages.table_page("Table 3", caption, cells, bold))
-    Path(latex).write_text(tables.latex(cells, caption, "tab:improvement", bold))
-    Path(against_paper_markdown).write_text(tables.markdown(beside_cells, beside_caption))
-    Path(against_paper_html).write_text(pages.table_page("Table 3 against the paper", beside_caption, beside_cells))
-    Path(false_positives_markdown).write_text(tables.markdown(wrong_cells, FALSE_POSITIVES))
-    Path(false_positives_html).write_text(pages.table_page("False positives", FALSE_POSITIVES, wrong_cells))
+    write_table(table, changes, "Table 3", caption, cells, bold, label="tab:improvement")
+    write_table(against_paper, beside, "Table 3 against the paper", beside_caption, beside_cells)
+    write_table(false_positives, wrong, "False positives", FALSE_POSITIVES, _false_positives_cells(wrong, titles))
 
 
 def layout(

@@ -1,1 +1,1 @@
-"""What tables, figures and pages are drawn with, here and in the report."""
+"""What tables, figures and pages are made with."""

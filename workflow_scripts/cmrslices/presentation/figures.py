@@ -1,15 +1,19 @@
-"""What the figures share: type that reads at print width, and files that repeat byte for byte."""
+"""What all figures have in common: a type size for print, and files that repeat byte for byte."""
 
 import io
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from cmrslices.presentation import pages
+from cmrslices.presentation.writing import Files, write_text
+
 WIDTH_MM = 180
 MM_PER_INCH = 25.4
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 300,
     "font.family": "DejaVu Sans",
     "font.size": 7,
@@ -25,7 +29,7 @@ STYLE = {
     "figure.constrained_layout.use": True,
 }
 PAGE_DPI, PAGE_WEBP = 160, {"quality": 85, "use_sharp_yuv": True}
-"""Of a figure in an HTML page: Snakemake's report shows pages of up to 2 MB only, which is the browsers' limit."""
+"""Resolution and compression of a figure in an HTML page. Browsers show pages of up to 2 MB in Snakemake's report."""
 UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
@@ -44,6 +48,15 @@ def save(figure: Figure, *paths: str | Path) -> None:
     with print_style():
         for path in paths:
             figure.savefig(path, metadata=UNDATED[Path(path).suffix])
+
+
+def write_figure(files: Files, title: str, figure: Figure) -> None:
+    """Write a figure as ``.png`` and ``.pdf``, and as an ``.html`` page that holds it under its title."""
+    for file in files:
+        if Path(file).suffix == ".html":
+            write_text([file], {".html": lambda: pages.figure_page(title, web_picture(figure))})
+        else:
+            save(figure, file)
 
 
 def web_picture(figure: Figure) -> bytes:

@@ -1,10 +1,15 @@
 """Tables and figures as HTML pages that need no other file, for a browser and for Snakemake's report."""
 
 import base64
+import hashlib
 import re
 from html import escape
 
+import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
+
+from cmrslices.presentation import tables
 
 STYLE = """
 body { margin: 1.5rem; font: 14px/1.5 system-ui, Helvetica, Arial, sans-serif; color: #1c2733; background: #fff; }
@@ -15,21 +20,22 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 thead { position: sticky; top: 0; background: #eef2f6; }
 th, td { padding: .22rem .6rem; text-align: right; white-space: nowrap; border-top: 1px solid #e3e8ed; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; max-width: 9em; }
-th.span { text-align: center; border-left: 1px solid #c3ccd5; }
-.text { text-align: left; }
-.long { min-width: 25em; max-width: 45em; white-space: normal; overflow-wrap: break-word; }
-.first { border-left: 1px solid #c3ccd5; }
-.group > td { border-top-color: #8796a5; }
+th[colspan] { text-align: center; }
 .wide { font-size: 12px; }
 .wide th, .wide td { padding: .22rem .4rem; }
 img { display: block; width: 100%; max-width: 1100px; margin: .5rem 0 1.5rem; }
 tbody tr:hover { background: #f5f8fb; }
 @media print { body { margin: 0; font-size: 8pt; } thead { position: static; } th, td { padding: .1rem .3rem; } }
 """.strip()
+TEXT = "text-align: left;"
+LONG = "min-width: 25em; max-width: 45em; white-space: normal; overflow-wrap: break-word;"
+GROUP_COLUMN = "border-left: 1px solid #c3ccd5;"
+GROUP_ROW = "border-top-color: #8796a5;"
 NUMBER = re.compile(r"[-+]?\d")
 WIDE_COLUMNS = 10
+"""A table with more columns is set in a smaller type."""
 LONG_CHARACTERS = 60
-"""More columns are set smaller; a column of longer texts wraps."""
+"""A column with a longer text is wrapped."""
 
 
 def page(title: str, *parts: str) -> str:
@@ -74,63 +80,50 @@ def picture(webp: bytes, alternative: str) -> str:
 
 
 def table(cells: pd.DataFrame, bold: pd.DataFrame | None = None) -> str:
-    """A table of finished cells; columns of numbers are right-aligned.
+    """A table of finished cells, drawn by pandas' Styler; columns of numbers are right-aligned.
 
     Parameters
     ----------
     cells : DataFrame of str
-        With one or two levels of column names; an empty upper level joins no columns.
+        Plain text, with one or two levels of column names; equal neighbours of the upper level are joined.
     bold : DataFrame of bool, optional
         The cells to print bold; it may have fewer columns than `cells`.
     """
-    classes = [" ".join(_classes(cells, index)) for index in range(cells.shape[1])]
-    text = cells.map(escape).astype(object)
-    if bold is not None:
-        text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), "<b>" + text + "</b>")
-    rows = [
-        f"<tr{_attribute('group' if starts else '')}>{_row('td', values, classes)}</tr>"
-        for values, starts in zip(text.itertuples(index=False, name=None), _group_starts(cells), strict=True)
+    text = tables.marked(cells.map(escape), bold, "<b>", "</b>")
+    text = text.rename(columns=escape)
+    styler = Styler(text, cell_ids=False).hide(axis="index").set_table_styles(_styles(cells))
+    if cells.shape[1] > WIDE_COLUMNS:
+        styler.set_table_attributes('class="wide"')
+    # Two tables of a page must not share a name, and a page made again must have the same bytes.
+    return styler.to_html(table_uuid=hashlib.sha256(text.to_csv().encode()).hexdigest()[:8])
+
+
+def _styles(cells: pd.DataFrame) -> list[dict[str, str]]:
+    """CSS that sets columns and rows off, by the classes that the Styler gives them: ``col0``, ``row0`` and so on."""
+    opening = _group_columns(cells.columns)
+    columns = [
+        _column_style(cells.iloc[:, index]) + (GROUP_COLUMN if index in opening else "")
+        for index in range(cells.shape[1])
     ]
-    opening = f"<table{_attribute('wide' if cells.shape[1] > WIDE_COLUMNS else '')}>"
-    return "\n".join([opening, "<thead>", *_header(cells, classes), "</thead>", "<tbody>", *rows, "</tbody></table>"])
+    styles = {f".col{index}": style for index, style in enumerate(columns) if style}
+    styles |= {f".row{index}": GROUP_ROW for index in _group_rows(cells.iloc[:, 0])}
+    return [{"selector": selector, "props": style} for selector, style in styles.items()]
 
 
-def _header(cells: pd.DataFrame, classes: list[str]) -> list[str]:
-    if cells.columns.nlevels == 1:
-        return [f"<tr>{_row('th', map(escape, cells.columns), classes)}</tr>"]
-    upper, lower = cells.columns.get_level_values(0), cells.columns.get_level_values(1)
-    spans, index = [], 0
-    while index < len(upper):
-        width = 1
-        while upper[index] and index + width < len(upper) and upper[index + width] == upper[index]:
-            width += 1
-        kind = f' class="span" colspan="{width}"' if upper[index] else ""
-        spans.append(f"<th{kind}>{escape(upper[index])}</th>")
-        index += width
-    return [f"<tr>{''.join(spans)}</tr>", f"<tr>{_row('th', map(escape, lower), classes)}</tr>"]
+def _column_style(cells: pd.Series) -> str:
+    values = [value for value in cells if value]
+    numeric = values and all(NUMBER.match(value) for value in values)
+    long = any(len(value) > LONG_CHARACTERS for value in values)
+    return ("" if numeric else TEXT) + (LONG if long else "")
 
 
-def _row(tag: str, values: object, classes: list[str]) -> str:
-    return "".join(f"<{tag}{_attribute(name)}>{value}</{tag}>" for value, name in zip(values, classes, strict=True))
+def _group_columns(names: pd.Index) -> set[int]:
+    """Columns whose upper name, where there is one, differs from the one before."""
+    upper = names.get_level_values(0) if names.nlevels == 2 else []
+    return {index for index in range(1, len(upper)) if upper[index] and upper[index] != upper[index - 1]}
 
 
-def _attribute(name: str) -> str:
-    return f' class="{name}"' if name else ""
-
-
-def _classes(cells: pd.DataFrame, index: int) -> list[str]:
-    """Text is set left; a column that opens a group of columns has a rule before it."""
-    values = [value for value in cells.iloc[:, index] if value]
-    names = [] if values and all(NUMBER.match(value) for value in values) else ["text"]
-    names += ["long"] if any(len(value) > LONG_CHARACTERS for value in values) else []
-    if cells.columns.nlevels == 2 and index:
-        upper = cells.columns.get_level_values(0)
-        names += ["first"] if upper[index] and upper[index] != upper[index - 1] else []
-    return names
-
-
-def _group_starts(cells: pd.DataFrame) -> pd.Series:
+def _group_rows(first: pd.Series) -> list[int]:
     """Rows whose first cell differs from the one above, where several rows share one."""
-    first = cells.iloc[:, 0]
     starts = (first != "") & (first != first.shift())
-    return starts & ~starts.all()
+    return [] if starts.all() else np.flatnonzero(starts).tolist()

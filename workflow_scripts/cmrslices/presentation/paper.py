@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def read_paper(path: str | Path) -> pd.DataFrame:
-    """One of the paper's tables from resources/paper; its source is the comment in the first line."""
+    """Read one of the paper's tables from resources/paper; the comment in its first line names the source."""
     return pd.read_csv(path, comment="#")
 
 
@@ -22,8 +22,19 @@ def beside_paper(ours: pd.DataFrame, paper: pd.DataFrame, key: list[str], values
     Returns
     -------
     DataFrame
-        `key`; paper_ and ours_ of the first value and their difference (ours - paper); paper_ and ours_ of
-        each further value. Ours first, in their order, then what only the paper has; NaN where one has none.
+        The columns `key`; of the first value, paper_{value}, ours_{value} and their difference (ours - paper); of
+        each further value, paper_{value} and ours_{value}. Our rows come first, in their order, then those that only
+        the paper has. NaN where one of the two has no value.
+
+    Examples
+    --------
+    >>> ours = pd.DataFrame({"region": ["base", "middle"], "mean": [80.0, 90.0]})
+    >>> paper = pd.DataFrame({"region": ["apex", "base"], "mean": [70.0, 75.0]})
+    >>> beside_paper(ours, paper, key=["region"], values=["mean"])
+       region  paper_mean  ours_mean  difference
+    0    base        75.0       80.0         5.0
+    1  middle         NaN       90.0         NaN
+    2    apex        70.0        NaN         NaN
     """
     rows = pd.concat([ours[key], paper[key]]).drop_duplicates()
     table = rows

@@ -1,4 +1,4 @@
-"""Tables for readers: Markdown and LaTeX from a table of finished cells."""
+"""Tables as text: CSV of the numbers; Markdown and LaTeX of finished cells, which are what readers see."""
 
 import re
 from collections.abc import Mapping
@@ -33,23 +33,18 @@ def words(value: object) -> str:
 
 
 def tidy_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """A tidy table's cells: a row per row, the names in the columns of `titles` replaced by their titles."""
+    """A tidy table's cells, row by row; in the columns of `titles`, names are replaced by their titles."""
     named = table.assign(**{column: titled(table[column], names) for column, names in titles.items()})
     return named.map(words).rename(columns=lambda name: name.replace("_", " "))
 
 
-def tidy_markdown(table: pd.DataFrame, caption: str, titles: Mapping[str, Mapping[str, str]]) -> str:
-    """A tidy table as Markdown; see `tidy_cells`."""
-    return markdown(tidy_cells(table, titles), caption)
-
-
 def titled(names: pd.Series, titles: Mapping[str, str]) -> pd.Series:
-    """The names' titles; a name without one stays."""
+    """The names' titles; a name without a title stays as it is."""
     return names.astype(str).map(lambda name: titles.get(name, name))
 
 
 def test_data(scores: pd.DataFrame, cohorts: Mapping[str, str]) -> str:
-    """The patients and labelled slices of each cohort, as part of a caption."""
+    """Number of patients and labelled slices of each cohort, as part of a caption."""
     carried = scores.dropna(subset="dsc")
     counts = []
     for cohort, title in cohorts.items():
@@ -64,6 +59,11 @@ def sparse(names: pd.Series) -> pd.Series:
     return names.where(names != names.shift(), "")
 
 
+def csv(numbers: pd.DataFrame) -> str:
+    """A tidy table as CSV, with six significant digits."""
+    return numbers.to_csv(index=False, float_format="%.6g")
+
+
 def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None) -> str:
     """A Markdown table under its caption.
 
@@ -76,19 +76,15 @@ def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None
     bold : DataFrame of bool, optional
         The cells to print bold; it may have fewer columns than `cells`.
     """
-    text = cells.map(_markdown_text).astype(object)
-    if bold is not None:
-        text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), "**" + text + "**")
+    text = marked(cells.map(_markdown_text), bold, "**", "**")
     headers = [_markdown_text(" ".join(filter(None, column))) for column in _header_levels(cells)]
     body = text.to_markdown(index=False, headers=headers, disable_numparse=True)
     return f"{_markdown_text(caption)}\n\n{body}\n"
 
 
-def latex(cells: pd.DataFrame, caption: str, label: str, bold: pd.DataFrame | None = None) -> str:
+def latex(cells: pd.DataFrame, caption: str, label: str | None, bold: pd.DataFrame | None = None) -> str:
     r"""A LaTeX table (booktabs) with a caption and a label; the arguments are those of `markdown`."""
-    text = cells.map(_latex_text).astype(object)
-    if bold is not None:
-        text = text.mask(bold.reindex(columns=cells.columns, fill_value=False), r"\textbf{" + text + "}")
+    text = marked(cells.map(_latex_text), bold, r"\textbf{", "}")
     text.columns = pd.MultiIndex.from_tuples([tuple(map(_latex_text, c)) for c in _header_levels(cells)])
     if cells.columns.nlevels == 1:
         text.columns = text.columns.get_level_values(0)
@@ -102,6 +98,23 @@ def latex(cells: pd.DataFrame, caption: str, label: str, bold: pd.DataFrame | No
     )
     fitted = body.replace(r"\begin{tabular}", "\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}")
     return PACKAGES + fitted.replace(r"\end{tabular}", "\\end{tabular}\n\\end{adjustbox}")
+
+
+def marked(text: pd.DataFrame, bold: pd.DataFrame | None, before: str, after: str) -> pd.DataFrame:
+    """Cells of which the bold ones have a mark before and after them.
+
+    Parameters
+    ----------
+    text : DataFrame of str
+        Escaped for the format that the marks belong to.
+    bold : DataFrame of bool or None
+        It may have fewer columns than `text`.
+    before, after : str
+    """
+    text = text.astype(object)
+    if bold is None:
+        return text
+    return text.mask(bold.reindex(columns=text.columns, fill_value=False), before + text + after)
 
 
 def _header_levels(cells: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -19,7 +19,7 @@ GEOMETRY = {
     "rows_px": "Rows (px)",
     "slices": "Slices per case",
 }
-"""Measure of a case to its heading."""
+"""Heading of each measure of a case."""
 COUNTS = (
     "Slices by region: base and apex are shares of the slices that carry a label, the rest of them is middle, and a "
     "slice without a label is non-cardiac. A case is one phase, ED or ES, of one patient."
@@ -44,7 +44,8 @@ def write_cohort_summary(
     cohorts : dict of name to title
         In the order of the rows.
     cases, splits, slices, labels : list of path
-        Each cohort's cases.csv, splits.csv, slices.csv and folder of label files, of which the headers are read.
+        Each cohort's cases.csv, splits.csv, slices.csv and folder of label files; only the headers of the label files
+        are read.
     counts, left_out, findings, html : path
         To write: see `count_slices` and `measure` (in one table), `count_reasons` and `count_findings`.
     """
@@ -110,8 +111,8 @@ def measure(cases: pd.DataFrame, splits: pd.DataFrame, sizes: pd.DataFrame) -> p
     Returns
     -------
     DataFrame
-        split, and {measure}_min, {measure}_median and {measure}_max for each measure of `GEOMETRY`; a pixel's side
-        is the longer one where the two differ.
+        split, and {measure}_min, {measure}_median and {measure}_max for each measure of `GEOMETRY`. Where the two
+        sides of a pixel differ, the longer one counts.
     """
     table = splits[["case", "split"]].merge(cases, on="case").merge(sizes, on="case")
     numbers = table[["slices", "spacing_x_mm", "spacing_y_mm", "spacing_z_mm"]].astype(float)
@@ -138,7 +139,9 @@ def count_reasons(cases: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_findings(cases: pd.DataFrame) -> pd.DataFrame:
-    """Converted cases with each repair or finding, by cohort; the numbers in a finding do not count.
+    """Count the converted cases with each repair or finding, by cohort.
+
+    Findings that differ only in their numbers, such as that of a slice, are counted as one finding.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
-"""Training curves: losses above, what is watched below, a column per training."""
+"""Training curves: losses above, accuracy or pseudo-Dice below, a column per training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ COLUMNS = 4
 BLOCK_MM = 62
 LEGEND_MM = 8
 FEW_EPOCHS = 30
-"""Up to so many epochs, each is marked: one alone would leave no line."""
+"""A training of up to so many epochs has a mark at each epoch, because a single epoch draws no line."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,13 @@ class Line:
     ----------
     label : str
     colour : str
-    style : str
+    style : str or tuple
+        As Matplotlib names line styles.
     """
 
     label: str
     colour: str
-    style: str = "-"
+    style: str | tuple[int, tuple[float, ...]] = "-"
 
 
 LOSSES = {
@@ -54,9 +56,9 @@ def draw_curves(
     measures : dict of column to Line
         What the lower panels show, from 0 to 1.
     loss_name, measure_name : str
-        Of the vertical axes.
+        Titles of the vertical axes.
     kept : dict of title to int, optional
-        The epoch whose weights were kept, to mark.
+        The epoch whose weights were kept; it is marked.
     """
     columns = min(len(trainings), COLUMNS)
     blocks = -(-len(trainings) // columns)
@@ -70,14 +72,15 @@ def draw_curves(
             loss.set_title(title)
             measure.set(ylim=(0, 1), xlabel="Epoch")
             measure.tick_params(labelbottom=True)
-            for panel in (loss, measure) if kept else ():
-                panel.axvline(kept[title], color="0.4", linewidth=0.7, linestyle=":")
+            if kept:
+                for panel in (loss, measure):
+                    panel.axvline(kept[title], color="0.4", linewidth=0.7, linestyle=":")
         for panel in (*upper.flat[len(trainings) :], *lower.flat[len(trainings) :]):
             panel.set_visible(False)
         for loss, measure in zip(upper[:, 0], lower[:, 0], strict=True):
             loss.set_ylabel(loss_name)
             measure.set_ylabel(measure_name)
-        _one_scale(upper.flat[: len(trainings)])
+        _one_scale(list(upper.flat[: len(trainings)]))
         figure.align_ylabels(panels[:, 0])
         handles = [line for panel in (upper[0, 0], lower[0, 0]) for line in panel.get_legend_handles_labels()[0]]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=3)
@@ -85,7 +88,7 @@ def draw_curves(
 
 
 def _draw_lines(panel: Axes, table: pd.DataFrame, lines: Mapping[str, Line]) -> None:
-    marker = {"marker": ".", "markersize": 3} if len(table) <= FEW_EPOCHS else {}
+    marker: dict[str, Any] = {"marker": ".", "markersize": 3} if len(table) <= FEW_EPOCHS else {}
     for column, line in lines.items():
         panel.plot(
             *(table["epoch"], table[column]),
@@ -98,7 +101,7 @@ def _draw_lines(panel: Axes, table: pd.DataFrame, lines: Mapping[str, Line]) -> 
     panel.grid(axis="y", color="0.9", linewidth=0.5)
     panel.set_axisbelow(True)
     panel.set_xlim(0, 1.02 * table["epoch"].max())
-    panel.xaxis.get_major_locator().set_params(integer=True, nbins=4)
+    panel.locator_params(axis="x", integer=True, nbins=4)
 
 
 def _one_scale(panels: Sequence[Axes]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from cmrslices.labels import LABELS
 from cmrslices.presentation.figures import print_style, size_inches
 
-# Of Okabe and Ito's colours, which the colour-blind tell apart, those that stand out from grey.
+# Colours of Okabe and Ito, which colour-blind people can tell apart; these three are also seen well on grey.
 COLOURS = {"LVBP": "#D55E00", "LVM": "#F0E442", "RVBP": "#56B4E9"}
 FILL = 0.35
 COLUMNS = 6
@@ -24,9 +24,11 @@ PANEL_MM = 37
 HEADING_MM = 10
 LEGEND_MM = 8
 MARGIN_MM = 12
+"""Margin around the labels in the square that a panel shows."""
 SMALLEST_MM = 80
+"""Smallest side of that square."""
 WIDEST = 1.5
-"""Margin around the labels, the smallest side of the square that a panel shows, and how far predictions widen it."""
+"""How many times as large predictions outside the reference may make it."""
 TITLE_CHARACTERS = 20
 
 
@@ -43,7 +45,7 @@ class Slice:
     reference : array of the image's shape
         With the values of `LABELS`.
     predictions : dict of title to array of the image's shape
-        A panel each.
+        Each has a panel.
     dsc : dict of title to dict of label to float
         NaN where the reference does not carry the label.
     """
@@ -64,9 +66,9 @@ def read_slice(path: str | Path, number: int) -> tuple[np.ndarray, tuple[float, 
 
 
 def shown_square(slice_: Slice) -> tuple[float, float, float]:
-    """Centre (across, down) of the reference and side, in mm from the image's corner, of the square to show.
+    """Find the square to show: its centre (across, down) and its side, in mm from the image's corner.
 
-    It holds the reference, and the predictions too where that makes it no more than `WIDEST` times as large.
+    It is centred on the reference and holds it. It grows to hold the predictions, too, up to `WIDEST` times its side.
     """
     start_mm, end_mm = _box_mm(slice_.reference > 0, slice_.pixel_mm)
     centre = (start_mm + end_mm) / 2
@@ -138,7 +140,7 @@ def _draw_labels(panel: Axes, slice_: Slice, prediction: np.ndarray) -> None:
     panel.imshow(colours, extent=_extent(slice_), interpolation="nearest")
     rows, columns = prediction.shape
     down_mm, across_mm = ((np.arange(n) + 0.5) * mm for n, mm in zip((rows, columns), slice_.pixel_mm, strict=True))
-    for label in ("LVM", "RVBP", "LVBP"):  # the blood pool's outline over the myocardium's inner one
+    for label in ("LVM", "RVBP", "LVBP"):  # LVBP last: its outline covers the inner one of LVM
         mask = slice_.reference == LABELS[label]
         if mask.any():
             panel.contour(across_mm, down_mm, mask, [0.5], colors=COLOURS[label], linewidths=0.8)

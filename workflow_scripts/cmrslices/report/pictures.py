@@ -12,7 +12,7 @@ from cmrslices.report.overlays import Slice, draw_slices, read_slice
 from cmrslices.report.selection import label_scores, median_slices, worst_cases
 
 LISTED, DRAWN = 10, 3
-"""Worst cases of each region: in the table, and with a picture."""
+"""How many of the worst cases of each region are listed in the table, and how many have a picture."""
 OF_PATIENTS = (
     "These are pictures of patients, unless the data are the demo's: keep them where the data may be, and share them "
     "only as the licence of the data allows."
@@ -35,7 +35,7 @@ class Segmented:
     predictions : list of path
         Folder of label files of each approach, in the order of `approaches`.
     scores : DataFrame
-        Of every approach, as `read_scores` gives them, of the cases that are shown at least.
+        Of every approach, as `read_scores` gives them; at least those of the cases that are shown.
     """
 
     approaches: Mapping[str, str]
@@ -65,7 +65,7 @@ def write_examples(
     html: str,
     png: str,
 ) -> None:
-    """Draw one slice of each region of a cohort: `median_slices` of the baseline.
+    """Draw one slice of each region of a cohort, chosen by `median_slices` of the baseline.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def write_examples(
     baseline : str
         The approach by which slices are chosen.
     title : str
-        The cohort's.
+        Title of the cohort.
     html, png : path
         To write.
     """
@@ -112,7 +112,7 @@ def write_worst_cases(
     html: str,
     pictures: Mapping[str, str],
 ) -> None:
-    """List the worst cases of each region of a cohort, and draw the worst slice of the first of them: `worst_cases`.
+    """List the worst cases of each region of a cohort, and draw the worst slice of the first few; see `worst_cases`.
 
     Parameters
     ----------
@@ -147,7 +147,10 @@ def write_worst_cases(
 
 
 def scores_of(cases: Collection[str], scores: Sequence[str], approaches: Mapping[str, str]) -> pd.DataFrame:
-    """The scores of these cases by every approach, from one file at a time: a large cohort's are many."""
+    """The scores of these cases by every approach.
+
+    One file is read at a time, because the scores of a large cohort need much memory.
+    """
     parts = [table[table["case"].isin(cases)] for table in map(read_scores, ([path] for path in scores))]
     table = pd.concat([part.astype({"approach": str}) for part in parts], ignore_index=True)
     return table.assign(approach=pd.Categorical(table["approach"], list(approaches)))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from cmrslices.labels import LABELS
-from cmrslices.presentation import figures, pages
+from cmrslices.presentation.figures import write_figure
+from cmrslices.presentation.writing import Files
 from cmrslices.report.curves import Line, draw_curves
 from cmrslices.runtime.checkpoints import read_weights
 
@@ -17,9 +18,7 @@ PSEUDO_DICE = {
 }
 
 
-def write_segmenter_curves(
-    weights: Sequence[str], models: Sequence[str], html: str, png: str, pdf: str, csv: str
-) -> None:
+def write_segmenter_curves(weights: Sequence[str], models: Sequence[str], figure: Files, csv: str | Path) -> None:
     """Draw the training of every model, and write the numbers.
 
     Parameters
@@ -27,14 +26,14 @@ def write_segmenter_curves(
     weights : list of path
         Each model's checkpoint_final.pth, in the order of `models`.
     models : list of str
-    html, png, pdf, csv : path
+    figure : Files
         To write.
+    csv : path
+        To write: the numbers.
     """
     tables = {model: epoch_table(read_weights(path)["logging"]) for model, path in zip(models, weights, strict=True)}
-    figure = draw_curves(tables, PSEUDO_DICE, "Loss", "Pseudo-Dice")
     pd.concat(tables, names=["model"]).reset_index("model").to_csv(csv, index=False, float_format="%.6g")
-    figures.save(figure, png, pdf)
-    Path(html).write_text(pages.figure_page("Training of the segmenters", figures.web_picture(figure)))
+    write_figure(figure, "Training of the segmenters", draw_curves(tables, PSEUDO_DICE, "Loss", "Pseudo-Dice"))
 
 
 def epoch_table(logging: Mapping[str, list]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def slice_means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def median_slices(scores: pd.DataFrame) -> pd.DataFrame:
-    """The slice of median mean DSC of each region, the lower one of two.
+    """Find the slice of each region whose mean DSC is the median of the region; of two such slices, the lower one.
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ def median_slices(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def worst_cases(scores: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The cases of lowest mean DSC in each region, and the worst slice of each there.
+    """Find the cases of lowest mean DSC in each region, and the worst slice of each case in that region.
 
     Parameters
     ----------
     scores : DataFrame
         See `slice_means`.
     count : int
-        Cases of each region.
+        Number of cases of each region.
 
     Returns
     -------
     DataFrame
-        region, rank (from 1), case, slices (of the case in the region), dsc (mean over them and their labels), slice
-        (that of lowest mean DSC), slice_dsc.
+        region, rank (from 1), case, slices (of the case in the region), dsc (mean over these slices and their labels),
+        slice (the one of lowest mean DSC), slice_dsc.
     """
     carried = scores.dropna(subset="dsc").astype({"region": str})
     cases = carried.groupby(["region", "case"], as_index=False).agg(dsc=("dsc", "mean"), slices=("slice", "nunique"))
