@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation.preprocessed import read_ahead, read_unseen
@@ -57,8 +58,7 @@ def classify(
     model = networks.build(trained["network"], trained["image_size_px"])
     model.load_state_dict(trained["state_dict"])
     model.to(best_device()).eval()
-    table = pd.read_csv(splits, dtype={"case": str})
-    cases = sorted(table.loc[table["split"].isin(["validation", "test"]), "case"])
+    cases = cases_of(read_splits(splits), "validation", "test")
 
     def read(case: str) -> UnseenCase:
         return read_case(store, case, trained["field_of_view_mm"], trained["image_size_px"])

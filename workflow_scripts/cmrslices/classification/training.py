@@ -16,6 +16,7 @@ from torch.nn import functional
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.slices import Slices, read_slices
+from cmrslices.cohorts import tables
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
 from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
@@ -135,7 +136,7 @@ def read_fold(
         One of them is empty.
     """
     fold = json.loads(Path(folds).read_text())[0]
-    regions = pd.read_csv(slices, dtype={"case": str})
+    regions = tables.read_slices(slices)
     parts = []
     for name, key in (("train", "train"), ("validation", "val")):
         if not fold[key]:

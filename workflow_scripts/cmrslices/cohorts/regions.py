@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import SimpleITK as sitk
 
+from cmrslices.cohorts.tables import AREAS, read_cases, write_slices
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
 from cmrslices.runtime.parallel import map_progress
 
@@ -76,7 +76,7 @@ def assign_regions(cases: str, labels: str, slices: str, base: float, apex: floa
     threads : int
         Cases read at once.
     """
-    converted = pd.read_csv(cases, dtype={"patient": str}).query("not excluded").sort_values("case")
+    converted = read_cases(cases).query("not excluded").sort_values("case")
     paths = [Path(labels) / f"{case}.nii.gz" for case in converted["case"]]
     areas_mm2 = list(map_progress(labelled_areas, paths, threads, unit="case"))
     counts = [len(areas) for areas in areas_mm2]
@@ -84,7 +84,7 @@ def assign_regions(cases: str, labels: str, slices: str, base: float, apex: floa
     table = converted[["case", "patient", "phase"]].loc[converted.index.repeat(counts)].reset_index(drop=True)
     table["slice"] = np.concatenate([np.arange(count) for count in counts])
     table["region"] = np.concatenate(regions)
-    table["position"] = np.concatenate(positions).round(6)
-    table[[f"{name}_mm2" for name in LABELS]] = np.concatenate(areas_mm2).round(3)
-    table.to_csv(slices, index=False)
+    table["position"] = np.concatenate(positions)
+    table[list(AREAS)] = np.concatenate(areas_mm2)
+    write_slices(table, slices)
     print(table["region"].value_counts().to_string())

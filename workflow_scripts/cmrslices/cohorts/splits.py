@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
+from cmrslices.cohorts.tables import read_cases, write_splits
 from cmrslices.runtime.errors import InputError
 
 
@@ -20,12 +20,11 @@ def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: 
     sizes, seed
         As in `split_patients`; where sizes is None, all patients are test.
     """
-    table = pd.read_csv(cases, dtype={"patient": str, "group": str}, keep_default_na=False)
-    table = table[~table["excluded"]].sort_values("case")
+    table = read_cases(cases).query("not excluded").sort_values("case")
     groups = dict(zip(table["patient"], table["group"], strict=True))
     split_of = dict.fromkeys(groups, "test") if sizes is None else split_patients(groups, sizes, seed)
     table["split"] = table["patient"].map(split_of)
-    table[["case", "patient", "split"]].to_csv(splits, index=False)
+    write_splits(table, splits)
     print(table.groupby("split")["patient"].nunique().rename("patients").to_string())
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.parallel import map_progress
@@ -103,8 +104,7 @@ def score_cohort(
         When there is no test case, a label map is missing or unreadable, prediction and reference differ
         in geometry, or slices.csv does not have the slices of a case.
     """
-    table = pd.read_csv(splits, dtype=str, keep_default_na=False)
-    cases = sorted(table.loc[table["split"] == "test", "case"])
+    cases = cases_of(read_splits(splits), "test")
     if not cases:
         raise InputError(f"{splits}: no case is in the test split; give it patients (config key: splits)")
     count = partial(_count_case, predictions=Path(predictions), references=Path(references))
@@ -196,8 +196,7 @@ def _check_whole(path: Path, image: sitk.Image) -> None:
 
 
 def _read_slices(path: Path, cases: list[str], counts: list[int]) -> pd.DataFrame:
-    text = dict.fromkeys(["case", "patient", "phase", "region"], str)
-    slices = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"position": ""})
+    slices = read_slices(path)
     slices = slices[slices["case"].isin(cases)].sort_values(["case", "slice"])
     numbers = np.concatenate([np.arange(count) for count in counts])
     if not (np.array_equal(slices["case"], np.repeat(cases, counts)) and np.array_equal(slices["slice"], numbers)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from cmrslices.cohorts.tables import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
@@ -66,7 +67,7 @@ def make_router(approach: dict, regions: list[str], cohort: str) -> Router:
     if approach["router"] == "constant":
         return constant_router(approach["model"])
     if approach["router"] == "reference":
-        return region_router(pd.read_csv(regions[0], keep_default_na=False), approach["models"])
+        return region_router(read_slices(regions[0]), approach["models"])
     network = yaml.safe_load(Path(regions[0]).read_text())["network"]
     (chosen,) = [path for path in regions[1:] if str(path).endswith(f"/{network}/{cohort}.csv")]
     return region_router(classified_regions(pd.read_csv(chosen)), approach["models"])

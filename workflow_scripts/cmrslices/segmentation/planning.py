@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
@@ -15,6 +14,7 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.parallel import map_progress
@@ -41,11 +41,8 @@ def plan_segmentation(
     threads : int
         Processes for the fingerprint.
     """
-    cases = pd.read_csv(splits)
-    fold = {
-        name: sorted(cases.loc[cases["split"] == split, "case"])
-        for name, split in (("train", "train"), ("val", "validation"))
-    }
+    table = read_splits(splits)
+    fold = {"train": cases_of(table, "train"), "val": cases_of(table, "validation")}
     dataset = Path(raw).parent
     _write_json(raw, dataset_json(fold["train"] + fold["val"], Path(images), Path(labels), dataset))
     _write_json(folds, [fold])

@@ -7,10 +7,10 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.preprocessed import Unseen, write_unseen
@@ -37,8 +37,7 @@ def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, thread
     InputError
         An image cannot be read.
     """
-    table = pd.read_csv(splits, dtype={"case": str})
-    cases = sorted(table.loc[table["split"] != "train", "case"])
+    cases = cases_of(read_splits(splits), "validation", "test")
     Path(store).mkdir(parents=True)
     content = json.loads(Path(dataset).read_text())
     content.pop("dataset", None)  # each process would get the training cohort's files with every case

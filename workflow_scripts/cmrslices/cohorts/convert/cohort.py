@@ -14,9 +14,10 @@ import yaml
 from cmrslices.cohorts.convert import FORMATS, check_folder, volumes
 from cmrslices.cohorts.convert.cvi42 import study as cvi42_study
 from cmrslices.cohorts.convert.finished import forget_others
-from cmrslices.cohorts.convert.patient import COLUMNS, convert_patient, safe_name
+from cmrslices.cohorts.convert.patient import convert_patient, safe_name
 from cmrslices.cohorts.convert.raw import RawPatient
 from cmrslices.cohorts.convert.volumes import Study
+from cmrslices.cohorts.tables import CASES, write_cases
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.files import link_or_copy
 from cmrslices.runtime.parallel import map_progress
@@ -78,7 +79,7 @@ def convert_cohort(
             for kind, folder in (("images", images), ("labels", labels)):
                 for file in (Path(finished) / patient / kind).iterdir():
                     link_or_copy(file, Path(folder) / file.name)
-        table.to_csv(cases, index=False)
+        write_cases(table, cases)
     print(summary(name, table))
 
 
@@ -118,7 +119,7 @@ def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threa
         print(exclusions(name, faults))
         raise CollectedErrors(fault_lines(name, clashes, faults))
     whole = {"slices": "Int64", "frame": "Int64"}
-    table = pd.DataFrame(rows, columns=COLUMNS).astype(whole).sort_values("case")
+    table = pd.DataFrame(rows, columns=list(CASES)).astype(whole).sort_values("case")
     if table["excluded"].all():
         raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
     return table

@@ -14,28 +14,6 @@ from cmrslices.cohorts.convert.volumes import Stack, Study, write_volume
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import CollectedErrors, InputError
 
-COLUMNS = (
-    "case",
-    "patient",
-    "phase",
-    "excluded",
-    "reason",
-    "slices",
-    "spacing_x_mm",
-    "spacing_y_mm",
-    "spacing_z_mm",
-    "flipped",
-    "direction_from",
-    "repairs",
-    "stack",
-    "frame",
-    "group",
-    "vendor",
-    "model",
-    "field_strength_t",
-)
-"""Columns of cases.csv."""
-
 
 def safe_name(name: str) -> str:
     """Name with letters, digits, ``-`` and ``_`` alone; every other character becomes ``-``."""
