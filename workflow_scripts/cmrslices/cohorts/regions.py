@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from cmrslices.cohorts.tables import AREAS, read_cases, write_slices
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
+from cmrslices.runtime.nifti import read_volume
 from cmrslices.runtime.parallel import map_progress
 
 
@@ -54,10 +54,9 @@ def labelled_areas(path: str | Path) -> np.ndarray:
     (slices, labels) array of float
         In mm², in the order of `LABELS`.
     """
-    image = sitk.ReadImage(path, imageIO="NiftiImageIO")
-    label = sitk.GetArrayViewFromImage(image)
-    pixels = [[np.count_nonzero(mask) for mask in label == value] for value in LABELS.values()]
-    return np.transpose(pixels) * float(np.prod(image.GetSpacing()[:2]))
+    volume = read_volume(path)
+    pixels = [[np.count_nonzero(mask) for mask in volume.voxels == value] for value in LABELS.values()]
+    return np.transpose(pixels) * float(np.prod(volume.spacing_mm[:2]))
 
 
 def assign_regions(cases: str, labels: str, slices: str, base: float, apex: float, threads: int) -> None:

@@ -17,6 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.nnunet import CASES_IN_STORE, PLANS, set_nnunet_folders
 
@@ -159,6 +160,8 @@ def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> N
 
 
 def _analyse_case(files: dict, samples: int) -> tuple:
+    for file in (*files["images"], files["label"]):
+        check_volume(file)
     return DatasetFingerprintExtractor.analyze_case(files["images"], files["label"], SimpleITKIO, samples)
 
 
@@ -174,10 +177,14 @@ def _preprocess_case(
     case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
 ) -> None:
     case, files = case_files
+    images = [str(raw_folder / image) for image in files["images"]]
+    label = str(raw_folder / files["label"])
+    for file in (*images, label):
+        check_volume(file)
     DefaultPreprocessor(verbose=False).run_case_save(
         str(cases / case),
-        [str(raw_folder / image) for image in files["images"]],
-        str(raw_folder / files["label"]),
+        images,
+        label,
         manager,
         manager.get_configuration("2d"),
         dataset,

@@ -14,6 +14,7 @@ from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px,
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.nifti import check_gzip
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray,
     if not path.is_file():
         raise InputError(f"{path}: the file is missing; restore it")
     with _readable(path):
+        if path.suffix == ".gz":
+            check_gzip(path)
         file = nib.load(path)
         voxels = _select_frame(file, frame, path)
     if voxels.dtype.kind not in "iuf":
