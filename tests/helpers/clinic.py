@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pydicom
 
+from cmrslices.cohorts.convert.cvi42.cine import find_cine
 from cmrslices.cohorts.convert.cvi42.headers import read_frames
-from cmrslices.cohorts.convert.cvi42.stack import find_stack
 from cmrslices.cohorts.convert.cvi42.workspace import find_workspace, read_workspace
 from cmrslices.demo.layouts import write_cvi42
 from cmrslices.demo.patients import Patient
@@ -59,7 +59,7 @@ class Exam:
 
     def cine(self) -> list[list[Path]]:
         """Files of the short-axis cine, [slice][time]."""
-        stack = find_stack(read_frames(self.folder)[0], read_workspace(self.workspace))
+        stack = find_cine(read_frames(self.folder)[0], read_workspace(self.workspace))
         return [[self.folder / frame.file for frame in times] for times in stack.frames]
 
     def contoured(self) -> list[list[Path]]:

@@ -4,9 +4,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from damage import DAMAGES
 from raw_cohorts import BARE, LVM, RVBP, heart, save
 
 from cmrslices.cohorts.regions import assign_regions, labelled_areas, slice_regions
+from cmrslices.runtime.errors import InputError
 
 COUNTS = range(1, 31)
 
@@ -67,6 +69,13 @@ def test_areas_are_in_square_millimetres(tmp_path):
     label[0, :3, 0], label[1, 0, 0] = LVM, RVBP
     areas_mm2 = labelled_areas(save(label, tmp_path / "label.nii.gz", BARE))
     assert areas_mm2.tolist() == [[0, 3 * 1.875, 1.875], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_label_file_that_is_not_whole_is_named(tmp_path, damage):
+    damage(save(heart(), tmp_path / "label.nii.gz"))
+    with pytest.raises(InputError, match=r"label\.nii\.gz: cannot be read .*; delete the folder"):
+        labelled_areas(tmp_path / "label.nii.gz")
 
 
 @pytest.mark.parametrize("threads", [1, 2])

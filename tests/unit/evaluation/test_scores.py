@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from damage import DAMAGES
 
 from cmrslices.evaluation.scores import count_pixels, read_scores, score_cohort, score_slices
 from cmrslices.labels import LABELS
@@ -157,6 +158,14 @@ def test_a_damaged_prediction_names_the_case(cohort, damage):
     prediction = cohort / "predictions/c_007_ED.nii.gz"
     prediction.write_bytes(damage(prediction.read_bytes()))
     with pytest.raises(InputError, match=r"c_007_ED: cannot read"):
+        score(cohort)
+
+
+@pytest.mark.parametrize("folder", ["predictions", "references"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_label_map_that_is_not_whole_is_named(cohort, damage, folder):
+    damage(cohort / folder / "c_007_ED.nii.gz")
+    with pytest.raises(InputError, match=rf"{folder}/c_007_ED\.nii\.gz: cannot be read .*; delete the folder"):
         score(cohort)
 
 

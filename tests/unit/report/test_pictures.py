@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from damage import DAMAGES
 
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.report.overlays import COLUMNS, SMALLEST_MM, WIDEST, Slice, draw_slices, read_slice, shown_square
 from cmrslices.report.pictures import write_examples, write_worst_cases
+from cmrslices.runtime.errors import InputError
 
 APPROACHES = {"baseline": "Baseline", "new": "New <b>"}
 
@@ -50,6 +52,15 @@ def test_a_slice_is_read_with_its_pixels_height_and_width(tmp_path):
     image, pixel_mm = read_slice(tmp_path / "a.nii.gz", 1)
     assert image.tolist() == np.arange(12, 24).reshape(3, 4).tolist()
     assert pixel_mm == (2.0, 1.5)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_volume_that_is_not_whole_is_named(tmp_path, damage):
+    volume = np.random.default_rng(0).integers(0, 1000, (10, 60, 60), dtype=np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(volume), tmp_path / "a.nii.gz")
+    damage(tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match=r"a\.nii\.gz: cannot be read .*; delete the folder"):
+        read_slice(tmp_path / "a.nii.gz", 0)
 
 
 @pytest.mark.parametrize("approaches", [1, COLUMNS, 2 * COLUMNS])

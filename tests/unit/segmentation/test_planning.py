@@ -1,6 +1,7 @@
 """Planning and preprocessing on forked processes give what nnU-Net's own commands give."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import blosc2
@@ -9,11 +10,13 @@ import pandas as pd
 import pytest
 import torch
 from batchgenerators.utilities.file_and_folder_operations import save_json
+from damage import DAMAGES
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from raw_cohorts import save
 
+from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
 from cmrslices.segmentation.planning import dataset_fingerprint, plan_segmentation, preprocess_segmentation
 
@@ -128,6 +131,37 @@ def test_the_number_of_processes_changes_no_fingerprint_and_no_store(ours, tmp_p
     assert (tmp_path / "fingerprint.json").read_bytes() == ours.fingerprint.read_bytes()
     preprocess_segmentation(ours.plans, ours.raw, tmp_path / "store", threads=1)
     assert stored(tmp_path / "store/2d") == stored(ours.store / "2d")
+
+
+EACH_FILE = pytest.mark.parametrize("file", ["images/tiny_p1_ED_0000.nii.gz", "labels/tiny_p2_ED.nii.gz"])
+EACH_DAMAGE = pytest.mark.parametrize("damage", DAMAGES)
+
+
+def damaged_copy(cohort, folder, file, damage):
+    """Copy the cohort and spoil one file of the copy."""
+    copy = shutil.copytree(cohort, folder / "cohort")
+    damage(copy / file)
+    return copy
+
+
+@EACH_FILE
+@EACH_DAMAGE
+def test_a_training_file_that_is_not_whole_is_named_before_the_fingerprint(cohort, tmp_path, file, damage):
+    with pytest.raises(InputError, match=f"{file}: cannot be read .*; delete the folder"):
+        prepare(damaged_copy(cohort, tmp_path, file, damage), tmp_path, threads=1)
+
+
+@EACH_FILE
+@EACH_DAMAGE
+def test_a_training_file_that_is_not_whole_is_named_before_it_is_stored(cohort, ours, tmp_path, file, damage):
+    copy = damaged_copy(cohort, tmp_path, file, damage)
+    dataset = json.loads(ours.raw.read_text())
+    for case, files in dataset["dataset"].items():
+        files["images"] = [str(copy / f"images/{case}_0000.nii.gz")]
+        files["label"] = str(copy / f"labels/{case}.nii.gz")
+    (tmp_path / "dataset.json").write_text(json.dumps(dataset))
+    with pytest.raises(InputError, match=f"{file}: cannot be read .*; delete the folder"):
+        preprocess_segmentation(ours.plans, tmp_path / "dataset.json", tmp_path / "store", threads=1)
 
 
 def test_a_process_that_has_used_torchs_threads_can_be_forked(ours, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from damage import DAMAGES
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_plans import DATASET, PLANS
@@ -75,6 +76,13 @@ def test_an_image_that_cannot_be_read_is_named(cohort, damage):
     image = cohort.image("c_p1_ES")
     image.write_bytes(damage(image.read_bytes()))
     with pytest.raises(InputError, match=r"c_p1_ES_0000\.nii\.gz: cannot be read"):
+        cohort.preprocess()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_image_that_is_not_whole_is_named(cohort, damage):
+    damage(cohort.image("c_p1_ES"))
+    with pytest.raises(InputError, match=r"c_p1_ES_0000\.nii\.gz: cannot be read .*; delete the folder"):
         cohort.preprocess()
 
 

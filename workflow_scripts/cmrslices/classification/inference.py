@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.runtime.devices import best_device
@@ -74,8 +75,7 @@ def classify(
     model = networks.build(trained["network"], trained["image_size_px"])
     model.load_state_dict(trained["state_dict"])
     model.to(best_device()).eval()
-    table = pd.read_csv(splits, dtype={"case": str})
-    cases = sorted(table.loc[table["split"].isin(["validation", "test"]), "case"])
+    cases = cases_of(read_splits(splits), "validation", "test")
 
     def read(case: str) -> UnseenCase:
         return read_unseen_slices(store, case, trained["field_of_view_mm"], trained["image_size_px"])

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
 from cmrslices.classification.probabilities import classified_regions, read_probabilities
+from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
 from cmrslices.labels import TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
@@ -35,9 +36,8 @@ def read_reference(slices: str | Path, splits: str | Path, split: str) -> pd.Dat
     InputError
         When the split is empty.
     """
-    table = pd.read_csv(splits, dtype=str, keep_default_na=False)
-    cases = table.loc[table["split"] == split, "case"]
-    reference = pd.read_csv(slices, dtype={"case": str}, keep_default_na=False)[["case", "slice", "region"]]
+    cases = cases_of(read_splits(splits), split)
+    reference = read_slices(slices)[["case", "slice", "region"]]
     reference = reference[reference["case"].isin(cases)].sort_values(["case", "slice"], ignore_index=True)
     if reference.empty:
         raise InputError(

@@ -18,6 +18,7 @@ from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.history import best_epoch
 from cmrslices.classification.slices import Slices, read_slices
+from cmrslices.cohorts import tables
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
 from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
@@ -197,7 +198,7 @@ def read_fold(
         One of them is empty.
     """
     fold = json.loads(Path(folds).read_text())[0]
-    regions = pd.read_csv(slices, dtype={"case": str})
+    regions = tables.read_slices(slices)
     parts = []
     for name, key in (("train", "train"), ("validation", "val")):
         if not fold[key]:

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import SimpleITK as sitk
 
+from cmrslices.cohorts.tables import AREAS, read_cases, write_slices
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
+from cmrslices.runtime.nifti import read_volume
 from cmrslices.runtime.parallel import map_progress
 
 
 def slice_regions(labelled: np.ndarray, base: float = 0.2, apex: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
-    """Region and position of each slice of a case.
+    """Region and position of each slice of a case (paper, section 3, Datasets).
 
-    Of N labelled slices, number k from the base, 0 to N-1, is base if (k + 1/2)/N < base, apex if
-    the same holds counted from the apex, else middle.
+    The N labelled slices are numbered k = 0 ... N-1 from the base. Slice k is base if (k + 1/2)/N < base. It is apex if
+    the same holds for the share `apex` when slices are numbered from the apex. All other labelled slices are middle.
 
     Parameters
     ----------
@@ -28,7 +28,22 @@ def slice_regions(labelled: np.ndarray, base: float = 0.2, apex: float = 0.2) ->
     regions : (slices,) array of str
         base, middle, apex or non-cardiac.
     positions : (slices,) array of float
-        k/(N-1), from 0 at the base to 1 at the apex; 1/2 where N is 1, NaN where non-cardiac.
+        k/(N-1), from 0 at the base to 1 at the apex; 1/2 if N is 1; NaN for a non-cardiac slice.
+
+    Examples
+    --------
+    Six labelled slices between two without a label; the ends have 20 % each:
+
+    >>> regions, positions = slice_regions(np.array([0, 1, 1, 1, 1, 1, 1, 0], dtype=bool))
+    >>> print(*regions)
+    non-cardiac base middle middle middle middle apex non-cardiac
+    >>> print(positions)
+    [nan 0.  0.2 0.4 0.6 0.8 1.  nan]
+
+    A share counts the centres of slices: of eight slices, the second has its centre at 1.5/8 < 20 %, so two are base.
+
+    >>> print(*slice_regions(np.ones(8, dtype=bool))[0])
+    base base middle middle middle middle apex apex
     """
     labelled = np.asarray(labelled, dtype=bool)
     count = labelled.sum()
@@ -42,7 +57,7 @@ def slice_regions(labelled: np.ndarray, base: float = 0.2, apex: float = 0.2) ->
 
 
 def labelled_areas(path: str | Path) -> np.ndarray:
-    """Area of each label in each slice of one case.
+    """Area of each label in each slice of one case, in mm².
 
     Parameters
     ----------
@@ -52,12 +67,16 @@ def labelled_areas(path: str | Path) -> np.ndarray:
     Returns
     -------
     (slices, labels) array of float
-        In mm², in the order of `LABELS`.
+        Labels in the order of `LABELS`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read.
     """
-    image = sitk.ReadImage(path, imageIO="NiftiImageIO")
-    label = sitk.GetArrayViewFromImage(image)
-    pixels = [[np.count_nonzero(mask) for mask in label == value] for value in LABELS.values()]
-    return np.transpose(pixels) * float(np.prod(image.GetSpacing()[:2]))
+    volume = read_volume(path)
+    pixels = [[np.count_nonzero(mask) for mask in volume.voxels == value] for value in LABELS.values()]
+    return np.transpose(pixels) * float(np.prod(volume.spacing_mm[:2]))
 
 
 def assign_regions(cases: str, labels: str, slices: str, base: float, apex: float, threads: int) -> None:
@@ -70,21 +89,26 @@ def assign_regions(cases: str, labels: str, slices: str, base: float, apex: floa
     labels : path
         Folder of its label files.
     slices : path
-        The table to write: case, patient, phase, slice, region, position, and a column {label}_mm2 per label.
+        The table to write, see `cmrslices.cohorts.tables.SLICES`.
     base, apex : float
         As in `slice_regions`.
     threads : int
         Cases read at once.
+
+    Raises
+    ------
+    InputError
+        A label file cannot be read.
     """
-    converted = pd.read_csv(cases, dtype={"patient": str}).query("not excluded").sort_values("case")
+    converted = read_cases(cases).query("not excluded").sort_values("case")
     paths = [Path(labels) / f"{case}.nii.gz" for case in converted["case"]]
     areas_mm2 = list(map_progress(labelled_areas, paths, threads, unit="case"))
     counts = [len(areas) for areas in areas_mm2]
-    regions, positions = zip(*(slice_regions(areas.any(axis=1), base, apex) for areas in areas_mm2), strict=True)
+    regions, positions = zip(*(slice_regions(np.any(areas, axis=1), base, apex) for areas in areas_mm2), strict=True)
     table = converted[["case", "patient", "phase"]].loc[converted.index.repeat(counts)].reset_index(drop=True)
     table["slice"] = np.concatenate([np.arange(count) for count in counts])
     table["region"] = np.concatenate(regions)
-    table["position"] = np.concatenate(positions).round(6)
-    table[[f"{name}_mm2" for name in LABELS]] = np.concatenate(areas_mm2).round(3)
-    table.to_csv(slices, index=False)
+    table["position"] = np.concatenate(positions)
+    table[list(AREAS)] = np.concatenate(areas_mm2)
+    write_slices(table, slices)
     print(table["region"].value_counts().to_string())

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
@@ -289,7 +290,7 @@ def _existing(path: Path) -> Path:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(_existing(path), dtype=str, keep_default_na=False)
+    return read_text(_existing(path))
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

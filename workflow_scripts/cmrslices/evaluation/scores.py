@@ -1,16 +1,16 @@
 """Scores: the DSC and the areas of every slice and label, case by case."""
 
-import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
+from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
 from cmrslices.labels import LABELS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.nifti import Volume, read_volume
 from cmrslices.runtime.parallel import map_progress
 
 PLACE = ["cohort", "approach", "case", "patient", "phase", "slice", "region", "position"]
@@ -121,8 +121,7 @@ def score_cohort(
         When there is no test case, a label map is missing or unreadable, prediction and reference differ
         in geometry, or slices.csv does not have the slices of a case.
     """
-    table = pd.read_csv(splits, dtype=str, keep_default_na=False)
-    cases = sorted(table.loc[table["split"] == "test", "case"])
+    cases = cases_of(read_splits(splits), "test")
     if not cases:
         raise InputError(f"{splits}: no case is in the test split; give it patients (config key: splits)")
     count = partial(_count_case, predictions=Path(predictions), references=Path(references))
@@ -175,47 +174,46 @@ def _count_case(case: str, predictions: Path, references: Path) -> tuple[np.ndar
     """Pixels as `count_pixels` counts them, and the area of one in mm²."""
     prediction = _read_label_map(predictions / f"{case}.nii.gz", case)
     reference = _read_label_map(references / f"{case}.nii.gz", case)
-    for name in ("Size", "Spacing", "Origin", "Direction"):
-        predicted, expected = getattr(prediction, f"Get{name}")(), getattr(reference, f"Get{name}")()
-        if predicted != expected and not np.allclose(predicted, expected, rtol=0, atol=TOLERANCE_MM):
+    of_reference = _grid(reference)
+    for name, predicted in _grid(prediction).items():
+        expected = of_reference[name]
+        if not np.abs(predicted - expected).max() <= TOLERANCE_MM:
             raise InputError(
-                f"{case}: prediction and reference differ in {name.lower()} ({predicted} and {expected}); "
-                f"delete {predictions} and predict again"
+                f"{case}: prediction and reference differ in {name} "
+                f"({tuple(predicted.tolist())} and {tuple(expected.tolist())}); delete {predictions} and predict again"
             )
-    pixels = count_pixels(sitk.GetArrayViewFromImage(prediction), sitk.GetArrayViewFromImage(reference))
-    return pixels, float(np.prod(reference.GetSpacing()[:2]))
+    return count_pixels(prediction.voxels, reference.voxels), float(np.prod(reference.spacing_mm[:2]))
 
 
-def _read_label_map(path: Path, case: str) -> sitk.Image:
+def _grid(volume: Volume) -> dict[str, np.ndarray]:
+    """What two volumes on one grid have in common, by the word for it in a message."""
+    return {
+        "size": np.array(volume.voxels.shape[::-1]),
+        "spacing": volume.spacing_mm,
+        "origin": volume.origin_mm,
+        "direction": volume.direction.ravel(),
+    }
+
+
+def _read_label_map(path: Path, case: str) -> Volume:
+    """Read a label map as uint8."""
     if not path.is_file():
         raise InputError(f"{case}: no label map {path}; delete its folder and run the workflow again")
     try:
-        image = sitk.ReadImage(path, imageIO="NiftiImageIO")
-        _check_whole(path, image)
-    except (RuntimeError, EOFError):
-        raise InputError(f"{case}: cannot read {path}; delete its folder and run the workflow again") from None
-    labels = sitk.GetArrayViewFromImage(image)
-    if image.GetPixelID() == sitk.sitkUInt8 and labels.max() <= max(LABELS.values()):
-        return image
+        volume = read_volume(path)
+    except InputError as fault:
+        raise InputError(f"{case}: cannot read its label map: {fault}") from None
+    labels = volume.voxels
+    if labels.dtype == np.uint8 and labels.max() <= max(LABELS.values()):
+        return volume
     unknown = sorted(set(np.unique(labels).tolist()) - {0, *LABELS.values()})
     if unknown:
         raise InputError(f"{case}: {path} holds the label values {unknown}; only 0 to {len(LABELS)} are known")
-    return sitk.Cast(image, sitk.sitkUInt8)
-
-
-def _check_whole(path: Path, image: sitk.Image) -> None:
-    # SimpleITK fills with zeros what is missing of a truncated file; gzip ends a whole one with its unpacked size.
-    with path.open("rb") as file:
-        file.seek(-4, os.SEEK_END)
-        unpacked_bytes = int.from_bytes(file.read(), "little")
-    header_bytes = int(float(image.GetMetaData("vox_offset")))
-    if unpacked_bytes != header_bytes + image.GetNumberOfPixels() * image.GetSizeOfPixelComponent():
-        raise EOFError
+    return volume._replace(voxels=labels.astype(np.uint8))
 
 
 def _read_slices(path: Path, cases: list[str], counts: list[int]) -> pd.DataFrame:
-    text = dict.fromkeys(["case", "patient", "phase", "region"], str)
-    slices = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"position": ""})
+    slices = read_slices(path)
     slices = slices[slices["case"].isin(cases)].sort_values(["case", "slice"])
     numbers = np.concatenate([np.arange(count) for count in counts])
     if not (np.array_equal(slices["case"], np.repeat(cases, counts)) and np.array_equal(slices["slice"], numbers)):

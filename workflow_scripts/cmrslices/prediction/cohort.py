@@ -11,6 +11,7 @@ from acvl_utils.cropping_and_padding.padding import pad_nd_image
 from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
 from tqdm import tqdm
 
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.prediction.routing import Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
 from cmrslices.runtime.devices import Precision, autocast, best_device
@@ -72,8 +73,7 @@ def predict_cohort(
     route = make_router(approach, regions)
     segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
     segmenter = next(iter(segmenters.values()))  # all share one preprocessing
-    table = pd.read_csv(splits, dtype={"case": str})
-    cases = sorted(table.loc[table["split"] == "test", "case"])
+    cases = cases_of(read_splits(splits), "test")
     shutil.rmtree(labels, ignore_errors=True)  # what a killed job may have left
     Path(labels).mkdir(parents=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import pandas as pd
 
+from cmrslices.cohorts.tables import read_slices, read_splits, read_text
 from cmrslices.labels import TABLE_ORDER
 from cmrslices.presentation import pages
 
@@ -51,9 +52,9 @@ def write_cohort_summary(
     """
     found, parts = {}, []
     for name, *paths in zip(cohorts, cases, splits, slices, labels, strict=True):
-        found[name] = pd.read_csv(paths[0], dtype=str, keep_default_na=False)
-        split_of = pd.read_csv(paths[1], dtype=str, keep_default_na=False)
-        regions = pd.read_csv(paths[2], dtype={"case": str}, keep_default_na=False)[["case", "region"]]
+        found[name] = read_text(paths[0])
+        split_of = read_splits(paths[1])
+        regions = read_slices(paths[2])[["case", "region"]]
         sizes = read_sizes(Path(paths[3]), split_of["case"])
         part = count_slices(split_of, regions).merge(measure(found[name], split_of, sizes), on="split")
         parts.append(part.assign(cohort=name))

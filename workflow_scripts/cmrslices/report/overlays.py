@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure, SubFigure
@@ -15,6 +14,7 @@ from matplotlib.patches import Patch
 
 from cmrslices.labels import LABELS
 from cmrslices.presentation.figures import print_style, size_inches
+from cmrslices.runtime.nifti import read_volume
 
 # Colours of Okabe and Ito, which colour-blind people can tell apart; these three are also seen well on grey.
 COLOURS = {"LVBP": "#D55E00", "LVM": "#F0E442", "RVBP": "#56B4E9"}
@@ -60,9 +60,9 @@ class Slice:
 
 def read_slice(path: str | Path, number: int) -> tuple[np.ndarray, tuple[float, float]]:
     """One slice of a volume, and its pixels' height and width in mm."""
-    volume = sitk.ReadImage(path, imageIO="NiftiImageIO")
-    width_mm, height_mm, _ = volume.GetSpacing()
-    return sitk.GetArrayViewFromImage(volume)[number].copy(), (height_mm, width_mm)
+    volume = read_volume(path)
+    width_mm, height_mm, _ = volume.spacing_mm.tolist()
+    return volume.voxels[number].copy(), (height_mm, width_mm)
 
 
 def shown_square(slice_: Slice) -> tuple[float, float, float]:

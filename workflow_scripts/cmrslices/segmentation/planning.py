@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
@@ -15,8 +14,10 @@ from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.nnunet import CASES_IN_STORE, PLANS, set_nnunet_folders
 
@@ -41,11 +42,8 @@ def plan_segmentation(
     threads : int
         Processes for the fingerprint.
     """
-    cases = pd.read_csv(splits)
-    fold = {
-        name: sorted(cases.loc[cases["split"] == split, "case"])
-        for name, split in (("train", "train"), ("val", "validation"))
-    }
+    table = read_splits(splits)
+    fold = {"train": cases_of(table, "train"), "val": cases_of(table, "validation")}
     dataset = Path(raw).parent
     _write_json(raw, dataset_json(fold["train"] + fold["val"], Path(images), Path(labels), dataset))
     _write_json(folds, [fold])
@@ -162,6 +160,8 @@ def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> N
 
 
 def _analyse_case(files: dict, samples: int) -> tuple:
+    for file in (*files["images"], files["label"]):
+        check_volume(file)
     return DatasetFingerprintExtractor.analyze_case(files["images"], files["label"], SimpleITKIO, samples)
 
 
@@ -177,10 +177,14 @@ def _preprocess_case(
     case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
 ) -> None:
     case, files = case_files
+    images = [str(raw_folder / image) for image in files["images"]]
+    label = str(raw_folder / files["label"])
+    for file in (*images, label):
+        check_volume(file)
     DefaultPreprocessor(verbose=False).run_case_save(
         str(cases / case),
-        [str(raw_folder / image) for image in files["images"]],
-        str(raw_folder / files["label"]),
+        images,
+        label,
         manager,
         manager.get_configuration("2d"),
         dataset,

@@ -1,17 +1,16 @@
 """Unseen cases as nnU-Net preprocesses them: once, for the classifiers and for every approach."""
 
-import gzip
 import json
-import zlib
 from collections import deque
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.preprocessed import Unseen, write_unseen
 
@@ -37,8 +36,7 @@ def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, thread
     InputError
         An image cannot be read.
     """
-    table = pd.read_csv(splits, dtype={"case": str})
-    cases = sorted(table.loc[table["split"] != "train", "case"])
+    cases = cases_of(read_splits(splits), "validation", "test")
     Path(store).mkdir(parents=True)
     content = json.loads(Path(dataset).read_text())
     content.pop("dataset", None)  # each process would get the training cohort's files with every case
@@ -63,12 +61,12 @@ def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
     InputError
         The image cannot be read.
     """
+    check_volume(image)
     try:
-        _check_whole(image)
         voxels, _, properties = DefaultPreprocessor(verbose=False).run_case(
             [str(image)], None, plans, plans.get_configuration("2d"), dataset
         )
-    except (RuntimeError, EOFError, gzip.BadGzipFile, zlib.error) as fault:  # RuntimeError is SimpleITK's
+    except RuntimeError as fault:  # SimpleITK's
         reason = str(fault).strip().splitlines()[-1]
         raise InputError(f"{image}: cannot be read ({reason}); convert its cohort again") from None
     return Unseen(voxels, properties)
@@ -76,10 +74,3 @@ def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
 
 def _preprocess_case(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
     write_unseen(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))
-
-
-def _check_whole(image: Path) -> None:
-    # SimpleITK fills with zeros what is missing of a truncated file.
-    with gzip.open(image) as content:
-        while content.read(2**20):
-            pass

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import torch
 
+from cmrslices.cohorts.tables import read_slices
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
 from cmrslices.runtime.devices import best_device, compute_deterministically
 from cmrslices.runtime.interruption import defer_signals
@@ -73,7 +73,7 @@ def train_segmenter(
     trainer = SliceTrainer(
         {**own_plans, "continue_training": False}, model, 0, json.loads(Path(dataset).read_text()), device
     )
-    trainer.slice_weights = slice_weights(policy, pd.read_csv(slices))
+    trainer.slice_weights = slice_weights(policy, read_slices(slices))
     trainer.loader_workers = threads - 1 if device.type == "cuda" else min(threads - 1, 1)
     trainer.save_every = checkpoint_every
     trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)

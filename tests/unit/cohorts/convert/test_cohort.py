@@ -10,8 +10,7 @@ import SimpleITK as sitk
 import yaml
 from raw_cohorts import SPACING_MM, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
-from cmrslices.cohorts.convert import cohort as cohort_module
-from cmrslices.cohorts.convert import volumes
+from cmrslices.cohorts.convert import nifti, volumes
 from cmrslices.runtime.errors import InputError
 
 
@@ -196,9 +195,9 @@ def reads(monkeypatch):
 
     def read(patient, label_map):
         names.append(patient.name)
-        return volumes.read_study(patient, label_map)
+        return volumes.read_nifti_stacks(patient, label_map)
 
-    monkeypatch.setitem(cohort_module.READERS, "nifti", read)
+    monkeypatch.setattr(nifti, "read_patient", read)
     return names
 
 

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from damage import flip_bit
 from raw_cohorts import BARE, acdc_patient, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
 from cmrslices.runtime.errors import InputError
@@ -62,6 +63,12 @@ def test_truncated_after_the_header(raw, fault_of):
     path = raw / "p1_ED.nii.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:3000]))
     expect(fault_of(raw), "p1_ED.nii.gz: truncated")
+
+
+@pytest.mark.parametrize("name", ["p1_ED", "p1_ED_label"])
+def test_changed_in_one_bit(raw, fault_of, name):
+    flip_bit(raw / f"{name}.nii.gz")
+    expect(fault_of(raw), f"{name}.nii.gz: truncated or not what its name says (CRC check failed", "fetch it again")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,39 @@
-"""Raw cohorts to one layout. A format finds patients; reading, checks, repair and writing are shared."""
+"""Raw cohorts to one layout. A format finds and reads patients; checks, repair and writing are the same for all.
+
+The Snakefile imports this package in every dry run. Modules that need NumPy are imported only to read a patient.
+"""
 
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
 from cmrslices.cohorts.convert import acdc, cvi42, mnms, nifti
+from cmrslices.cohorts.convert.raw import RawPatient
 
-FORMATS: dict[str, ModuleType] = {"acdc": acdc, "cvi42": cvi42, "mnms": mnms, "nifti": nifti}
-"""A format is a module with LAYOUT, list_names(cohort), find_patients(cohort) and label_map(cohort)."""
+if TYPE_CHECKING:
+    from cmrslices.cohorts.convert.volumes import PatientStacks
+
+
+class Format(Protocol):
+    """What the module of a raw format offers. The cohort is its row of the configuration."""
+
+    LAYOUT: str
+    """The layout of the raw folder, in words."""
+
+    def list_names(self, cohort: dict, /) -> list[str]:
+        """Names of what the raw folder holds, without opening an image; a changed list re-runs the conversion."""
+
+    def find_patients(self, cohort: dict, /) -> list[RawPatient]:
+        """All patients of the cohort, also those that are excluded or at fault."""
+
+    def label_map(self, cohort: dict, /) -> dict[str, int]:
+        """Value of LVBP, LVM and RVBP in the source."""
+
+    def read_patient(self, patient: RawPatient, label_map: dict[str, int], /) -> "PatientStacks":
+        """Read ED and ES of one patient."""
+
+
+FORMATS: dict[str, Format] = {"acdc": acdc, "cvi42": cvi42, "mnms": mnms, "nifti": nifti}
+"""The modules of the raw formats, by the name that the configuration uses."""
 
 
 def raw_names(cohort: dict) -> list[str]:
@@ -20,7 +47,7 @@ def raw_names(cohort: dict) -> list[str]:
     Returns
     -------
     list of str
-        Patient folders, and CSVs with a digest, sorted; empty where the folder is absent. No image is opened.
+        Patient folders, and CSVs with a digest, sorted; empty where the folder does not exist. No image is opened.
     """
     if not Path(cohort["folder"]).is_dir():
         return []
@@ -28,14 +55,14 @@ def raw_names(cohort: dict) -> list[str]:
 
 
 def check_folder(name: str, cohort: dict) -> str | None:
-    """Say what is wrong with a cohort's raw folder, or None where it holds something of its layout.
+    """Say what is wrong with a cohort's raw folder; None if it holds something in the format's layout.
 
     Parameters
     ----------
     name : str
         The cohort's name in the configuration.
     cohort : dict
-        Its row there.
+        The cohort's row of the configuration.
     """
     folder = Path(cohort["folder"])
     if raw_names(cohort):

@@ -2,7 +2,7 @@
 
 from pathlib import Path, PurePath
 
-from cmrslices.cohorts.convert.raw import RawCase, RawPatient, folder_names, frame_number
+from cmrslices.cohorts.convert.raw import RawCase, RawPatient, folder_names, frame_number, read_nifti_patient
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import InputError
 
@@ -11,6 +11,9 @@ LAYOUT = (
     "patientNNN_frameFF.nii.gz and patientNNN_frameFF_gt.nii.gz of ED and ES"
 )
 PARTS = ("", "training", "testing", "database/training", "database/testing")
+"""Folders below the cohort's, in which the patients' folders may lie."""
+
+read_patient = read_nifti_patient
 
 
 def list_names(cohort: dict) -> list[str]:
@@ -19,18 +22,18 @@ def list_names(cohort: dict) -> list[str]:
 
 
 def label_map(_cohort: dict) -> dict[str, int]:
-    """Return the values of the labels in the download."""
+    """Return the label values of the download."""
     return {"LVBP": 3, "LVM": 2, "RVBP": 1}
 
 
 def find_patients(cohort: dict) -> list[RawPatient]:
-    """Find the patients below the cohort's folder; the fault of one is kept with the patient."""
+    """Find the patients below the cohort's folder; a patient at fault is returned with the fault."""
     folder = Path(cohort["folder"])
     return [_find_patient(folder.joinpath(*place)) for place in _places(folder)]
 
 
 def _places(folder: Path) -> list[tuple[str, str]]:
-    """Part and name of the patient folders."""
+    """Part of the cohort's folder, and name, of each patient's folder."""
     return [(part, name) for part in PARTS for name in folder_names(folder / part) if name.startswith("patient")]
 
 

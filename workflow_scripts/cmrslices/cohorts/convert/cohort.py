@@ -1,4 +1,4 @@
-"""One cohort: every patient found is converted, excluded with a reason, or a fault."""
+"""One cohort: every patient that is found is converted, excluded with a reason, or reported as a fault."""
 
 import contextlib
 import functools
@@ -11,63 +11,55 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmrslices.cohorts.convert import FORMATS, check_folder, volumes
-from cmrslices.cohorts.convert.cvi42 import study as cvi42_study
+from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.finished import forget_others
-from cmrslices.cohorts.convert.patient import COLUMNS, convert_patient, safe_name
+from cmrslices.cohorts.convert.patient import convert_patient, safe_name
 from cmrslices.cohorts.convert.raw import RawPatient
-from cmrslices.cohorts.convert.volumes import Study
+from cmrslices.cohorts.tables import CASES, write_cases
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.files import link_or_copy
 from cmrslices.runtime.parallel import map_progress
-
-READERS: dict[str, Callable[[RawPatient, dict[str, int]], Study]] = {
-    "acdc": volumes.read_study,
-    "cvi42": cvi42_study.read_study,
-    "mnms": volumes.read_study,
-    "nifti": volumes.read_study,
-}
-"""What reads a patient of each format."""
 
 
 def convert_cohort(
     name: str, cohort: dict, images: str, labels: str, cases: str, finished: str, code: str, threads: int
 ) -> None:
-    """Convert a raw cohort to the common layout: one label order, one affine a case, slice 0 at the base.
+    """Convert a raw cohort to the common layout: one label order, one affine per case, slice 0 at the base.
 
-    A study that an earlier, failed or finished, conversion has made from the same files is not read again.
+    A patient that an earlier conversion, finished or failed, has converted from the same files is not read again.
 
     Parameters
     ----------
     name : str
         The cohort's name in the configuration.
     cohort : dict
-        Its row there: format, folder, and optionally exclude (patient to reason), label_map
+        The cohort's row of the configuration: format, folder, and optionally exclude (patient to reason), label_map
         (LVBP, LVM and RVBP to the source's values), csv and name_key.
     images, labels : path
         Folders to make, for ``{case}_0000.nii.gz`` and ``{case}.nii.gz``.
     cases : path
         The table to write, one row for every case found.
     finished : path
-        Folder that keeps each study that is done, under second names of the same files (hard links).
+        Folder that keeps the files of every converted patient. The output files are hard links to them.
     code : str
-        Digest of the converting code; another one converts every study again.
+        Digest of the converting code; after a change of it, every patient is converted again.
     threads : int
-        Patients converted at once; each takes the memory of its two stacks.
+        Patients converted at once; each takes the memory of two stacks.
 
     Raises
     ------
     CollectedErrors
         All faults of all patients; no output is left.
     InputError
-        The folder, its CSV or the exclusion list is at fault.
+        The fault lies in the folder, in the CSV or in the list of exclusions.
     """
     patients = find_patients(name, cohort)
+    source = FORMATS[cohort["format"]]
     convert = functools.partial(
         convert_patient,
         cohort=name,
-        read=READERS[cohort["format"]],
-        label_map=FORMATS[cohort["format"]].label_map(cohort),
+        read=source.read_patient,
+        label_map=source.label_map(cohort),
         code=code,
         store=Path(finished),
     )
@@ -78,7 +70,7 @@ def convert_cohort(
             for kind, folder in (("images", images), ("labels", labels)):
                 for file in (Path(finished) / patient / kind).iterdir():
                     link_or_copy(file, Path(folder) / file.name)
-        table.to_csv(cases, index=False)
+        write_cases(table, cases)
     print(summary(name, table))
 
 
@@ -93,7 +85,7 @@ def find_patients(name: str, cohort: dict) -> list[RawPatient]:
     Raises
     ------
     InputError
-        The folder holds no patient in its format's layout, or the exclusion list names a stranger.
+        The folder holds no patient in the format's layout, or the list of exclusions names a patient that is not found.
     """
     problem = check_folder(name, cohort)
     if problem:
@@ -118,22 +110,22 @@ def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threa
         print(exclusions(name, faults))
         raise CollectedErrors(fault_lines(name, clashes, faults))
     whole = {"slices": "Int64", "frame": "Int64"}
-    table = pd.DataFrame(rows, columns=COLUMNS).astype(whole).sort_values("case")
+    table = pd.DataFrame(rows, columns=list(CASES)).astype(whole).sort_values("case")
     if table["excluded"].all():
         raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
     return table
 
 
 def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str]]) -> list[str]:
-    """Say every fault of a cohort, one line each.
+    """Describe every fault of a cohort, one line each.
 
     Parameters
     ----------
     cohort : str
     clashes : dict of str to str
-        See `name_clashes`.
+        As `name_clashes` gives them.
     faults : dict of str to list of str
-        Patient to what keeps it from being converted.
+        Patient to the faults for which the patient cannot be converted.
     """
     remedy = f"or leave the patient out: cohorts.{cohort}.exclude"
     lines = [f"cohort {cohort}, patient {patient}: {clash}" for patient, clash in clashes.items()]
@@ -143,7 +135,7 @@ def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str
 
 
 def exclusions(cohort: str, faults: dict[str, list[str]]) -> str:
-    """Configuration that leaves out the patients at fault, as YAML to lay over one's own, each with the reason."""
+    """YAML that, laid over the configuration, leaves out the patients at fault, each with the fault as the reason."""
     reasons = {patient: " | ".join(own) for patient, own in faults.items()}
     text = yaml.safe_dump({"cohorts": {cohort: {"exclude": reasons}}}, width=1000, allow_unicode=True)
     return f"To leave out all patients at fault, lay this over the configuration:\n\n{text}"
@@ -156,14 +148,14 @@ def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> 
     ----------
     patients : list of RawPatient
     reasons : dict
-        Patient, as the source spells it, to reason.
+        Name of a patient, as the source spells it, to reason.
     cohort : str
         Named in the error.
 
     Raises
     ------
     InputError
-        The list names a patient that the cohort does not have.
+        The reasons name a patient that is not found.
     """
     reasons = {str(patient): reason or "no reason given" for patient, reason in reasons.items()}
     strangers = reasons.keys() - {patient.name for patient in patients}
@@ -176,12 +168,15 @@ def exclude_patients(patients: list[RawPatient], reasons: dict, cohort: str) -> 
 
 
 def name_clashes(patients: list[RawPatient]) -> dict[str, str]:
-    """Fault of each patient whose name cannot name a case: listed twice, empty, or like another's once made safe."""
+    """Fault of each patient whose name cannot be used for a case.
+
+    Such a name is empty, or it is listed twice, or it equals another patient's name after `safe_name`.
+    """
     sources: dict[str, list[Path]] = {}
     for patient in patients:
         sources.setdefault(patient.name, []).append(patient.source)
     safe = Counter(safe_name(name) for name in sources)
-    faults = {}
+    faults: dict[str, str] = {}
     for name, listed in sources.items():
         where = " and ".join(sorted({str(path) for path in listed}))
         if not name:
@@ -194,7 +189,7 @@ def name_clashes(patients: list[RawPatient]) -> dict[str, str]:
 
 
 def summary(name: str, table: pd.DataFrame) -> str:
-    """Say counts that add up, and the cases whose direction needs a look.
+    """Counts of the cases found, converted and excluded, and warnings for cases whose direction is doubtful.
 
     Parameters
     ----------
@@ -221,7 +216,7 @@ def summary(name: str, table: pd.DataFrame) -> str:
 def _removed_on_failure(*folders: Path) -> Iterator[None]:
     try:
         for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)  # what a killed job may have left
+            shutil.rmtree(folder, ignore_errors=True)  # a killed job may have left it
             folder.mkdir(parents=True)
         yield
     except BaseException:

@@ -1,25 +1,29 @@
-"""Studies that are converted already: kept beside the outputs, and used again while their sources are unchanged."""
+"""Converted patients, kept beside the outputs: they are used again as long as their raw files are unchanged."""
 
 import hashlib
 import json
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from cmrslices.runtime.files import write_whole
 
 ROWS = "rows.json"
+"""File with a converted patient's rows of cases.csv and the digest of their sources."""
 
 
 def source_digest(settings: object, files: Iterable[Path]) -> str:
-    """Digest of what a study is made from.
+    """Digest of everything from which a patient is converted.
 
     Parameters
     ----------
     settings : object
-        Whatever else decides the result; JSON.
+        What decides the result beside the files; must be JSON.
     files : iterable of Path
-        The source's files, of which path, size and time of change count; a missing one counts as missing.
+        The raw files. Path, size and time of change count, and that a file is missing.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for file in sorted(files):
@@ -32,7 +36,7 @@ def source_digest(settings: object, files: Iterable[Path]) -> str:
 
 
 def load_rows(folder: Path, made_from: str) -> list[dict] | None:
-    """Rows of cases.csv of a finished study, or None where there is none that was made from the same things."""
+    """Read the rows of a converted patient; None if there are none, or if they were made from other sources."""
     try:
         kept = json.loads((folder / ROWS).read_text())
     except (OSError, ValueError):
@@ -41,18 +45,17 @@ def load_rows(folder: Path, made_from: str) -> list[dict] | None:
 
 
 def save_rows(folder: Path, made_from: str, rows: list[dict]) -> None:
-    """Mark a study as finished; its files are in the folder already."""
-    text = json.dumps({"made_from": made_from, "rows": rows}, default=_plain)
-    write_whole(folder / ROWS, lambda stream: stream.write(text.encode()))
+    """Mark a patient as converted; the image and label files are in the folder already."""
+    text = json.dumps({"made_from": made_from, "rows": rows}, default=np.generic.item)
 
+    def write(stream: BinaryIO) -> None:
+        stream.write(text.encode())
 
-def _plain(value: object) -> object:
-    """Python's own type of a NumPy scalar."""
-    return value.item()
+    write_whole(folder / ROWS, write)
 
 
 def forget_others(store: Path, names: Collection[str]) -> None:
-    """Remove the studies that are not among the names."""
+    """Remove the folders of patients that are not among the names."""
     for folder in store.iterdir() if store.is_dir() else ():
         if folder.name not in names:
             shutil.rmtree(folder)

@@ -1,17 +1,17 @@
-"""Voxel grids: repair of an affine, comparison of two, reversal of the slice order."""
+"""Voxel grids: an affine is repaired, two grids are compared, the order of slices is reversed."""
 
 import numpy as np
 from scipy.linalg import polar
 
 TOLERANCE_PX = 0.1
-"""Largest distance of the corners of two grids that count as one, in pixels."""
+"""Two grids count as the same if their corners lie at most this far apart, in pixels."""
 
 
 def repair_affine(affine: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Affine with the header's spacing and orthonormal directions.
 
-    ACDC's sform has scale 1 where pixdim holds the spacing; some of M&Ms' directions are oblique
-    to each other, which SimpleITK refuses.
+    The sform of ACDC has the scale 1, and only pixdim holds the spacing. In some files of M&Ms, directions are not at
+    right angles, which SimpleITK refuses.
 
     Parameters
     ----------
@@ -23,9 +23,15 @@ def repair_affine(affine: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarra
     Returns
     -------
     affine : (4, 4) array
-        Nearest rotation (polar decomposition) times spacing; same origin.
+        The nearest orthonormal directions (polar decomposition) times the spacing; the same origin.
     repairs : list of str
-        ``spacing-from-pixdim`` and ``directions-orthonormalised``, as they apply.
+        ``spacing-from-pixdim`` and ``directions-orthonormalised``, if they apply.
+
+    Examples
+    --------
+    >>> affine, repairs = repair_affine(np.diag([-1.0, -1.0, 1.0, 1.0]), np.array([1.5, 1.5, 8.0]))
+    >>> affine.diagonal().tolist(), repairs
+    ([-1.5, -1.5, 8.0, 1.0], ['spacing-from-pixdim'])
     """
     scale_mm = np.linalg.norm(affine[:3, :3], axis=0)
     directions = affine[:3, :3] / scale_mm
@@ -42,13 +48,14 @@ def repair_affine(affine: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarra
 
 
 def corner_distance_px(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance between the same corner of two grids, in pixels of the first.
+    """Largest distance between the corresponding corners of two grids, in pixels of the first.
 
     Parameters
     ----------
     first, second : (4, 4) array
+        Affines.
     shape : tuple of int
-        Voxels of both grids.
+        Number of voxels of both grids along each axis.
     """
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape], [1])).reshape(4, -1)
     shift_mm = ((first - second) @ corners)[:3]
@@ -56,7 +63,16 @@ def corner_distance_px(first: np.ndarray, second: np.ndarray, shape: tuple[int, 
 
 
 def reverse_slices(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Reverse the third axis; every voxel keeps its world position."""
+    """Reverse the order of slices, the third axis; every voxel keeps its position in space.
+
+    Examples
+    --------
+    >>> voxels, affine = reverse_slices(np.array([[[1, 2, 3]]]), np.diag([1.5, 1.5, 8.0, 1.0]))
+    >>> voxels.tolist()
+    [[[3, 2, 1]]]
+    >>> (affine @ [0, 0, 0, 1]).tolist()  # the value 3 is first now, and still lies at z = 16 mm
+    [0.0, 0.0, 16.0, 1.0]
+    """
     reversal = np.diag([1.0, 1.0, -1.0, 1.0])
     reversal[2, 3] = voxels.shape[2] - 1
     return voxels[:, :, ::-1], affine @ reversal

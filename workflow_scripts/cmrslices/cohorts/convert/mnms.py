@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from cmrslices.cohorts.convert.raw import RawCase, RawPatient, content_name, folder_names, frame_number, read_rows
+from cmrslices.cohorts.convert.raw import (
+    RawCase,
+    RawPatient,
+    content_name,
+    folder_names,
+    frame_number,
+    read_nifti_patient,
+    read_rows,
+)
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import InputError
 
@@ -12,22 +20,25 @@ LAYOUT = (
 )
 UNLABELLED = "Training/Unlabeled"
 PARTS = ("Training/Labeled", UNLABELLED, "Validation", "Testing")
+"""Folders below the cohort's, in which the patients' folders lie."""
+
+read_patient = read_nifti_patient
 
 
 def list_names(cohort: dict) -> list[str]:
-    """List the patient folders, relative to the cohort's folder, and its CSV with a digest."""
+    """List the patient folders, relative to the cohort's folder, and the cohort's CSV with a digest of its content."""
     folder = Path(cohort["folder"])
     tables = [content_name(path) for path in folder.glob("*.csv")]
     return tables + [f"{part}/{name}" for part in PARTS for name in folder_names(folder / part)]
 
 
 def label_map(_cohort: dict) -> dict[str, int]:
-    """Return the values of the labels in the download."""
+    """Return the label values of the download."""
     return {"LVBP": 1, "LVM": 2, "RVBP": 3}
 
 
 def find_patients(cohort: dict) -> list[RawPatient]:
-    """Find the patients of the CSV and of the folders; the fault of one is kept with the patient.
+    """Find the patients that the CSV lists or that have a folder; a patient at fault is returned with the fault.
 
     Raises
     ------
@@ -68,19 +79,19 @@ def _without_row(folder: Path, table: Path) -> RawPatient:
 def _find_patient(row: dict[str, str], folders: list[Path], table: Path) -> RawPatient:
     code = row["External code"]
     folders = [path for path in folders if path.name == code]
-    about = {"group": row.get("Pathology", ""), "vendor": row.get("VendorName", "")}
+    group, vendor = row.get("Pathology", ""), row.get("VendorName", "")
     if not folders:
-        return RawPatient(code, table, **about, excluded="no folder")
+        return RawPatient(code, table, group=group, vendor=vendor, excluded="no folder")
     if len(folders) > 1:
         where = " and ".join(str(path) for path in folders)
         return RawPatient(code, table, fault=f"the patient has the folders {where}; keep one")
     if _is_unlabelled(folders[0]):
-        return RawPatient(code, table, **about, excluded="unlabelled")
+        return RawPatient(code, table, group=group, vendor=vendor, excluded="unlabelled")
     try:
         cases = tuple(_find_case(folders[0], phase, row[phase]) for phase in PHASES)
     except InputError as fault:
         return RawPatient(code, table, fault=f"{table}: {fault}")
-    return RawPatient(code, table, cases, **about)
+    return RawPatient(code, table, cases, group, vendor)
 
 
 def _find_case(folder: Path, phase: str, frame: str) -> RawCase:

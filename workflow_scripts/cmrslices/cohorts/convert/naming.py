@@ -1,4 +1,4 @@
-"""Names of patients that say nothing of them: a keyed hash of the folder's name.
+"""Names of patients that do not reveal who they are: a keyed hash of the folder's name.
 
 ``python -m cmrslices.cohorts.convert.naming KEYFILE FOLDER`` prints the name that each patient folder gets.
 """
@@ -11,14 +11,14 @@ from pathlib import Path
 from cmrslices.runtime.errors import InputError
 
 SHORTEST_KEY = 16
-"""Bytes; a shorter key could be guessed, and with it every name."""
+"""In bytes. A shorter key could be guessed, and then the names too."""
 
 DIGITS = 12
 """Hexadecimal digits of a name: among 100,000 patients, two share one with a probability below 2e-5."""
 
 
 def read_key(path: str | Path) -> bytes:
-    """Secret key of a cohort: the bytes of a file, without white space around them.
+    """Read the secret key of a cohort: the bytes of a file, without white space at either end.
 
     Raises
     ------
@@ -35,14 +35,19 @@ def read_key(path: str | Path) -> bytes:
 
 
 def hashed_name(name: str, key: bytes) -> str:
-    """HMAC-SHA256 of a name, shortened: the same for the same key, and without it neither invertible nor guessable.
+    """HMAC-SHA256 of a name, shortened: always the same with one key, and nobody can check a guess without the key.
 
     Parameters
     ----------
     name : str
-        The patient folder's.
+        Of the patient's folder.
     key : bytes
-        See `read_key`.
+        As `read_key` gives it.
+
+    Examples
+    --------
+    >>> hashed_name("P0001", b"no secret at all")
+    '63839542689e'
     """
     return hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 

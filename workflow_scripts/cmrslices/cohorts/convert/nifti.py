@@ -1,9 +1,9 @@
-"""Any cohort as NIfTI: a CSV that lists image and label files of every patient and phase."""
+"""Any cohort as NIfTI files: a CSV lists image and label file of every patient and phase."""
 
 from itertools import groupby
 from pathlib import Path
 
-from cmrslices.cohorts.convert.raw import RawCase, RawPatient, content_name, path_inside, read_rows
+from cmrslices.cohorts.convert.raw import RawCase, RawPatient, content_name, path_inside, read_nifti_patient, read_rows
 from cmrslices.labels import LABELS, PHASES
 from cmrslices.runtime.errors import InputError
 
@@ -12,21 +12,24 @@ LAYOUT = (
     "(3D NIfTI files, relative to the folder), and optionally group and vendor"
 )
 COLUMNS = ("patient", "phase", "image", "label")
+"""Columns that the CSV must have."""
+
+read_patient = read_nifti_patient
 
 
 def list_names(cohort: dict) -> list[str]:
-    """List the cohort's CSV with a digest."""
+    """List the cohort's CSV with a digest of its content."""
     table = _table(cohort)
     return [content_name(table)] if table.is_file() else []
 
 
 def label_map(cohort: dict) -> dict[str, int]:
-    """Return the values of the labels as configured, else this project's."""
+    """Return the configured label values, or this project's where none are configured."""
     return cohort.get("label_map", LABELS)
 
 
 def find_patients(cohort: dict) -> list[RawPatient]:
-    """Find the patients that the CSV lists; the fault of one is kept with the patient.
+    """Find the patients that the CSV lists; a patient at fault is returned with the fault.
 
     Raises
     ------

@@ -11,25 +11,26 @@ APEX_TO_BASE_RAS = np.array([1.0, -1.0, 1.0]) / np.sqrt(3)
 """The base lies right, posterior and superior of the apex."""
 
 AXIAL = 0.9999
-"""Cosine to a scanner axis above which a header is a bare diagonal, which says nothing of the heart."""
+"""A normal with a larger cosine to an axis of the scanner belongs to a header that is a bare diagonal, as ACDC's are.
+Such a header says nothing about the heart."""
 
 DECIDED = 0.2
-"""Smallest vote that counts, of -1 to 1."""
+"""A vote, from -1 to 1, counts if its absolute value is larger."""
 
 
 @dataclass(frozen=True)
 class Direction:
-    """How a patient's stacks run.
+    """The order in which a patient's slices are stored.
 
     Attributes
     ----------
     flipped : bool
-        They are stored apex first.
+        Whether the apex comes first.
     source : str
-        header or labels.
+        What decided: header or labels.
     note : str
-        ``direction-disagrees`` (the labels contradict the header, which wins), ``direction-undecided``
-        (neither says anything: the stored order is kept) or empty.
+        ``direction-disagrees`` if the labels contradict the header, which decides; ``direction-undecided`` if neither
+        header nor labels tell the order, which is then kept; otherwise empty.
     """
 
     flipped: bool
@@ -38,22 +39,54 @@ class Direction:
 
 
 def header_vote(affine: np.ndarray) -> float:
-    """Cosine between slice order and base-to-apex: 1 is base first, -1 apex first, 0 says nothing."""
+    """What the header says: the cosine between the order of slices and the direction from base to apex.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel index to RAS, mm.
+
+    Returns
+    -------
+    float
+        From -1 (apex first) to 1 (base first); 0 for a bare diagonal, which says nothing.
+
+    Examples
+    --------
+    >>> header_vote(np.diag([-1.5, -1.5, 8.0, 1.0]))
+    0.0
+    >>> towards_apex = np.eye(4)
+    >>> towards_apex[:3, 2] = -8 * APEX_TO_BASE_RAS
+    >>> round(header_vote(towards_apex), 6)
+    1.0
+    """
     normal = affine[:3, 2] / np.linalg.norm(affine[:3, 2])
     return 0.0 if np.abs(normal).max() > AXIAL else float(-normal @ APEX_TO_BASE_RAS)
 
 
 def label_vote(label: np.ndarray) -> float:
-    """How the labelled areas run: 1 is base first, -1 apex first, 0 says nothing.
+    """What the labels say: whether the labelled areas shrink from the first slice to the last.
 
-    The mean of two correlations with the slice index, that of the RVBP's area and that of the whole
-    labelled area, both of which shrink towards the apex. The LV's area alone misjudges hearts whose
-    cavity widens there.
+    The RVBP's area and the whole labelled area both shrink towards the apex. The result is minus the mean of their
+    correlations with the slice index. The LV's area is not used, because it misjudges hearts whose cavity is wider
+    towards the apex.
 
     Parameters
     ----------
     label : (x, y, z) array of int
-        In this project's label order.
+        With the values of `cmrslices.labels.LABELS`.
+
+    Returns
+    -------
+    float
+        From -1 (apex first) to 1 (base first); 0 says nothing.
+
+    Examples
+    --------
+    >>> label = np.zeros((4, 1, 3), int)
+    >>> label[:, 0, 0], label[:2, 0, 1], label[:1, 0, 2] = 3, 3, 3  # RVBP of 4, 2 and 1 pixels
+    >>> round(label_vote(label), 2), round(label_vote(label[:, :, ::-1]), 2)
+    (0.98, -0.98)
     """
     rv_area = (label == LABELS["RVBP"]).sum(axis=(0, 1))
     heart_area = (label > 0).sum(axis=(0, 1))
@@ -66,18 +99,18 @@ def _decrease(area: np.ndarray) -> float:
 
 
 def decide_direction(affines: list[np.ndarray], labels: list[np.ndarray]) -> Direction:
-    """Direction of all stacks of one patient: the header's where it has one, else the labels'.
+    """Decide the order of slices of one patient, for both phases: by the header, or by the labels if it says nothing.
 
     Parameters
     ----------
     affines : list of (4, 4) array
     labels : list of (x, y, z) array
-        One each per phase; their votes are averaged.
+        One per phase; the votes of the phases are averaged.
 
     Raises
     ------
     InputError
-        The headers of the phases run opposite ways.
+        The headers of ED and ES say opposite orders.
     """
     headers = [header_vote(affine) for affine in affines]
     if min(headers) < -DECIDED and max(headers) > DECIDED:

@@ -1,4 +1,4 @@
-"""One patient: read ED and ES, put the base first, write both cases."""
+"""One patient: ED and ES are read, put in order from base to apex, and written."""
 
 import shutil
 from collections.abc import Callable
@@ -10,68 +10,53 @@ from cmrslices.cohorts.convert.finished import load_rows, save_rows, source_dige
 from cmrslices.cohorts.convert.geometry import reverse_slices
 from cmrslices.cohorts.convert.orientation import Direction, decide_direction
 from cmrslices.cohorts.convert.raw import RawPatient, source_files
-from cmrslices.cohorts.convert.volumes import Stack, Study, write_volume
+from cmrslices.cohorts.convert.volumes import LabelledStack, PatientStacks, write_volume
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import CollectedErrors, InputError
 
-COLUMNS = (
-    "case",
-    "patient",
-    "phase",
-    "excluded",
-    "reason",
-    "slices",
-    "spacing_x_mm",
-    "spacing_y_mm",
-    "spacing_z_mm",
-    "flipped",
-    "direction_from",
-    "repairs",
-    "stack",
-    "frame",
-    "group",
-    "vendor",
-    "model",
-    "field_strength_t",
-)
-"""Columns of cases.csv."""
-
 
 def safe_name(name: str) -> str:
-    """Name with letters, digits, ``-`` and ``_`` alone; every other character becomes ``-``."""
+    """Name of letters, digits, ``-`` and ``_`` only; every other character becomes ``-``.
+
+    Examples
+    --------
+    >>> safe_name("Müller/2 (b)")
+    'M-ller-2--b-'
+    """
     return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in name)
 
 
 def convert_patient(
     patient: RawPatient,
     cohort: str,
-    read: Callable[[RawPatient, dict[str, int]], Study],
+    read: Callable[[RawPatient, dict[str, int]], PatientStacks],
     label_map: dict[str, int],
     code: str,
     store: Path,
 ) -> tuple[list[dict], list[str]]:
-    """Convert one patient's cases, unless they are finished already.
+    """Convert one patient's cases, unless they have been converted already.
 
     Parameters
     ----------
     patient : RawPatient
     cohort : str
-        The cohort's name, first part of the case's.
+        The cohort's name: the first part of the names of its cases.
     read : callable
-        The format's reader of a patient and a label map.
+        The format's `read_patient`.
     label_map : dict
         Value of LVBP, LVM and RVBP in the source.
     code : str
-        Digest of the converting code; with another one, a finished study is converted again.
+        Digest of the converting code; after a change of it, the patient is converted again.
     store : Path
-        The study goes to its folder ``{patient}``: images/{case}_0000.nii.gz, labels/{case}.nii.gz and its rows.
+        Folder of all converted patients. The files of this one go to ``{patient}/images/{case}_0000.nii.gz`` and
+        ``{patient}/labels/{case}.nii.gz``, and the rows of cases.csv are kept beside them.
 
     Returns
     -------
     rows : list of dict
-        The cases' rows of cases.csv; empty if there is a fault.
+        The rows of the two cases in cases.csv; empty if there is a fault.
     faults : list of str
-        What keeps the patient from being converted.
+        Why the patient cannot be converted; empty if there is no fault.
     """
     if patient.excluded:
         left_out = {"excluded": True, "reason": patient.excluded}
@@ -92,13 +77,13 @@ def convert_patient(
     return rows, []
 
 
-def _convert(patient: RawPatient, cohort: str, study: Study, folder: Path) -> list[dict]:
-    stacks = study.stacks.values()
+def _convert(patient: RawPatient, cohort: str, read: PatientStacks, folder: Path) -> list[dict]:
+    stacks = read.stacks.values()
     direction = decide_direction([stack.affine for stack in stacks], [stack.label for stack in stacks])
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
-    for phase, stack in study.stacks.items():
-        row = _about(patient, cohort, phase) | study.about
+    for phase, stack in read.stacks.items():
+        row = _about(patient, cohort, phase) | read.about
         rows.append(row | _write_case(stack, direction, row["case"], folder))
     return rows
 
@@ -114,7 +99,7 @@ def _about(patient: RawPatient, cohort: str, phase: str) -> dict:
     }
 
 
-def _write_case(stack: Stack, direction: Direction, case: str, folder: Path) -> dict:
+def _write_case(stack: LabelledStack, direction: Direction, case: str, folder: Path) -> dict:
     image, label, affine = stack.image, stack.label, stack.affine
     if direction.flipped:
         image, affine = reverse_slices(image, stack.affine)

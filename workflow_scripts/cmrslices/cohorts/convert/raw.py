@@ -1,4 +1,4 @@
-"""What a format module finds: patients, their two cases, and where the files are."""
+"""What a format finds in its raw folder: patients, their two cases, and where the files are."""
 
 import contextlib
 import csv
@@ -6,8 +6,12 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cmrslices.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from cmrslices.cohorts.convert.volumes import PatientStacks
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,22 @@ class RawCase:
 
 @dataclass(frozen=True)
 class RawPatient:
-    """One patient as found: with cases, or with the reason why there are none.
+    """One patient as found: with two cases, or with the reason why there are none.
 
     Attributes
     ----------
     name : str
-        As the folder or the CSV spells it.
+        As the folder's name or the CSV spells it.
     source : Path
-        The folder or the CSV that lists the patient.
+        The patient's folder, or the CSV that lists the patient.
     cases : tuple of RawCase
-        Empty where they are found as the source is read.
+        Empty where the format finds them only when it reads the patient's folder.
     group, vendor : str
         Pathology group and scanner vendor; empty where unknown.
     excluded : str
-        Why the source itself leaves the patient out; empty if it does not.
+        Why the patient is left out; empty if the patient is not.
     fault : str
-        What keeps the patient from being found: file, fault and remedy; empty if nothing does.
+        Why the patient's cases cannot be found: file, fault and remedy; empty if they can.
     """
 
     name: str
@@ -60,14 +64,21 @@ class RawPatient:
 
 
 def source_files(patient: RawPatient) -> list[Path]:
-    """Files that a patient's cases are read from: those of its cases, or all in its folder where it lists none."""
+    """Files from which a patient is read: those of the cases, or all in the folder where no case is listed."""
     if patient.cases:
         return [path for case in patient.cases for path in (case.image, case.label)]
     return [Path(place, file) for place, _, files in os.walk(patient.source) for file in files]
 
 
+def read_nifti_patient(patient: RawPatient, label_map: dict[str, int]) -> "PatientStacks":
+    """Read ED and ES of a patient whose files are NIfTI: `read_patient` of the formats that use NIfTI."""
+    from cmrslices.cohorts.convert.volumes import read_nifti_stacks  # here, so that a dry run loads no NumPy
+
+    return read_nifti_stacks(patient, label_map)
+
+
 def read_rows(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV as text, by column name.
+    """Read a CSV as text; every row is a dict from column to cell.
 
     Raises
     ------
@@ -92,17 +103,17 @@ def read_rows(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def content_name(path: Path) -> str:
-    """Name of a file with a digest of its content, which may hold what must not be written elsewhere."""
+    """Name of a file with a digest of its content. The content itself may hold what must not be written elsewhere."""
     return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def path_inside(folder: Path, text: str) -> Path:
-    """Path that a CSV names, relative to the cohort's folder.
+    """Full path of a file that a CSV names relative to the cohort's folder.
 
     Raises
     ------
     InputError
-        It is empty, absolute, has a ``..``, or a link leads out of the folder.
+        The text is empty, is an absolute path, contains ``..``, or a link leads out of the folder.
     """
     path = folder / text
     if not text or PurePath(text).is_absolute() or ".." in PurePath(text).parts:
@@ -113,27 +124,26 @@ def path_inside(folder: Path, text: str) -> Path:
 
 
 def folder_names(folder: str | Path) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones; none where it is absent."""
-    # No Path for each of thousands: every dry run asks.
+    """Names of the folders in a folder, sorted, without hidden ones; an empty list where the folder does not exist."""
+    # Without a Path object for each entry, because every dry run lists thousands of them.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
     return []
 
 
 def frame_number(text: str, first: int) -> int:
-    """Frame number that a source writes.
+    """Read the frame number that a source gives as text.
 
     Parameters
     ----------
     text : str
-        A whole number.
     first : int
-        Number of the source's first frame.
+        Number of the source's first frame: 0 or 1.
 
     Raises
     ------
     InputError
-        It is not a whole number, or lies before the first frame.
+        The text is no whole number, or the number is smaller than the first frame's.
     """
     if not text.isdecimal() or int(text) < first:
         raise InputError(f"'{text}' is no frame number; frames are counted from {first}")

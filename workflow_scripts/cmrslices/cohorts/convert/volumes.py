@@ -1,10 +1,11 @@
-"""NIfTI in and out: reading a stack with every check on it, writing it for SimpleITK."""
+"""Raw NIfTI files in, converted ones out: a stack is read with every check, and written so that SimpleITK reads it."""
 
 import contextlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -14,24 +15,25 @@ from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px,
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.nifti import check_gzip
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Image and label of one case on one grid.
+class LabelledStack:
+    """Image and label of one case, on the same grid.
 
     Attributes
     ----------
     image : (x, y, z) array
-        Its integer type as stored, else float32.
+        Of the stored type if that is an integer type, else float32.
     label : (x, y, z) array of uint8
         1 LVBP, 2 LVM, 3 RVBP.
     affine : (4, 4) array
-        RAS, mm; orthonormal directions.
+        Voxel index to RAS, mm; orthonormal directions.
     repairs : tuple of str
-        What was mended in the headers, and what was noticed.
+        What was repaired in the headers, and what is odd without being a fault.
     frame : int or None
-        Index in time, from 0, where the source has more frames than the two.
+        Index of the time, from 0, where the source has more frames than ED and ES.
     """
 
     image: np.ndarray
@@ -42,22 +44,22 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Study:
-    """One patient as read.
+class PatientStacks:
+    """The two cases of one patient as read.
 
     Attributes
     ----------
-    stacks : dict of str to Stack
-        By phase.
+    stacks : dict of str to LabelledStack
+        ED and ES.
     about : dict of str to str or float
         Further columns of cases.csv, the same for both phases.
     """
 
-    stacks: dict[str, Stack]
+    stacks: dict[str, LabelledStack]
     about: dict[str, str | float | None] = field(default_factory=dict)
 
 
-def read_study(patient: RawPatient, label_map: dict[str, int]) -> Study:
+def read_nifti_stacks(patient: RawPatient, label_map: dict[str, int]) -> PatientStacks:
     """Read and check both cases of a patient whose images and labels are NIfTI.
 
     Parameters
@@ -69,20 +71,20 @@ def read_study(patient: RawPatient, label_map: dict[str, int]) -> Study:
     Raises
     ------
     CollectedErrors
-        With a line for each phase at fault; see `read_stack`.
+        With a line for each phase at fault; see `read_labelled_stack`.
     """
     stacks, faults = {}, []
     for raw in patient.cases:
         try:
-            stacks[raw.phase] = read_stack(raw, label_map)
+            stacks[raw.phase] = read_labelled_stack(raw, label_map)
         except InputError as fault:
             faults.append(f"{raw.phase}: {fault}")
     if faults:
         raise CollectedErrors(faults)
-    return Study(stacks)
+    return PatientStacks(stacks)
 
 
-def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
+def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStack:
     """Read and check image and label of one case.
 
     Parameters
@@ -94,7 +96,8 @@ def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
     Raises
     ------
     InputError
-        Anything that keeps the two from being one readable, labelled 3D stack.
+        A file is missing, damaged or no 3D (or 4D) stack; image and label differ in their grid; the image has no
+        content; the label has unknown values, no labelled slice or a gap between labelled slices.
     """
     image, affine, repairs = _read_volume(raw.image, raw.frame)
     label, label_affine, label_repairs = _read_volume(raw.label, raw.frame)
@@ -112,7 +115,7 @@ def read_stack(raw: RawCase, label_map: dict[str, int]) -> Stack:
     check_labelled_slices(mapped, raw.label)
     if image.dtype.kind == "f":
         image = image.astype(np.float32)
-    return Stack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
+    return LabelledStack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
 
 
 def _size(voxels: np.ndarray) -> str:
@@ -123,12 +126,14 @@ def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray,
     if not path.is_file():
         raise InputError(f"{path}: the file is missing; restore it")
     with _readable(path):
-        file = nib.load(path)
+        if path.suffix == ".gz":
+            check_gzip(path)
+        file = cast(nib.Nifti1Image, nib.load(path))
         voxels = _select_frame(file, frame, path)
     if voxels.dtype.kind not in "iuf":
         raise InputError(f"{path}: voxels of type {voxels.dtype}; grey values or labels are needed")
-    spacing_mm = np.array(file.header.get_zooms()[:3], dtype=float)
-    affine = np.asarray(file.affine, dtype=float)
+    spacing_mm = np.array(file.header.get_zooms()[:3], dtype=np.float64)
+    affine = np.asarray(file.affine, dtype=np.float64)
     if not (np.isfinite(affine).all() and np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
         raise InputError(f"{path}: the header's spacing or affine is not finite and positive; correct the header")
     if np.linalg.matrix_rank(affine) < 4:
@@ -175,12 +180,12 @@ def check_image(image: np.ndarray, path: Path) -> None:
 
 
 def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.ndarray:
-    """Labels in this project's order, as uint8.
+    """Map the label values of a source to this project's, as uint8.
 
     Parameters
     ----------
     label : array
-        Source values, of any numeric type.
+        The source's values, of any numeric type.
     label_map : dict
         Value of LVBP, LVM and RVBP in the source.
     path : Path
@@ -189,7 +194,7 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     Raises
     ------
     InputError
-        A value is neither 0 nor in the map, or is not a whole number.
+        A value is neither 0 nor in the map.
     """
     unknown = sorted(set(np.unique(label).tolist()) - {0, *label_map.values()})
     if unknown:
@@ -203,7 +208,7 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
 
 
 def check_labelled_slices(label: np.ndarray, path: Path) -> None:
-    """Refuse a label from which no regions can be told.
+    """Refuse a label by which no regions can be assigned.
 
     Raises
     ------
@@ -220,7 +225,7 @@ def check_labelled_slices(label: np.ndarray, path: Path) -> None:
 
 
 def write_volume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write NIfTI with the affine as qform and sform, and nothing else of the source's header."""
+    """Write a NIfTI file with the affine as qform and sform. Nothing else of the source's header is kept."""
     file = nib.Nifti1Image(voxels, affine, dtype=voxels.dtype)
     file.set_qform(affine, code="scanner")
     file.set_sform(affine, code="scanner")

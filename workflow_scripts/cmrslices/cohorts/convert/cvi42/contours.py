@@ -1,4 +1,4 @@
-"""Contours to labels without bias of area, and what makes a contour unusable."""
+"""Contours filled to labels without bias of their area, and faults that make a contour unusable."""
 
 import numpy as np
 from scipy import ndimage
@@ -8,26 +8,27 @@ from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import InputError
 
 FILL_ORDER = {"RV endocardium": "RVBP", "LV epicardium": "LVM", "LV endocardium": "LVBP"}
-"""Border to the label inside it; a later one overwrites."""
+"""Each border with the label of its inside, in the order of filling: a later border overwrites an earlier one."""
 
 SUBSAMPLES = 4
-"""Samples of a pixel along each axis."""
+"""Sample points of a pixel along each axis."""
 
 LARGEST_LOOP_PX = 1.0
-"""Largest area of a loop that is taken for a slip of the hand."""
+"""A loop of at most this area counts as a slip of the hand; a larger one is a fault."""
 
 BEYOND_IMAGE_PX = 1.0
-"""How far a contour may reach over the image's edge."""
+"""A contour may reach over the image's edge by at most this distance."""
 
 ENDOCARDIUM_OUTSIDE = {"closed": 0.2, "open": 0.5}
-"""Largest share of the LV endocardium's area outside of the epicardium; the chord of an open one may cut it."""
+"""At most this share of the area inside the LV endocardium may lie outside of the epicardium. The share is larger where
+one of them is open, because the chord that closes it may cut through the other."""
 
 
 def find_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | None:
     """Find the outline of a border on one image.
 
-    An open contour, as drawn at the base, is closed by the chord between its ends. Where a closed and an
-    open contour of one border are on an image, the closed one counts: it needs no guess.
+    An open contour, as drawn at the base, is closed by the chord between its ends. If an image has a closed and an open
+    contour of one border, the closed one counts, because it needs no such assumption.
 
     Parameters
     ----------
@@ -39,34 +40,35 @@ def find_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | N
     Returns
     -------
     (n, 2) array or None
-        x and y in pixels, of a polygon that its last and first point close; None where there is no contour.
+        x and y in pixels, of a polygon that the line from the last point to the first closes; None if the image has no
+        contour of the border.
     """
     return next((contours[name] for name in BORDERS[border] if name in contours), None)
 
 
-def is_closed(contours: dict[str, np.ndarray], border: str) -> bool:
-    """Tell whether a border has a closed contour on an image."""
-    return BORDERS[border][0] in contours
+def closed_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | None:
+    """Find the closed contour of a border on one image; None if there is none."""
+    return contours.get(BORDERS[border][0])
 
 
-def fill(contours: dict[str, np.ndarray], matrix: tuple[int, int]) -> np.ndarray:
-    """Label map of one image.
+def fill(contours: dict[str, np.ndarray], matrix: tuple[int, ...]) -> np.ndarray:
+    """Fill the contours of one image to a label map.
 
-    An outline is sampled on a grid four times as fine as the image's, as cvi42 and ukbb_cardiac (Bai et
-    al. 2018) do. Inside are the pixels with most of their 4 x 4 samples in it, as many as it has area;
-    that is half of the samples or more, give or take the pixels of which just half is inside. So areas are
-    unbiased and exact to half a pixel; filling at the image's own resolution takes the pixels on the
-    outline too and over-estimates volumes by 5 to 10 %. The inside of the RV endocardium is labelled
-    first, then that of the LV epicardium, then that of the LV endocardium.
+    Each outline is sampled on a grid four times as fine as the image's, as cvi42 and ukbb_cardiac (Bai et al. 2018) do.
+    An outline with the area of n pixels gets n pixels: those with most of their 4 x 4 samples inside. These are,
+    nearly, the pixels with at least half of their samples inside. So areas are unbiased and exact to half a pixel.
+    Filling at the image's own resolution would include all pixels on the outline, and over-estimate volumes by 5 to
+    10 %. The inside of the RV endocardium is labelled first, then that of the LV epicardium, then that of the LV
+    endocardium.
 
-    A contour crosses itself if it has a loop of more than a pixel's area: a connected region round which
-    it runs twice, or in the other direction than round the rest. Repeated points, spikes (out and back on
-    one line) and places where it touches itself enclose no such region.
+    A contour crosses itself if it has a loop with more area than a pixel: a connected region that the contour encircles
+    twice, or in the opposite direction to the rest. Repeated points, spikes (out and back on one line) and places where
+    the contour touches itself enclose no such region.
 
     Parameters
     ----------
     contours : dict
-        Short-axis contours by name, each (n, 2): x and y in pixels, whole numbers at pixel centres.
+        Short-axis contours by name, each (n, 2): x and y in pixels; a whole number is a pixel's centre.
     matrix : (rows, columns)
 
     Returns
@@ -80,11 +82,12 @@ def fill(contours: dict[str, np.ndarray], matrix: tuple[int, int]) -> np.ndarray
         A contour crosses itself, encloses nothing or reaches out of the image; the LV epicardium is not
         larger than the endocardium or not around it. The message names the border.
     """
-    shape = matrix[::-1]
+    rows, columns = matrix
+    shape = columns, rows
     outlines = {border: find_outline(contours, border) for border in FILL_ORDER}
     inside = {border: _inside(points, shape, border) for border, points in outlines.items() if points is not None}
     if {"LV endocardium", "LV epicardium"} <= inside.keys():
-        closed = [is_closed(contours, border) for border in ("LV endocardium", "LV epicardium")]
+        closed = [closed_outline(contours, border) is not None for border in ("LV endocardium", "LV epicardium")]
         _check_nesting(inside["LV endocardium"], inside["LV epicardium"], closed)
     label = np.zeros(shape, dtype=np.uint8)
     for border, pixels in inside.items():
@@ -108,8 +111,8 @@ def _inside(points_px: np.ndarray, shape: tuple[int, int], border: str) -> np.nd
 
 
 def _fullest(samples: np.ndarray) -> np.ndarray:
-    """As many pixels as the samples have area, those with most samples."""
-    # Among equals every other pixel: taking them in a row would move the label to one side.
+    """Choose as many pixels as the samples have area: those with most samples inside."""
+    # Among equal pixels, every other one is preferred: a row of neighbours would move the label to one side.
     chequered = np.indices(samples.shape).sum(axis=0) % 2
     order = np.argsort(-(2 * samples + chequered), axis=None, kind="stable")
     area_px = round(samples.sum() / SUBSAMPLES**2)
@@ -128,7 +131,7 @@ def _paste(crop: np.ndarray, first: np.ndarray, shape: tuple[int, int]) -> np.nd
 
 
 def _winding(points_px: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
-    """Count how often the polygon runs round each sample of the crop's pixels."""
+    """Count how often the polygon encircles each sample of the crop's pixels."""
     size_x, size_y = SUBSAMPLES * crop[0], SUBSAMPLES * crop[1]
     x, y = (SUBSAMPLES * points_px + (SUBSAMPLES - 1) / 2).T
     next_x, next_y = np.roll(x, -1), np.roll(y, -1)
@@ -155,7 +158,7 @@ def _check_loops(winding: np.ndarray, border: str) -> None:
 
 
 def _check_nesting(endocardium: np.ndarray, epicardium: np.ndarray, closed: list[bool]) -> None:
-    # Of an open and a closed contour, the open one may enclose less: its chord leaves out what is beyond.
+    # The areas of an open and a closed contour cannot be compared: the chord of the open one cuts a part off.
     comparable = closed[0] == closed[1]
     if comparable and epicardium.sum() <= endocardium.sum():
         raise InputError("LV epicardium: not larger than the LV endocardium; redraw or rename the two")

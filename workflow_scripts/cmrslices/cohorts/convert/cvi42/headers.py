@@ -1,4 +1,4 @@
-"""Headers of a study's DICOM files: where and when each MR image lies, and which scanner made it."""
+"""Headers of a study's DICOM files: position and time of each MR image, and the scanner."""
 
 import contextlib
 import logging
@@ -14,12 +14,13 @@ from functools import partial
 from itertools import chain
 from operator import mul
 from pathlib import Path
+from typing import TypeVar, cast
 
 from pydicom import config, dcmread
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
@@ -40,17 +41,17 @@ CLOCKS = (
     "AcquisitionTime",
     "InstanceNumber",
 )
-"""What may order the frames of a slice, the most trustworthy first.
+"""Attributes by which the frames of a slice may be ordered in time, the most reliable first.
 
-Siemens and GE write the trigger time, Philips it or the private phase number, enhanced objects the nominal delay,
-Canon the temporal position or nothing but the instance number.
+Siemens and GE write the trigger time; Philips writes the trigger time or a private phase number; enhanced objects have
+the nominal delay; Canon writes the temporal position, or only the instance number.
 """
 
 PHASE_NUMBER = 0x20011008
 """Philips' private cardiac phase."""
 
 PHASE_IMAGES = {"P", "PHASE", "PHASE MAP", "VELOCITY", "VELOCITY MAP", "R", "REAL", "I", "IMAGINARY"}
-"""Values of ImageType and ComplexImageComponent of images that do not show the magnitude."""
+"""Values of ImageType and ComplexImageComponent that mark an image as not showing the magnitude."""
 
 VENDORS = {
     "SIEMENS": "Siemens",
@@ -73,10 +74,10 @@ GROUPED = {
     "TemporalPositionIdentifier": ("FrameContentSequence", "TemporalPositionIndex"),
     "AcquisitionTime": ("FrameContentSequence", "FrameAcquisitionDateTime"),
 }
-"""Where an enhanced object holds what a single image has at its top: a functional group and its attribute."""
+"""Attributes of a single image, each with the functional group and attribute that hold it in an enhanced object."""
 
 BINARY = {"Rows": "H", "Columns": "H", "PixelRepresentation": "H", "NominalCardiacTriggerDelayTime": "d"}
-"""Attributes that are no text, with their code in `struct`."""
+"""Attributes that are stored as numbers, each with its code in `struct`."""
 
 KEYWORDS = (
     "ImageType",
@@ -106,7 +107,9 @@ KEYWORDS = (
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-TAGS = {keyword: tag_for_keyword(keyword) for keyword in KEYWORDS} | {"PhaseNumber": PHASE_NUMBER}
+TAGS = {keyword: Tag(keyword) for keyword in KEYWORDS} | {"PhaseNumber": Tag(PHASE_NUMBER)}
+
+Default = TypeVar("Default", float, None)
 
 
 @dataclass(frozen=True)
@@ -118,23 +121,23 @@ class Frame:
     file : str
         Relative to the patient's folder.
     key : ImageKey
-        What contours name it by; never printed.
+        By which contours name the image; never printed.
     series : str
         SeriesInstanceUID; never printed.
     series_number, acquisition_number : int
         They grow in the order of scanning; -1 where unknown.
     image_type : tuple of str
-        What the maker says of its kind; never printed.
+        The kind of image as the scanner's maker describes it; never printed.
     position_mm : tuple of 3 float
-        LPS, centre of the first voxel.
+        Centre of the first voxel, LPS.
     orientation : tuple of 6 float
-        Directions of increasing column and of increasing row.
+        Direction in which the column number grows, then direction in which the row number grows, LPS.
     spacing_mm : tuple of 2 float
-        Between rows, between columns.
+        Distance between rows, distance between columns.
     matrix : tuple of 2 int
         Rows, columns.
     clocks : tuple of float or None
-        Times within the heart cycle, as in `CLOCKS`.
+        Value of each attribute of `CLOCKS`; None where the image has none.
     rescale : tuple of 2 float
         Slope and intercept of the modality transformation.
     """
@@ -145,22 +148,22 @@ class Frame:
     series_number: int
     acquisition_number: int
     image_type: tuple[str, ...]
-    position_mm: tuple[float, float, float]
+    position_mm: tuple[float, ...]
     orientation: tuple[float, ...]
-    spacing_mm: tuple[float, float]
-    matrix: tuple[int, int]
+    spacing_mm: tuple[float, ...]
+    matrix: tuple[int, ...]
     clocks: tuple[float | None, ...]
     rescale: tuple[float, float]
 
     @property
     def is_magnitude(self) -> bool:
-        """Whether it shows the magnitude, not the phase or velocity."""
+        """Whether the image shows the magnitude, and not phase or velocity."""
         return PHASE_IMAGES.isdisjoint(self.image_type[2:])
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """What made most of a study's images.
+    """The scanner that made most of a study's images.
 
     Attributes
     ----------
@@ -180,13 +183,13 @@ class Scanner:
 def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
     """Read the headers of all MR images below a folder, each once and without its pixels.
 
-    DICOM files are known by their content. Other files, other objects (DICOMDIR, reports, presentation states,
-    secondary captures), MR images without a position in space, hidden files and symbolic links are passed over.
+    DICOM files are recognised by their content. Skipped are other files, other objects (DICOMDIR, reports, presentation
+    states, secondary captures), MR images without a position in space, hidden files and symbolic links.
 
     Parameters
     ----------
     folder : Path
-        The patient's.
+        The patient's folder.
 
     Returns
     -------
@@ -194,13 +197,13 @@ def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
         In the order of the files' paths.
     scanner : Scanner
     notes : tuple of str
-        ``duplicated-files-N``: N files repeat an image that another holds, and are not counted.
+        ``duplicated-files-N``: N files repeat an image of another file, and do not count.
 
     Raises
     ------
     InputError
-        There is no MR image; a file named ``.dcm`` is no DICOM; a header is cut off, encrypted or without
-        pixels; one SOPInstanceUID stands in two different images.
+        There is no MR image; a file named ``.dcm`` is no DICOM; a header is cut off or encrypted; an image has no
+        pixels; two different images have the same SOPInstanceUID.
     """
     frames: dict[ImageKey, Frame] = {}
     scanners: Counter[Scanner] = Counter()
@@ -229,7 +232,7 @@ def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Keep pydicom from warning and logging, which would show what headers hold of the patient."""
+    """Stop pydicom's warnings and log messages, because they repeat what headers say about the patient."""
     logger = logging.getLogger("pydicom")
     propagate, logger.propagate = logger.propagate, False
     try:
@@ -263,7 +266,7 @@ def _read_header(path: Path, name: str) -> FileDataset | None:
             file.seek(0)
             try:
                 header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(TAGS.values()))
-            except Exception:  # pydicom raises what it meets, in words of the header
+            except Exception:  # pydicom raises errors of many types, whose texts repeat the header
                 raise InputError(f"{name}: the DICOM header is cut off or damaged; export it again") from None
             at_pixels = file.read(2) in (b"\xe0\x7f", b"\x7f\xe0")
             beyond_end = file.tell() > path.stat().st_size
@@ -283,12 +286,12 @@ def _read_header(path: Path, name: str) -> FileDataset | None:
 
 def _ends_within_value(header: FileDataset) -> bool:
     elements = chain(header.elements(), header.file_meta.elements())
-    stored = (element for element in elements if isinstance(element, RawDataElement) and element.value)
-    return any(len(element.value) < element.length for element in stored)
+    stored = (element for element in elements if isinstance(element, RawDataElement))
+    return any(element.value and len(element.value) < element.length for element in stored)
 
 
 def _looks_like_dicom(start: bytes) -> bool:
-    """Part 10 of the standard, or a bare data set that begins with group 2 or 8."""
+    """Whether a file begins as DICOM does: as in part 10 of the standard, or as a bare data set with group 2 or 8."""
     return start[128:] == b"DICM" or (start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00")
 
 
@@ -312,7 +315,7 @@ def _frames(header: FileDataset, name: str) -> list[Frame]:
 
 
 def _frame(values: Callable[[str], list], key: ImageKey, name: str) -> list[Frame]:
-    """Frame from the values of a keyword, or none if it does not lie in space."""
+    """Make a frame from a function that gives the values of a keyword; an empty list if it has no position in space."""
     position, orientation, spacing = (
         _floats(values(keyword)) for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     )
@@ -337,7 +340,7 @@ def _frame(values: Callable[[str], list], key: ImageKey, name: str) -> list[Fram
 
 
 def _is_geometry(position: tuple, orientation: tuple, spacing: tuple) -> bool:
-    """Whether the three lie an image out in space, with axes of length 1 at a right angle."""
+    """Whether the three define a grid in space, with axes of length 1 at a right angle."""
     if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or min(spacing) <= 0:
         return False
     row, column = orientation[:3], orientation[3:]
@@ -346,11 +349,11 @@ def _is_geometry(position: tuple, orientation: tuple, spacing: tuple) -> bool:
 
 
 def _stored(header: Dataset, keyword: str) -> list:
-    """Values of a top-level attribute as the file holds them: text, or numbers where they are binary.
+    """Values of a top-level attribute as they are stored: text, or a number where the attribute is binary.
 
-    A third of the time of pydicom's own conversion, which counts with hundreds of headers a study.
+    This takes a third of the time of pydicom's own conversion, which matters with hundreds of headers per study.
     """
-    element = header.get_item(TAGS[keyword])
+    element = cast("RawDataElement | None", header.get_item(TAGS[keyword]))
     if element is None or not element.value:
         return []
     if keyword in BINARY:
@@ -361,7 +364,7 @@ def _stored(header: Dataset, keyword: str) -> list:
 
 
 def _grouped(header: Dataset, groups: tuple[Dataset, Dataset], index: int, keyword: str) -> list:
-    """Values for one frame of an enhanced object: its own, those of all frames, or the file's."""
+    """Values for one frame of an enhanced object: from its own group, the group of all frames, or the file's top."""
     if keyword == "InstanceNumber":
         return [index]
     if keyword not in GROUPED:
@@ -370,7 +373,7 @@ def _grouped(header: Dataset, groups: tuple[Dataset, Dataset], index: int, keywo
     for group in groups:
         value = next((item.get(attribute) for item in group.get(sequence) or ()), None)
         if value is not None:
-            # A date and time orders the frames by its time of day.
+            # Frames are ordered by the time of day, so the eight digits of the date are cut off.
             return list(value) if isinstance(value, MultiValue) else [value[8:] if "DateTime" in attribute else value]
     return []
 
@@ -380,7 +383,7 @@ def _text(header: Dataset, keyword: str) -> str:
 
 
 def _floats(values: list) -> tuple[float, ...]:
-    """Values as numbers; empty if one of them is no finite number."""
+    """Values as numbers; an empty tuple if one of them is no finite number."""
     try:
         numbers = tuple(float(value) for value in values)
     except (TypeError, ValueError):
@@ -388,7 +391,7 @@ def _floats(values: list) -> tuple[float, ...]:
     return numbers if all(map(math.isfinite, numbers)) else ()
 
 
-def _first(values: list, default: float | None) -> float | None:
+def _first(values: list, default: Default) -> float | Default:
     return next(iter(_floats(values)), default)
 
 
@@ -400,7 +403,7 @@ def _scanner(header: Dataset) -> Scanner:
 
 
 def _field_strength_t(stored: float | None) -> float | None:
-    """Tesla; some GE scanners store gauss. None where it is no field strength of a scanner."""
+    """Field strength in tesla; some GE scanners store gauss. None if no scanner has such a field strength."""
     if stored is None:
         return None
     tesla = stored / 10_000 if stored >= 1000 else stored

@@ -1,4 +1,4 @@
-"""ED and ES told from the contours, and what is odd about them."""
+"""Which contoured time is ED and which is ES, and what is odd about the contours."""
 
 from itertools import pairwise
 
@@ -6,43 +6,42 @@ import numpy as np
 from scipy.stats import theilslopes
 from shapely import Polygon
 
-from cmrslices.cohorts.convert.cvi42.contours import find_outline, is_closed
+from cmrslices.cohorts.convert.cvi42.contours import closed_outline, find_outline
 from cmrslices.cohorts.convert.cvi42.workspace import BORDERS
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import InputError
 
 SAME_AREA = 1e-3
-"""Relative difference of cavity area below which ED and ES are the same contours."""
+"""Cavity areas that differ by less than this share are taken for the same contours, drawn at both times."""
 
 LARGEST_SHIFT_MM = 5.0
-"""Deviation of a slice that is noted: half a slice distance, and beyond what the heart's own curvature
-does (in ACDC, 95 of 100 slices deviate by less)."""
+"""A slice that deviates by more is noted. This is about half of a slice distance, and more than a heart's own curvature
+gives: in ACDC, 95 of 100 slices deviate by less."""
 
 WINDOW = 5
-"""Slices that a slice is compared with, itself among them: enough to outvote a shifted one, few enough
-for a curved heart to be straight."""
+"""Number of slices, itself included, with which a slice is compared: enough that one shifted slice does not decide, and
+so few that a curved heart is nearly straight over them."""
 
 Contours = list[list[dict[str, np.ndarray]]]
-"""Contours by name, (n, 2) in pixels, of each slice and time."""
+"""[slice][time] of a cine: the contours of the image by name, each (n, 2) in pixels; empty where it has none."""
 
 
 def find_phases(contours: Contours) -> dict[str, int]:
-    """Find ED and ES: of the two contoured times, ED has the larger LV cavity.
+    """Find ED and ES: ED is the contoured time with the larger LV cavity.
 
     Parameters
     ----------
-    contours : list of list of dict
-        [slice][time], empty where an image has none.
+    contours : Contours
 
     Returns
     -------
     dict
-        ED and ES to the index of the time.
+        ED and ES, each to the index of its time.
 
     Raises
     ------
     InputError
-        Not exactly two times are contoured; a border is not contoured in both; both have the same cavity.
+        The contoured times are not two; a border is not contoured at both; the cavity is equally large at both.
     """
     slices = {time: np.flatnonzero(images) for time, images in enumerate(zip(*contours, strict=True))}
     times = [time for time, contoured in slices.items() if contoured.size]
@@ -54,7 +53,7 @@ def find_phases(contours: Contours) -> dict[str, int]:
     for border in BORDERS:
         _check_border(contours, border, times)
     cavity_px = {time: sum(_area_px(images[time]) for images in contours) for time in times}
-    ed, es = sorted(times, key=cavity_px.get, reverse=True)
+    ed, es = sorted(times, key=lambda time: cavity_px[time], reverse=True)
     if np.isclose(cavity_px[ed], cavity_px[es], rtol=SAME_AREA):
         raise InputError(
             f"the LV cavity is as large at time index {ed} as at {es}, so neither is ED; "
@@ -89,29 +88,31 @@ def _area_px(image: dict[str, np.ndarray]) -> float:
     return 0.0 if outline is None else Polygon(outline).area
 
 
-def find_oddities(contours: Contours, phases: dict[str, int], spacing_mm: tuple[float, float]) -> tuple[str, ...]:
-    """Note what is odd about the contours but no fault.
+def find_oddities(contours: Contours, phases: dict[str, int], spacing_mm: tuple[float, ...]) -> tuple[str, ...]:
+    """Note what is odd about the contours without being a fault.
 
-    ``epicardium-missing-in-N-slices``: the LV endocardium without epicardium between slices that have one,
-    in either phase. ``breath-hold-shift-slice-K-by-D-mm``: the centre of the LV epicardium (of the
-    endocardium where that has more closed contours) in slice K lies that far, in plane, off the straight
-    line through its neighbours. The line is Theil and Sen's through the five nearest slices, which one
-    shifted slice does not turn; of two shifted ones side by side either may be noted. The shift is the
-    mean of both phases: slice and breath-hold are the same. Open contours have no centre to rely on.
+    ``epicardium-missing-in-N-slices``
+        N slices have an LV endocardium but no epicardium, although slices on both sides of them have one; slices of
+        either phase count.
+    ``breath-hold-shift-slice-K-by-D-mm``
+        The centre of the LV in slice K lies D mm, in plane, off the straight line through its neighbours. The centre is
+        that of the epicardium, or of the endocardium where more slices have a closed contour of it; an open contour has
+        no reliable centre. The line is fitted to the five nearest slices by the method of Theil and Sen, so that a
+        single shifted slice does not change it; of two shifted slices side by side, either may be noted. Both phases of
+        a slice come from one breath-hold, so D is the length of their mean shift.
 
     Parameters
     ----------
-    contours : list of list of dict
-        [slice][time].
+    contours : Contours
     phases : dict
-        ED and ES to the index of the time.
+        ED and ES, each to the index of its time.
     spacing_mm : (rows, columns)
-        PixelSpacing.
+        Pixel spacing.
 
     Returns
     -------
     tuple of str
-        Slices are counted from 0, from base to apex as in `CineStack`.
+        The notes; slices are counted from 0 at the base.
     """
     bare = {index for time in phases.values() for index in _without_epicardium(contours, time)}
     notes = [f"epicardium-missing-in-{len(bare)}-slices"] if bare else []
@@ -128,7 +129,7 @@ def _without_epicardium(contours: Contours, time: int) -> list[int]:
     return [index for gap in gaps for index in gap if index in endocardium]
 
 
-def _shifts_mm(contours: Contours, phases: dict[str, int], spacing_mm: tuple[float, float]) -> dict[int, float]:
+def _shifts_mm(contours: Contours, phases: dict[str, int], spacing_mm: tuple[float, ...]) -> dict[int, float]:
     shifts: dict[int, list[np.ndarray]] = {}
     for time in phases.values():
         for index, shift in _deviations_mm(_centres_mm(contours, time, spacing_mm)).items():
@@ -136,12 +137,12 @@ def _shifts_mm(contours: Contours, phases: dict[str, int], spacing_mm: tuple[flo
     return {index: float(np.linalg.norm(np.mean(of_phases, axis=0))) for index, of_phases in shifts.items()}
 
 
-def _centres_mm(contours: Contours, time: int, spacing_mm: tuple[float, float]) -> dict[int, np.ndarray]:
+def _centres_mm(contours: Contours, time: int, spacing_mm: tuple[float, ...]) -> dict[int, np.ndarray]:
     of_borders = []
     for border in ("LV epicardium", "LV endocardium"):
-        closed = [index for index, images in enumerate(contours) if is_closed(images[time], border)]
-        outlines = {index: find_outline(contours[index][time], border) for index in closed}
-        of_borders.append({index: _centre(points) * spacing_mm[::-1] for index, points in outlines.items()})
+        drawn = {index: closed_outline(images[time], border) for index, images in enumerate(contours)}
+        closed = {index: points for index, points in drawn.items() if points is not None}
+        of_borders.append({index: _centre(points) * spacing_mm[::-1] for index, points in closed.items()})
     return max(of_borders, key=len)
 
 

@@ -35,32 +35,32 @@ REQUIRED = {"SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "
 SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0"
 
 TYPES = (np.int16, np.uint16, np.int32)
-"""What whole rescaled values are kept in: the first type that holds them."""
+"""Types for rescaled values that are all whole: the first one that can hold them is used."""
 
 
 def read_pixels(folder: Path, frame: Frame) -> np.ndarray:
     """Read the grey values of one frame.
 
-    Of an enhanced multi-frame file this frame alone is read and decoded. Slope and intercept are applied;
-    MONOCHROME1, where large values are dark, is inverted within the stored bits.
+    From an enhanced multi-frame file, only this frame is read and decoded. Slope and intercept are applied. An image of
+    the kind MONOCHROME1, in which large values are dark, is inverted within the stored bits.
 
     Parameters
     ----------
     folder : Path
-        The patient's.
+        The patient's folder.
     frame : Frame
 
     Returns
     -------
     (x, y) array
-        Column and row. As stored where there is nothing to rescale; else an integer type if all values are
-        whole, and float32 if not.
+        Column and row. The stored type if nothing is rescaled; otherwise an integer type if all values are whole, and
+        float32 if not.
 
     Raises
     ------
     InputError
-        The file is gone, has no pixel data or less of it than it must, is in colour, or has a transfer syntax
-        that cannot be decoded.
+        The file is gone, has no pixel data or not all of them, is in colour, or has a transfer syntax that cannot be
+        decoded.
     """
     try:
         with silenced(), (folder / frame.file).open("rb") as file:
@@ -73,15 +73,15 @@ def read_pixels(folder: Path, frame: Frame) -> np.ndarray:
 
 
 def _read_stored(file: BinaryIO, frame: Frame) -> tuple[FileDataset, np.ndarray]:
-    """Header of the image's pixels, and the (row, column) values as stored."""
+    """Read the header elements that describe the pixels, and the (row, column) values as stored."""
     try:
         header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=KEYWORDS)
         syntax = header.file_meta.get("TransferSyntaxUID") or _bare_syntax(header)
         if syntax == DeflatedExplicitVRLittleEndian:
-            # One compressed stream, header and pixels, without places to go to.
+            # Header and pixels are one compressed stream, in which no position can be sought.
             file.seek(0)
             file = io.BytesIO(dcmread(file, specific_tags=KEYWORDS).get("PixelData") or b"")
-    except Exception:  # pydicom raises what it meets, in words of the header
+    except Exception:  # pydicom raises errors of many types, whose texts repeat the header
         raise InputError(f"{frame.file}: the DICOM header is cut off or damaged; export it again") from None
     length = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else _seek_value(file, header)
     if not length:
@@ -95,18 +95,18 @@ def _read_stored(file: BinaryIO, frame: Frame) -> tuple[FileDataset, np.ndarray]
         raise InputError(f"{frame.file}: the pixel data are cut off; export it again")
     try:
         return header, decoder.as_array(file, index=index, **options)[0]
-    except Exception:  # decoders raise what they meet
+    except Exception:  # decoders raise errors of many types
         raise InputError(f"{frame.file}: the pixel data ({syntax.name}) are damaged; export it again") from None
 
 
 def _bare_syntax(header: FileDataset) -> UID:
-    """Transfer syntax of a file that lacks the group that names it."""
+    """Transfer syntax of a file without the header group that names it."""
     is_implicit, _ = header.original_encoding
     return ImplicitVRLittleEndian if is_implicit else ExplicitVRLittleEndian
 
 
 def _seek_value(file: BinaryIO, header: FileDataset) -> int:
-    """Go from the pixel element to its value, and return its length in bytes; 0 if there is no such element."""
+    """Move to the value of the pixel element and return the value's length in bytes; 0 if there is no such element."""
     is_implicit, is_little_endian = header.original_encoding
     order = "<" if is_little_endian else ">"
     start = file.read(8 if is_implicit else 12)
@@ -130,7 +130,7 @@ def _find_decoder(syntax: UID, file: str) -> Decoder:
 
 
 def _holds_frame(file: BinaryIO, length: int, index: int, options: dict) -> bool:
-    """Whether the element and the file reach to the end of an uncompressed frame."""
+    """Whether both the element and the file reach to the end of an uncompressed frame."""
     start = file.tell()
     held = min(length, file.seek(0, io.SEEK_END) - start)
     file.seek(start)
@@ -138,7 +138,7 @@ def _holds_frame(file: BinaryIO, length: int, index: int, options: dict) -> bool
 
 
 def _holds_fragments(file: BinaryIO) -> bool:
-    """Whether the last fragment of compressed pixels is followed by the mark of the end."""
+    """Whether the last fragment of compressed pixels is followed by the mark that ends the sequence."""
     start = file.tell()
     try:
         _, offsets = parse_fragments(file)
@@ -152,7 +152,7 @@ def _holds_fragments(file: BinaryIO) -> bool:
 
 
 def _invert(stored: np.ndarray, header: FileDataset) -> np.ndarray:
-    """Light for dark: -1 - v of signed values, the largest value - v of others."""
+    """Exchange light and dark: v becomes -1 - v where values are signed, else the largest value minus v."""
     return ~stored if header.PixelRepresentation else (2**header.BitsStored - 1 - stored).astype(stored.dtype)
 
 

@@ -1,4 +1,4 @@
-"""One patient's DICOM study and workspace to the stacks of ED and ES."""
+"""One patient's DICOM study and cvi42 workspace: read as the stacks of ED and ES."""
 
 import contextlib
 import traceback
@@ -8,24 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
+from cmrslices.cohorts.convert.cvi42.cine import Cine, find_cine
 from cmrslices.cohorts.convert.cvi42.contours import fill
 from cmrslices.cohorts.convert.cvi42.headers import read_frames
 from cmrslices.cohorts.convert.cvi42.phases import Contours, find_oddities, find_phases
 from cmrslices.cohorts.convert.cvi42.pixels import read_pixels
-from cmrslices.cohorts.convert.cvi42.stack import CineStack, find_stack
 from cmrslices.cohorts.convert.cvi42.workspace import find_workspace, read_workspace
 from cmrslices.cohorts.convert.raw import RawPatient
-from cmrslices.cohorts.convert.volumes import Stack, Study, check_image, check_labelled_slices
+from cmrslices.cohorts.convert.volumes import LabelledStack, PatientStacks, check_image, check_labelled_slices
 from cmrslices.runtime.errors import InputError
 
 LIBRARY = Path(__file__).parents[3]
 
 
-def read_study(patient: RawPatient, _label_map: dict[str, int]) -> Study:
-    """Read the short-axis cine at ED and ES, and the label maps of its contours.
+def read_dicom_stacks(patient: RawPatient) -> PatientStacks:
+    """Read the short-axis cine at ED and ES, and fill its contours to label maps.
 
-    Headers are read once, pixels of the two phases only. Nothing of the header but geometry, timing, make,
-    model and field strength is returned or named in an error.
+    Headers are read once, and pixels only of the two phases. Of a header, only geometry, timing, maker, model and field
+    strength are returned or named in an error.
 
     Parameters
     ----------
@@ -35,52 +35,53 @@ def read_study(patient: RawPatient, _label_map: dict[str, int]) -> Study:
     Raises
     ------
     InputError
-        Anything that keeps the study from being two readable, labelled stacks.
+        The study does not give two readable, labelled stacks.
     """
     try:
-        return _read_study(patient.source)
+        return _read_folder(patient.source)
     except InputError:
         raise
     except Exception as fault:
-        # The text of a foreign error may hold what a header says of the patient.
+        # The text of an error that another library raises may repeat what a header says about the patient.
         where = traceback.extract_tb(fault.__traceback__)
         own = [line for line in where if Path(line.filename).is_relative_to(LIBRARY)][-1]
         place = f"{Path(own.filename).name}:{own.lineno}"
         raise InputError(f"the study: unexpected {type(fault).__name__} at {place}; report it") from None
 
 
-def _read_study(folder: Path) -> Study:
+def _read_folder(folder: Path) -> PatientStacks:
     workspace = find_workspace(folder)
     contours = read_workspace(workspace)
     frames, scanner, notes = read_frames(folder)
-    stack = find_stack(frames, contours)
-    drawn = [[contours.get(frame.key, {}) for frame in times] for times in stack.frames]
+    cine = find_cine(frames, contours)
+    drawn = [[contours.get(frame.key, {}) for frame in times] for times in cine.frames]
     with _named(workspace.relative_to(folder)):
         phases = find_phases(drawn)
-    notes += stack.notes + find_oddities(drawn, phases, stack.frames[0][0].spacing_mm)
+    notes += cine.notes + find_oddities(drawn, phases, cine.frames[0][0].spacing_mm)
     stacks = {
-        phase: _read_stack(folder, workspace.relative_to(folder), stack, drawn, time, notes)
+        phase: _read_time(folder, workspace.relative_to(folder), cine, drawn, time, notes)
         for phase, time in phases.items()
     }
-    return Study(stacks, {**asdict(scanner), "stack": stack.choice})
+    return PatientStacks(stacks, {**asdict(scanner), "stack": cine.choice})
 
 
-def _read_stack(folder: Path, workspace: Path, stack: CineStack, drawn: Contours, time: int, notes: tuple) -> Stack:
+def _read_time(folder: Path, workspace: Path, cine: Cine, drawn: Contours, time: int, notes: tuple) -> LabelledStack:
+    """Read the images of all slices at one time, and fill their contours."""
     images, labels = [], []
-    for times, contours in zip(stack.frames, drawn, strict=True):
+    for times, contours in zip(cine.frames, drawn, strict=True):
         frame = times[time]
         images.append(read_pixels(folder, frame))
         with _named(f"{workspace}: on {frame.file}"):
             labels.append(fill(contours[time], frame.matrix))
     image, label = np.stack(images, axis=-1), np.stack(labels, axis=-1)
-    check_image(image, Path(stack.frames[0][time].file))
+    check_image(image, Path(cine.frames[0][time].file))
     check_labelled_slices(label, workspace)
-    return Stack(image, label, stack.affine, notes, time)
+    return LabelledStack(image, label, cine.affine, notes, time)
 
 
 @contextlib.contextmanager
 def _named(file: Path | str) -> Iterator[None]:
-    """Put the file before the message of a fault in its contours."""
+    """Put the file's name before the message of a fault in its contours."""
     try:
         yield
     except InputError as fault:

@@ -1,4 +1,4 @@
-"""The cvi42 workspace: its short-axis contours, read as a stream."""
+"""The short-axis contours of a cvi42 workspace, read as a stream."""
 
 import math
 import re
@@ -27,16 +27,16 @@ BORDERS = {
 NAMES = frozenset(chain.from_iterable(BORDERS.values()))
 
 FRAME_OF_FILE = re.compile(r"([0-9.]+)(?:[#:|_-]| frame )([0-9]{1,6})")
-"""Key of one frame of an enhanced multi-frame file."""
+"""An image's key that names one frame of an enhanced multi-frame file: UID and frame number."""
 
 DEEPEST = 64
-"""Most levels of nesting; a contour's point lies at about the tenth."""
+"""Most levels of nesting that are accepted; a contour's point lies at about the tenth."""
 
 LARGEST_BYTES = 2**30
-"""Largest file that is read; workspaces have megabytes."""
+"""Largest file that is read; real workspaces have some megabytes."""
 
 LONGEST_TAG_BYTES = 2**20
-"""Longest tag or comment; the parser holds it in memory."""
+"""Longest tag or comment that is accepted, because the parser holds it in memory."""
 
 CHUNK_BYTES = 2**18
 
@@ -67,16 +67,17 @@ def read_workspace(path: Path) -> dict[ImageKey, dict[str, np.ndarray]]:
     """Read the short-axis contours of a workspace.
 
     The tree is ``StudyMapStates`` > list > ``ImageStates`` > image > ``Contours`` > name > ``Points`` and
-    ``SubpixelResolution``, as the reader of ukbb_cardiac (Bai et al. 2018) and others of the public have it.
-    Prefixes of tags need no declaration. Other contours (papillary muscles, long axis, free drawing,
-    right-ventricular epicardium, numbered repeats) are left out, and so are contours without points. The
-    same contour of one image may stand in several lists of ``StudyMapStates`` if it is the same in all.
+    ``SubpixelResolution``, as in ukbb_cardiac (Bai et al. 2018) and other public readers. Prefixes of tags need no
+    declaration. Other contours (papillary muscles, long axis, free drawing, right-ventricular epicardium, numbered
+    repeats) are left out, and so are contours without points. A contour of an image may occur in several lists of
+    ``StudyMapStates`` if it is the same in all of them.
 
-    The vendor documents no key for the frames of an enhanced multi-frame file. Assumed is the UID, one of
-    ``#``, ``:``, ``|``, ``_``, ``-`` or the word ``frame`` between blanks, and the frame's number from 1.
+    The vendor does not document how a workspace names a frame of an enhanced multi-frame file. Assumed is the UID,
+    followed by one of ``#``, ``:``, ``|``, ``_``, ``-`` or the word ``frame`` between blanks, and the frame's number,
+    counted from 1.
 
-    The file is streamed: what is held in memory is the contours and a chunk. A DOCTYPE is refused, so no
-    entity is expanded or fetched; so are absurd sizes, depths and tags.
+    The file is streamed, so that only the contours and one piece of the file are in memory. A DOCTYPE is refused, so
+    that no entity is expanded or fetched. Absurd sizes, depths of nesting and lengths of tags are refused too.
 
     Parameters
     ----------
@@ -85,13 +86,13 @@ def read_workspace(path: Path) -> dict[ImageKey, dict[str, np.ndarray]]:
     Returns
     -------
     dict
-        Image to contours by name, each (n, 2) float64: x and y in pixels, whole numbers at pixel centres.
+        Image to its contours by name, each (n, 2) float64: x and y in pixels; a whole number is a pixel's centre.
 
     Raises
     ------
     InputError
-        Not readable XML, no short-axis contour, or a contour that is not sound. No text of the file is in
-        the message; where the fault is, is told by the line.
+        The file is no readable XML, has no short-axis contour, or has a contour at fault. The message gives the line of
+        the fault and repeats no text of the file.
     """
     reader = _Reader(path.name)
     try:
@@ -121,7 +122,7 @@ class _Contour:
 
 
 class _Reader:
-    """The parser's handlers: they follow the path of keys and keep what belongs to a short-axis contour."""
+    """The parser's handlers: they follow the path of keys and keep the short-axis contours."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -132,7 +133,7 @@ class _Reader:
         self._contour: _Contour | None = None
         self._lines: dict[tuple[ImageKey, str], int] = {}
         self._text: list[str] = []
-        # Without namespaces: an undeclared prefix is no error then.
+        # Without handling of namespaces, an undeclared prefix is no error.
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -152,7 +153,7 @@ class _Reader:
         except InputError:
             raise
         except (expat.ExpatError, LookupError, ValueError):
-            # The parser's own text may quote the file.
+            # The text of the parser's error may quote the file.
             if not fed:
                 raise InputError(f"{self.file}: the file is empty; {EXPORT}") from None
             if not self._rooted:

@@ -8,8 +8,8 @@ import pytest
 from dicom_files import LONG_AXIS, MATRIX, NORMAL, SHORT_AXIS, SPACING_MM, enhanced, place, save, write_cine
 from places import REAL_DATA
 
+from cmrslices.cohorts.convert.cvi42.cine import MIN_FRAMES, find_cine
 from cmrslices.cohorts.convert.cvi42.headers import CLOCKS, Frame, read_frames
-from cmrslices.cohorts.convert.cvi42.stack import MIN_FRAMES, find_stack
 from cmrslices.runtime.errors import InputError
 
 MAGNITUDE = ("ORIGINAL", "PRIMARY", "M", "ND")
@@ -69,7 +69,7 @@ def series(stack):
 
 def refused(frames, contoured, *words):
     with pytest.raises(InputError) as fault:
-        find_stack(frames, contoured)
+        find_cine(frames, contoured)
     message = str(fault.value)
     assert "\n" not in message and ";" in message
     for word in words:
@@ -85,7 +85,7 @@ def shuffled(frames):
 
 
 def test_slices_are_ordered_along_the_normal_and_frames_in_time():
-    stack = find_stack(shuffled(cine()), named(cine()))
+    stack = find_cine(shuffled(cine()), named(cine()))
     assert positions(stack) == [0, 1, 2, 3, 4, 5]
     for times in stack.frames:
         assert [each.clocks[0] for each in times] == [40.5 * time for time in range(20)]
@@ -93,7 +93,7 @@ def test_slices_are_ordered_along_the_normal_and_frames_in_time():
 
 def test_the_order_of_the_files_does_not_matter():
     mixed = cine() + long_axis("2ch") + cine("repeat", [2])
-    first, second = find_stack(mixed, named(cine())), find_stack(shuffled(mixed), named(cine()))
+    first, second = find_cine(mixed, named(cine())), find_cine(shuffled(mixed), named(cine()))
     assert (first.frames, first.choice, first.notes) == (second.frames, second.choice, second.notes)
     np.testing.assert_array_equal(first.affine, second.affine)
 
@@ -110,7 +110,7 @@ def test_the_contours_pick_the_short_axis_among_all_else():
         *cine("flow phase", [1], spacing_mm=(1.8, 1.8), image_type=PHASE),
         *cine("real time", times=60, spacing_mm=(2.5, 2.5)),
     ]
-    stack = find_stack(shuffled(sax + others), named(sax))
+    stack = find_cine(shuffled(sax + others), named(sax))
     assert set(series(stack)) == {"sax"}
     assert stack.choice == "6 slices x 20 frames of 1 of 8 series, to which all 12 contoured images belong"
     assert stack.notes == ()
@@ -118,19 +118,19 @@ def test_the_contours_pick_the_short_axis_among_all_else():
 
 def test_a_stack_of_one_series_for_each_slice_is_put_together():
     sax = [each for position in range(6) for each in cine(f"sax {position}", [position])]
-    stack = find_stack(sax + long_axis("2ch"), named(sax))
+    stack = find_cine(sax + long_axis("2ch"), named(sax))
     assert series(stack) == [f"sax {position}" for position in range(6)]
     assert stack.choice.startswith("6 slices x 20 frames of 6 of 7 series")
 
 
 def test_slices_without_contours_belong_to_the_stack_of_their_series():
-    stack = find_stack(cine(positions=range(9)), named(cine(positions=range(2, 6))))
+    stack = find_cine(cine(positions=range(9)), named(cine(positions=range(2, 6))))
     assert positions(stack) == list(range(9))
 
 
 def test_slices_without_contours_in_series_of_their_own_belong_to_the_stack():
     sax = [each for position in range(9) for each in cine(f"sax {position}", [position])]
-    stack = find_stack(sax, named(cine("sax 3", [3]) + cine("sax 4", [4]) + cine("sax 5", [5])))
+    stack = find_cine(sax, named(cine("sax 3", [3]) + cine("sax 4", [4]) + cine("sax 5", [5])))
     assert positions(stack) == list(range(9))
 
 
@@ -152,47 +152,47 @@ def test_slices_without_contours_in_series_of_their_own_belong_to_the_stack():
     ids=["real time", "stress", "lge", "scout", "own phase", "extra", "map", "phase", "coarse", "small", "turned"],
 )
 def test_a_parallel_series_of_another_kind_is_not_merged(other):
-    stack = find_stack(cine() + other, named(cine()))
+    stack = find_cine(cine() + other, named(cine()))
     assert positions(stack) == list(range(6))
     assert set(series(stack)) == {"sax"}
 
 
 def test_slices_far_apart_with_contours_find_those_between_them():
     sax = [each for position in range(6) for each in cine(f"sax {position}", [position])]
-    stack = find_stack(sax, named(cine("sax 1", [1]) + cine("sax 4", [4])))
+    stack = find_cine(sax, named(cine("sax 1", [1]) + cine("sax 4", [4])))
     assert positions(stack) == list(range(6))
 
 
 def test_of_a_repeated_slice_the_contoured_acquisition_is_taken():
     sax = [each for position in range(6) for each in cine(f"sax {position}", [position])]
-    stack = find_stack(sax + cine("repeat", [4], series_number=9), named(sax))
+    stack = find_cine(sax + cine("repeat", [4], series_number=9), named(sax))
     assert "repeat" not in series(stack)
     assert stack.choice.endswith("; slice index 4 repeated: the contoured acquisition")
 
 
 def test_of_a_stack_repeated_as_a_whole_the_contoured_one_is_taken():
-    stack = find_stack(cine() + cine("repeat", series_number=9), named(cine(positions=[1, 2, 3])))
+    stack = find_cine(cine() + cine("repeat", series_number=9), named(cine(positions=[1, 2, 3])))
     assert set(series(stack)) == {"sax"}
 
 
 def test_of_a_repeated_slice_without_contours_the_one_with_most_frames_is_taken():
     aborted = cine("sax", [0], times=9)
     sax = aborted + cine("sax", range(1, 6)) + cine("again", [0])
-    stack = find_stack(sax, named(cine(positions=range(1, 6))))
+    stack = find_cine(sax, named(cine(positions=range(1, 6))))
     assert series(stack) == ["again", *["sax"] * 5]
     assert stack.choice.endswith("; slice index 0 repeated: the one with most frames")
 
 
 def test_of_a_repeated_slice_without_contours_and_equal_frames_the_latest_is_taken():
     sax = cine() + cine("again", [0], series_number=8) + cine("a third time", [0], series_number=7)
-    stack = find_stack(sax, named(cine(positions=range(1, 6))))
+    stack = find_cine(sax, named(cine(positions=range(1, 6))))
     assert series(stack)[0] == "again"
     assert stack.choice.endswith("; slice index 0 repeated: the latest")
 
 
 def test_of_repeats_with_equal_numbers_the_last_file_is_taken():
     sax = cine(positions=range(1, 6)) + cine("a", [0]) + cine("c", [0]) + cine("b", [0])
-    assert series(find_stack(sax, named(cine(positions=range(1, 6)))))[0] == "c"
+    assert series(find_cine(sax, named(cine(positions=range(1, 6)))))[0] == "c"
 
 
 @pytest.mark.parametrize(("times", "taken"), [(20, 2), (30, 1)], ids=["as many frames", "more frames"])
@@ -201,7 +201,7 @@ def test_of_repeats_within_one_series_the_latest_with_the_frames_of_the_others_i
         replace(each, file="again " + each.file, key=("again " + each.key[0], None), acquisition_number=2)
         for each in cine(positions=[0], times=times)
     ]
-    stack = find_stack(again + cine(), named(cine(positions=range(1, 6))))
+    stack = find_cine(again + cine(), named(cine(positions=range(1, 6))))
     assert stack.frames[0][0].acquisition_number == taken
 
 
@@ -210,13 +210,13 @@ def test_repeats_within_one_series_are_told_apart_by_their_acquisition_number():
         replace(each, file="again " + each.file, key=("again " + each.key[0], None), acquisition_number=2)
         for each in cine(positions=[3])
     ]
-    stack = find_stack(cine() + again, named(cine()) - named(cine(positions=[3])) | named(again))
+    stack = find_cine(cine() + again, named(cine()) - named(cine(positions=[3])) | named(again))
     assert [times[0].acquisition_number for times in stack.frames] == [1, 1, 1, 2, 1, 1]
 
 
 def test_two_stored_orders_of_a_volume_give_the_same_stack():
-    stack = find_stack(cine(), named(cine()))
-    turned = find_stack(cine()[::-1], named(cine()))
+    stack = find_cine(cine(), named(cine()))
+    turned = find_cine(cine()[::-1], named(cine()))
     assert [[each.key for each in times] for times in stack.frames] == [
         [each.key for each in times] for times in turned.frames
     ]
@@ -224,7 +224,7 @@ def test_two_stored_orders_of_a_volume_give_the_same_stack():
 
 def test_contours_on_late_enhancement_are_set_aside_with_a_note():
     enhancement = late_enhancement()
-    stack = find_stack(cine() + enhancement, named(cine()) | named(enhancement))
+    stack = find_cine(cine() + enhancement, named(cine()) | named(enhancement))
     assert set(series(stack)) == {"sax"}
     assert stack.notes == ("contours-on-6-other-images-set-aside",)
     assert "12 of 18 contoured images" in stack.choice
@@ -232,14 +232,14 @@ def test_contours_on_late_enhancement_are_set_aside_with_a_note():
 
 def test_contours_on_late_enhancement_of_the_same_geometry_are_set_aside():
     enhancement = late_enhancement(spacing_mm=SPACING_MM)
-    stack = find_stack(cine() + enhancement, named(cine()) | named(enhancement))
+    stack = find_cine(cine() + enhancement, named(cine()) | named(enhancement))
     assert set(series(stack)) == {"sax"}
     assert stack.notes == ("contours-on-6-other-images-set-aside",)
 
 
 def test_contours_on_late_enhancement_beside_a_cine_slice_without_contours_are_set_aside():
     enhancement = late_enhancement(spacing_mm=SPACING_MM)
-    stack = find_stack(cine() + enhancement, named(cine(positions=range(4))) | named(enhancement))
+    stack = find_cine(cine() + enhancement, named(cine(positions=range(4))) | named(enhancement))
     assert set(series(stack)) == {"sax"}
     assert len(stack.frames) == 6
 
@@ -247,7 +247,7 @@ def test_contours_on_late_enhancement_beside_a_cine_slice_without_contours_are_s
 def test_neither_choice_nor_notes_nor_faults_tell_a_uid():
     sax = cine("1.2.840.99")
     files = [replace(each, file=f"{number}.dcm") for number, each in enumerate(sax)]
-    stack = find_stack(files, named(files))
+    stack = find_cine(files, named(files))
     assert "1.2.840" not in stack.choice + "".join(stack.notes)
     assert "1.2.840" not in refused(files[1:], named(files[1:]))
 
@@ -259,20 +259,20 @@ def test_neither_choice_nor_notes_nor_faults_tell_a_uid():
 def test_frames_are_ordered_by_the_clock_that_there_is(keyword):
     sax = [replace(each, clocks=clocks(**{keyword: each.clocks[0]}), file=f"{-each.clocks[0]}") for each in cine()]
     contoured = {each.key for each in sax if each.key[0].endswith("-0")}
-    for times in find_stack(shuffled(sax), contoured).frames:
+    for times in find_cine(shuffled(sax), contoured).frames:
         assert [each.key[0].split("-")[2] for each in times] == [str(time) for time in range(20)]
 
 
 def test_a_trigger_time_that_is_equal_for_all_orders_nothing():
     sax = [replace(each, clocks=clocks(TriggerTime=0.0, InstanceNumber=-each.clocks[0])) for each in cine(times=10)]
-    stack = find_stack(sax, {each.key for each in sax})
+    stack = find_cine(sax, {each.key for each in sax})
     assert [each.key[0] for each in stack.frames[0]] == [f"sax-0-{time}" for time in range(9, -1, -1)]
 
 
 def test_a_clock_that_some_frames_lack_orders_nothing():
     sax = cine(times=10)
     sax[3] = replace(sax[3], clocks=clocks(InstanceNumber=4))
-    stack = find_stack(sax, named(sax))
+    stack = find_cine(sax, named(sax))
     assert [each.clocks[-1] for each in stack.frames[0]] == list(range(1, 11))
 
 
@@ -287,7 +287,7 @@ def test_several_images_of_one_time_are_a_fault():
 
 def test_phase_images_of_the_same_series_do_not_count():
     phase = [replace(each, key=("p" + each.key[0], None), image_type=PHASE) for each in cine()]
-    stack = find_stack(cine() + phase, named(cine()))
+    stack = find_cine(cine() + phase, named(cine()))
     assert {each.image_type for times in stack.frames for each in times} == {MAGNITUDE}
 
 
@@ -398,7 +398,7 @@ def test_a_slice_of_its_own_series_with_hardly_any_frames_is_a_fault():
 
 
 def test_the_affine_leads_from_column_row_and_slice_to_ras():
-    stack = find_stack(cine(), named(cine()))
+    stack = find_cine(cine(), named(cine()))
     for column, row, index in [(0, 0, 0), (7, 0, 0), (0, 5, 0), (3, 2, 5)]:
         lps = np.add(place(index), column * 1.25 * np.array(SHORT_AXIS[:3]) + row * 1.5 * np.array(SHORT_AXIS[3:]))
         np.testing.assert_allclose(stack.affine @ (column, row, index, 1), [*lps * (-1, -1, 1), 1], atol=1e-4)
@@ -406,7 +406,7 @@ def test_the_affine_leads_from_column_row_and_slice_to_ras():
 
 def test_the_directions_are_orthonormal_where_the_header_rounds():
     rounded = (0.801, 0.599, 0.0, 0.001, 0.0, -1.0)
-    stack = find_stack(cine(orientation=rounded), named(cine()))
+    stack = find_cine(cine(orientation=rounded), named(cine()))
     directions = stack.affine[:3, :3] / np.linalg.norm(stack.affine[:3, :3], axis=0)
     np.testing.assert_allclose(directions.T @ directions, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(stack.affine[:3, :3], axis=0), [1.25, 1.5, 8.0], rtol=1e-3)
@@ -414,22 +414,22 @@ def test_the_directions_are_orthonormal_where_the_header_rounds():
 
 def test_uneven_distances_are_noted_and_their_mean_is_the_spacing():
     frames = cine(positions=[0, 1, 2.4, 3, 4])
-    stack = find_stack(frames, named(frames))
+    stack = find_cine(frames, named(frames))
     assert stack.notes == ("spacing-uneven",)
     np.testing.assert_allclose(np.linalg.norm(stack.affine[:3, 2]), 8.0, rtol=1e-6)
 
 
 def test_distances_that_differ_by_rounding_are_even():
     frames = cine(positions=[0, 1.01, 2, 3.02, 4])
-    assert find_stack(frames, named(frames)).notes == ()
+    assert find_cine(frames, named(frames)).notes == ()
 
 
 def test_a_slice_moved_in_its_plane_is_noted_and_leaves_the_others_where_they_are():
     def moved(each):
         return replace(each, position_mm=tuple(np.add(each.position_mm, 5 * np.array(SHORT_AXIS[:3]))))
 
-    plain = find_stack(cine(), named(cine()))
-    stack = find_stack([moved(each) if "-0-" in each.key[0] else each for each in cine()], named(cine()))
+    plain = find_cine(cine(), named(cine()))
+    stack = find_cine([moved(each) if "-0-" in each.key[0] else each for each in cine()], named(cine()))
     assert stack.notes == ("in-plane-offset-slice-0-by-5.0-mm",)
     np.testing.assert_allclose(stack.affine, plain.affine, atol=1e-6)
 
@@ -437,7 +437,7 @@ def test_a_slice_moved_in_its_plane_is_noted_and_leaves_the_others_where_they_ar
 def test_a_slice_moved_by_less_than_a_pixel_is_not_noted():
     frames = [replace(each, position_mm=tuple(np.add(each.position_mm, (0, 0, 1.2)))) for each in cine(positions=[2])]
     frames += cine(positions=[0, 1, 3, 4, 5])
-    assert find_stack(frames, named(frames)).notes == ()
+    assert find_cine(frames, named(frames)).notes == ()
 
 
 # From files
@@ -446,7 +446,7 @@ def test_a_slice_moved_by_less_than_a_pixel_is_not_noted():
 def test_a_written_cine_is_found(tmp_path):
     write_cine(tmp_path, slices=4, times=10)
     frames, _, _ = read_frames(tmp_path)
-    stack = find_stack(frames, named(frames, times=(0, 4)))
+    stack = find_cine(frames, named(frames, times=(0, 4)))
     assert positions(stack) == [0, 1, 2, 3]
     assert [each.clocks[0] for each in stack.frames[2]] == [40.5 * time for time in range(10)]
 
@@ -454,7 +454,7 @@ def test_a_written_cine_is_found(tmp_path):
 def test_an_enhanced_cine_is_found(tmp_path):
     save(enhanced(slices=3, times=8), tmp_path / "multi.dcm")
     frames, _, _ = read_frames(tmp_path)
-    stack = find_stack(shuffled(frames), [frames[0].key, frames[12].key])
+    stack = find_cine(shuffled(frames), [frames[0].key, frames[12].key])
     assert [[each.key[1] for each in times] for times in stack.frames] == np.arange(24).reshape(3, 8).tolist()
 
 
@@ -464,7 +464,7 @@ def test_the_real_series_has_12_slices_of_20_frames_in_order():
         pytest.skip(f"the real data are absent: no folder {folder}")
     frames, _, _ = read_frames(folder)
     contoured = [each.key for each in frames if each.file in ("48.dcm", "59.dcm", "88.dcm", "99.dcm")]
-    stack = find_stack(frames, contoured)
+    stack = find_cine(frames, contoured)
     assert stack.choice == "12 slices x 20 frames of 1 of 1 series, to which all 4 contoured images belong"
     assert stack.notes == ()
     assert Counter(map(len, stack.frames)) == {20: 12}
