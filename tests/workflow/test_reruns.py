@@ -269,6 +269,7 @@ AFTER = {
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
+PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
@@ -282,14 +283,14 @@ MODULES = {
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
-    "cmrslices/labels.py": RULES - {"split_cohort", "preprocess_cohort", "provenance", "classifier_curves", "timings"},
+    "cmrslices/labels.py": RULES - {"split_cohort", *PREPROCESSING_RULES, "provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
     "cmrslices/commands/estimate.py": set(),
     "cmrslices/prediction/cohort.py": {"predict"},
-    "cmrslices/segmentation/preprocessing.py": {"preprocess_cohort"},
+    "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/commands/publication.py": set(),
@@ -300,7 +301,7 @@ MODULES = {
     "cmrslices/runtime/slurm_guard.py": set(),
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
-    "cmrslices/segmentation/preprocessed.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
+    "cmrslices/segmentation/preprocessed.py": {*PREPROCESSING_RULES, "train_classifier", "classify", "predict"},
     "cmrslices/classification/__init__.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/images.py": {"train_classifier", "classify"},
@@ -338,10 +339,11 @@ MODULES = {
     "cmrslices/report/segmenter_curves.py": {"segmenter_curves"},
     "cmrslices/report/selection.py": PICTURE_RULES,
     "cmrslices/report/timings.py": {"timings"},
-    "cmrslices/segmentation/__init__.py": {"train_classifier", *SEGMENTER_RULES},
+    "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
-    "cmrslices/segmentation/nnunet.py": {"train_classifier", *SEGMENTER_RULES},
-    "cmrslices/segmentation/planning.py": {"plan_segmentation", "preprocess_segmentation"},
+    "cmrslices/segmentation/nnunet.py": {"preprocess_cohort", "train_classifier", *SEGMENTER_RULES},
+    "cmrslices/segmentation/planning.py": {"plan_segmentation"},
+    "cmrslices/segmentation/resumable_trainer.py": {"train_segmenter"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }

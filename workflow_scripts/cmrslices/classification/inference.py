@@ -13,7 +13,7 @@ from cmrslices.classification import networks
 from cmrslices.classification.images import field_of_view
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.devices import best_device
-from cmrslices.segmentation.preprocessed import read_ahead, read_unseen
+from cmrslices.segmentation.preprocessed import read_ahead, read_preprocessed
 
 SLICES_PER_PASS = 32
 
@@ -74,7 +74,7 @@ def classify(
 
 def read_case(store: str | Path, case: str, side_mm: float, size_px: int) -> UnseenCase:
     """Read a preprocessed case and cut its slices to the classifier's view."""
-    unseen = read_unseen(store, case)
+    unseen = read_preprocessed(store, case)
     return UnseenCase(
         case, field_of_view(unseen.voxels, unseen.properties, side_mm, size_px), unseen.kept, unseen.length
     )

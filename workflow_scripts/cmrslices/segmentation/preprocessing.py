@@ -1,4 +1,4 @@
-"""Unseen cases as nnU-Net preprocesses them: once, for the classifiers and for every approach."""
+"""nnU-Net's preprocessing: of the training cohort for the trainings, and of each cohort for what networks predict."""
 
 import gzip
 import json
@@ -13,11 +13,33 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.parallel import map_progress
-from cmrslices.segmentation.preprocessed import Unseen, write_unseen
+from cmrslices.segmentation.nnunet import CASES_IN_STORE
+from cmrslices.segmentation.preprocessed import PreprocessedCase, write_preprocessed
+
+
+def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> None:
+    """Preprocess the training and validation cases with their labels, for all trainings.
+
+    Parameters
+    ----------
+    plans, raw : path
+        `nnUNetPlans.json` and `dataset.json`.
+    store : path
+        Folder to make; nnU-Net's data set classes read it.
+    threads : int
+        Processes; each holds one case at a time.
+    """
+    manager = PlansManager(json.loads(Path(plans).read_text()))
+    dataset = json.loads(Path(raw).read_text())
+    files = dataset.pop("dataset")  # else every process would get the files of all cases with each case
+    cases = Path(store) / CASES_IN_STORE
+    cases.mkdir(parents=True)
+    of_case = partial(_store_labelled, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
+    deque(map_progress(of_case, list(files.items()), threads, unit="case"), maxlen=0)
 
 
 def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, threads: int, store: str) -> None:
-    """Preprocess the validation and test cases of a cohort by the training cohort's plan.
+    """Preprocess the validation and test cases of a cohort, for all classifiers and approaches.
 
     Parameters
     ----------
@@ -41,14 +63,14 @@ def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, thread
     cases = sorted(table.loc[table["split"] != "train", "case"])
     Path(store).mkdir(parents=True)
     content = json.loads(Path(dataset).read_text())
-    content.pop("dataset", None)  # each process would get the training cohort's files with every case
+    content.pop("dataset", None)  # else every process would get the files of all training cases with each case
     of_case = partial(
-        _preprocess_case, images=Path(images), manager=PlansManager(str(plans)), dataset=content, store=Path(store)
+        _store_unlabelled, images=Path(images), manager=PlansManager(str(plans)), dataset=content, store=Path(store)
     )
     deque(map_progress(of_case, cases, threads, unit="case"), maxlen=0)
 
 
-def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
+def preprocess(image: Path, plans: PlansManager, dataset: dict) -> PreprocessedCase:
     """Read, crop, normalise and resample one image, as nnU-Net's 2D configuration does.
 
     Parameters
@@ -71,15 +93,29 @@ def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
     except (RuntimeError, EOFError, gzip.BadGzipFile, zlib.error) as fault:  # RuntimeError is SimpleITK's
         reason = str(fault).strip().splitlines()[-1]
         raise InputError(f"{image}: cannot be read ({reason}); convert its cohort again") from None
-    return Unseen(voxels, properties)
+    return PreprocessedCase(voxels, properties)
 
 
-def _preprocess_case(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
-    write_unseen(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))
+def _store_labelled(
+    case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
+) -> None:
+    case, files = case_files
+    DefaultPreprocessor(verbose=False).run_case_save(
+        str(cases / case),
+        [str(raw_folder / image) for image in files["images"]],
+        str(raw_folder / files["label"]),
+        manager,
+        manager.get_configuration("2d"),
+        dataset,
+    )
+
+
+def _store_unlabelled(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
+    write_preprocessed(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))
 
 
 def _check_whole(image: Path) -> None:
-    # SimpleITK fills with zeros what is missing of a truncated file.
+    """Read a compressed file to its end, because SimpleITK fills what a truncated file lacks with zeros."""
     with gzip.open(image) as content:
         while content.read(2**20):
             pass
