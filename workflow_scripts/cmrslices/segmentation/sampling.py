@@ -29,6 +29,11 @@ def quadratic_weights(positions: np.ndarray, ratio: float) -> np.ndarray:
         ``1 + (ratio - 1) (2 z - 1)^2`` for a cardiac slice at position z, scaled so that the weights of the cardiac
         slices sum to their number. A non-cardiac slice has weight 1, so it is drawn as often as with uniform
         sampling.
+
+    Examples
+    --------
+    >>> quadratic_weights(np.array([np.nan, 0, 0.5, 1]), ratio=4).round(2).tolist()
+    [1.0, 1.33, 0.33, 1.33]
     """
     cardiac = ~np.isnan(positions)
     weights = np.ones(len(positions))
