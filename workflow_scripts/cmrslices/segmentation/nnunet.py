@@ -8,8 +8,8 @@ PLANS = "nnUNetPlans"
 CASES_IN_STORE = "2d"
 """Folder of the store that holds the cases.
 
-nnU-Net takes every file beside the cases for a case, and Snakemake puts a file of its own into a folder that a rule
-makes. So the cases lie one folder deeper than the rule's output.
+nnU-Net refuses a folder that holds files of other types beside the cases, and Snakemake puts a file of its own into
+every folder that a rule makes. So the cases lie one folder deeper than the rule's output.
 """
 TRAINERS = Path(__file__).parent / "trainers"
 """Folder in which nnU-Net's commands find `SliceTrainer`."""
