@@ -1,5 +1,5 @@
-"""2 Methods: one preprocessed store; the baseline, the sampling levels and the
-region-specific segmenters differ only in how slices are drawn from it.
+"""2 Methods: one store of preprocessed cases. The baseline, the levels of batch sampling and the region-specific
+segmenters differ only in how often each slice of it is drawn.
 
 Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv; images of the cohorts to segment
 Makes   nnunet/preprocessed (store, plans), cohorts/{cohort}/preprocessed, nnunet/results/.../fold_0/checkpoint_final.pth
@@ -7,7 +7,7 @@ Makes   nnunet/preprocessed (store, plans), cohorts/{cohort}/preprocessed, nnune
 
 
 rule plan_segmentation:
-    """nnU-Net's fingerprint and 2D plan of the training and validation cases."""
+    """nnU-Net's data set, fingerprint and 2D plan of the training and validation cases."""
     input:
         images=RESULTS / f"cohorts/{TRAINING}/images",
         labels=RESULTS / f"cohorts/{TRAINING}/labels",
@@ -35,7 +35,7 @@ rule plan_segmentation:
 
 
 rule preprocess_segmentation:
-    """The store that every model is trained on: cropped, normalised, resampled in plane."""
+    """The store that every model is trained on: cases cropped, normalised and resampled in plane."""
     input:
         plans=rules.plan_segmentation.output.plans,
         raw=rules.plan_segmentation.output.raw,
@@ -58,7 +58,7 @@ rule preprocess_segmentation:
 
 
 rule preprocess_cohort:
-    """Validation and test cases of one cohort by the same plan, read by every classifier and approach."""
+    """Validation and test cases of one cohort, preprocessed by the same plan for every classifier and approach."""
     input:
         plans=rules.plan_segmentation.output.plans,
         raw=rules.plan_segmentation.output.raw,

@@ -1,7 +1,7 @@
 """Preprocess the training cohort once, for every model."""
 
 from cmrslices.runtime.job import job_log
-from cmrslices.segmentation.planning import preprocess_segmentation
+from cmrslices.segmentation.preprocessing import preprocess_segmentation
 
 with job_log(snakemake.log[0]):
     preprocess_segmentation(

@@ -76,7 +76,7 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             | common,
         ),
         "preprocess_segmentation": (
-            "segmentation.planning.preprocess_segmentation",
+            "segmentation.preprocessing.preprocess_segmentation",
             {"plans": plans, "raw": raw, "store": store} | common,
         ),
         "preprocess_cohort": (

@@ -42,7 +42,7 @@ PROFILED = """
 import time
 started = time.perf_counter()
 import json, sys
-from cmrslices.prediction.cohort import cohort
+from cmrslices.prediction import cohort as prediction
 spent = {"imports_s": time.perf_counter() - started, "loading_s": 0.0, "forward_s": 0.0}
 load = prediction.load_segmenter
 
@@ -101,7 +101,7 @@ def make_models(work: Work, iterations: int, threads: int) -> None:
         folder = work.weights(model).parents[1]
         (folder / "fold_0").mkdir(parents=True)
         shutil.copy(work.dataset, folder / "dataset.json")
-        plans = model_plans(json.loads(work.plans.read_text()), model, policy, training, 0)
+        plans = model_plans(work.plans, work.slices, model, policy, training, 0)
         (folder / "plans.json").write_text(json.dumps(plans))
         checkpoint["init_args"]["configuration"] = model
         torch.save(checkpoint, work.weights(model))
@@ -115,9 +115,9 @@ def preprocess(work: Work, threads: int) -> float:
         "images": str(work.cohort / "images"),
         "splits": str(work.cohort / "splits.csv"),
         "threads": threads,
-        "store": str(work.unseen),
+        "store": str(work.preprocessed_cohort),
     }
-    shutil.rmtree(work.unseen, ignore_errors=True)
+    shutil.rmtree(work.preprocessed_cohort, ignore_errors=True)
     started = time.perf_counter()
     subprocess.run([sys.executable, "-c", PREPROCESSING, json.dumps(keywords)], check=True, capture_output=True)
     return time.perf_counter() - started
@@ -128,8 +128,8 @@ def predict(work: Work, precision: str, threads: int) -> dict:
     keywords = {
         "approach": {"router": "reference", "models": MODELS},
         "weights": [str(work.weights(model)) for model in sorted(set(MODELS.values()))],
-        "regions": str(work.cohort / "slices.csv"),
-        "store": str(work.unseen),
+        "regions": str(work.slices),
+        "store": str(work.preprocessed_cohort),
         "splits": str(work.cohort / "splits.csv"),
         "mirroring": True,
         "precision": precision,
@@ -169,7 +169,7 @@ def predict_stock(work: Work, device: str) -> None:
         ]
         command += ["-d", "1", "-c", model, "-f", "0", "-tr", "SliceTrainer", "-device", device]
         subprocess.run(command, env=environment, check=True, capture_output=True)
-    routes = pd.read_csv(work.cohort / "slices.csv", keep_default_na=False).set_index(["case", "slice"])["region"]
+    routes = pd.read_csv(work.slices, keep_default_na=False).set_index(["case", "slice"])["region"]
     (work.root / "merged").mkdir(exist_ok=True)
     for case in work.test_cases():
         name = f"{case}.nii.gz"

@@ -50,8 +50,8 @@ def prepare(cohort: Path, root: Path, threads: int) -> None:
     raw, plans = f"{root}/nnunet/raw/{DATASET}/dataset.json", f"{folder}/nnUNetPlans.json"
     common = {"raw": raw, "plans": plans, "threads": threads}
     inputs = {"images": f"{cohort}/images", "labels": f"{cohort}/labels", "splits": f"{cohort}/splits.csv"}
-    _python("plan_segmentation", **inputs, **common, plan=UNCHANGED, folds=f"{folder}/splits_final.json")
-    _python("preprocess_segmentation", **common, store=f"{folder}/store")
+    _python("planning.plan_segmentation", **inputs, **common, plan=UNCHANGED, folds=f"{folder}/splits_final.json")
+    _python("preprocessing.preprocess_segmentation", **common, store=f"{folder}/store")
 
 
 def prepare_stock(raw: Path, root: Path, threads: int) -> None:
@@ -76,10 +76,9 @@ def same_store(ours: Path, stock: Path) -> bool:
 
 
 def _python(function: str, **keywords: object) -> None:
-    code = (
-        f"import json, sys; from cmrslices.segmentation.planning import {function} as f; f(**json.loads(sys.argv[1]))"
-    )
-    _run([sys.executable, "-c", code.format(function), json.dumps(keywords)])
+    module, name = function.split(".")
+    code = f"import json, sys; from cmrslices.segmentation.{module} import {name} as f; f(**json.loads(sys.argv[1]))"
+    _run([sys.executable, "-c", code, json.dumps(keywords)])
 
 
 def _run(command: list[str], environment: dict | None = None) -> None:

@@ -36,7 +36,7 @@ def scores_of(data: Data, training: dict, seed: int, threads: int) -> pd.DataFra
                 approach={"router": "constant", "model": model},
                 weights=[str(data.weights(model))],
                 regions=None,
-                store=str(data.unseen),
+                store=str(data.preprocessed_cohort),
                 splits=str(splits),
                 mirroring=True,
                 precision=training["precision"],
@@ -87,7 +87,7 @@ def main() -> None:
         with quiet():
             data.make(options.raw, options.format, patients, plan, options.threads)
             images, splits = data.cohort / "images", data.cohort / "splits.csv"
-            preprocess_cohort(data.plans, data.dataset, images, splits, options.threads, data.unseen)
+            preprocess_cohort(data.plans, data.dataset, images, splits, options.threads, data.preprocessed_cohort)
     training = {
         "epochs": 10,
         "iterations_per_epoch": options.iterations // 10,

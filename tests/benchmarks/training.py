@@ -30,7 +30,8 @@ from cmrslices.cohorts.regions import assign_regions
 from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation import training as segmentation
 from cmrslices.segmentation.nnunet import set_nnunet_folders
-from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
+from cmrslices.segmentation.planning import plan_segmentation
+from cmrslices.segmentation.preprocessing import preprocess_segmentation
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 from report import arguments, quiet, report
 
@@ -50,8 +51,9 @@ class Data:
         self.dataset = root / f"nnunet/raw/{DATASET}/dataset.json"
         self.plans = self.preprocessed / "nnUNetPlans.json"
         self.folds = self.preprocessed / "splits_final.json"
+        self.slices = self.cohort / "slices.csv"
         self.results = root / "nnunet/results"
-        self.unseen = self.cohort / "preprocessed"
+        self.preprocessed_cohort = self.cohort / "preprocessed"
 
     def make(self, raw: str, raw_format: str, patients: dict[str, int], plan: dict, threads: int) -> None:
         """Convert a raw cohort, synthetic without one, deal its patients to splits in turn, plan and preprocess."""
@@ -66,8 +68,8 @@ class Data:
         dealt = dict(zip(names[:: len(names) // len(wanted)], _spread(patients), strict=False))
         splits = cases[["case", "patient"]].assign(split=cases["patient"].map(dealt)).dropna()
         splits.to_csv(self.cohort / "splits.csv", index=False)
-        labels, slices = self.cohort / "labels", self.cohort / "slices.csv"
-        assign_regions(self.cohort / "cases.csv", labels, slices, 0.2, 0.2, threads)
+        labels = self.cohort / "labels"
+        assign_regions(self.cohort / "cases.csv", labels, self.slices, 0.2, 0.2, threads)
         plan_segmentation(
             self.cohort / "images",
             labels,
@@ -97,7 +99,7 @@ class Data:
             "plans": str(self.plans),
             "folds": str(self.folds),
             "dataset": str(self.dataset),
-            "slices": str(self.cohort / "slices.csv"),
+            "slices": str(self.slices),
             "weights": str(self.weights(model)),
             "threads": threads,
             "checkpoint_every": training["epochs"],
@@ -194,7 +196,7 @@ def train_ours(data: Data, training: dict, choices: dict, threads: int) -> Clock
     torch.backends.cudnn.benchmark = False
     trainer = timed(SliceTrainer, clock, choices)
     kept = (
-        patch("cmrslices.segmentation.channels_last.channels_last")
+        patch("cmrslices.segmentation.trainers.slice_trainer.channels_last")
         if "contiguous" in choices
         else contextlib.nullcontext()
     )

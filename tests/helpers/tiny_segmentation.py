@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cmrslices.segmentation.planning import plan_segmentation, preprocess_segmentation
-from cmrslices.segmentation.preprocessing import preprocess_cohort
+from cmrslices.segmentation.planning import plan_segmentation
+from cmrslices.segmentation.preprocessing import preprocess_cohort, preprocess_segmentation
 from cmrslices.segmentation.training import train_segmenter
 
 DATASET = "Dataset001_tiny"
@@ -46,7 +46,8 @@ class Project:
         self.raw = root / f"nnunet/raw/{DATASET}/dataset.json"
         self.plans = self.preprocessed / "nnUNetPlans.json"
         self.folds = self.preprocessed / "splits_final.json"
-        self.unseen = self.cohort / "preprocessed"
+        self.slices = self.cohort / "slices.csv"
+        self.preprocessed_cohort = self.cohort / "preprocessed"
 
     def make(self):
         rng = np.random.default_rng(0)
@@ -60,7 +61,7 @@ class Project:
             for case in CASES
             for index, region in enumerate(REGIONS)
         ]
-        pd.DataFrame(slices).to_csv(self.cohort / "slices.csv", index=False)
+        pd.DataFrame(slices).to_csv(self.slices, index=False)
         plan_segmentation(
             self.cohort / "images",
             self.cohort / "labels",
@@ -73,7 +74,7 @@ class Project:
         )
         preprocess_segmentation(self.plans, self.raw, self.preprocessed / "store", threads=1)
         images, splits = self.cohort / "images", self.cohort / "splits.csv"
-        preprocess_cohort(self.plans, self.raw, images, splits, threads=1, store=self.unseen)
+        preprocess_cohort(self.plans, self.raw, images, splits, threads=1, store=self.preprocessed_cohort)
         return self
 
     def weights(self, model):
@@ -91,7 +92,7 @@ class Project:
             "plans": str(self.plans),
             "folds": str(self.folds),
             "dataset": str(self.raw),
-            "slices": str(self.cohort / "slices.csv"),
+            "slices": str(self.slices),
             "weights": str(self.weights(model)),
             "threads": threads,
             "checkpoint_every": checkpoint_every,

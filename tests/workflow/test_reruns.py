@@ -272,6 +272,7 @@ RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
 CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
+PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
@@ -295,7 +296,7 @@ MODULES = {
     },
     "cmrslices/commands/estimate.py": set(),
     "cmrslices/prediction/cohort.py": {"predict"},
-    "cmrslices/segmentation/preprocessing.py": {"preprocess_cohort"},
+    "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/commands/publication.py": set(),
@@ -353,10 +354,11 @@ MODULES = {
     "cmrslices/report/segmenter_curves.py": {"segmenter_curves"},
     "cmrslices/report/selection.py": PICTURE_RULES,
     "cmrslices/report/timings.py": {"timings"},
-    "cmrslices/segmentation/__init__.py": {"train_classifier", *SEGMENTER_RULES},
+    "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
-    "cmrslices/segmentation/nnunet.py": {"train_classifier", *SEGMENTER_RULES},
-    "cmrslices/segmentation/planning.py": {"plan_segmentation", "preprocess_segmentation"},
+    "cmrslices/segmentation/nnunet.py": {"preprocess_cohort", "train_classifier", *SEGMENTER_RULES},
+    "cmrslices/segmentation/planning.py": {"plan_segmentation"},
+    "cmrslices/segmentation/resumable_trainer.py": {"train_segmenter"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }

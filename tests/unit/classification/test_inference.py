@@ -13,7 +13,7 @@ from cmrslices.classification.inference import classify, read_unseen_slices
 from cmrslices.classification.slices import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
-from cmrslices.segmentation.preprocessed import write_unseen
+from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
 
 CASES = {"c_p1_ED": "test", "c_p2_ED": "validation", "c_p3_ED": "train"}
@@ -40,7 +40,7 @@ def cohort(tmp_path):
     (tmp_path / "preprocessed").mkdir()
     for case in CASES:
         image = tmp_path / f"images/{case}_0000.nii.gz"
-        write_unseen(tmp_path / "preprocessed", case, preprocess(image, PlansManager(PLANS), DATASET))
+        write_preprocessed(tmp_path / "preprocessed", case, preprocess(image, PlansManager(PLANS), DATASET))
     torch.manual_seed(0)
     state = networks.build("squeezenet1_1", 32).state_dict()
     trained = {"network": "squeezenet1_1", "image_size_px": 32, "field_of_view_mm": 40.0, "state_dict": state}

@@ -18,7 +18,7 @@ from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
 from cmrslices.runtime.errors import InputError
-from cmrslices.segmentation.preprocessed import write_unseen
+from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
 
 SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)}  # of one, nine and four tiles a slice
@@ -79,7 +79,7 @@ class Project:
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((1.5, 1.5, 8))
             sitk.WriteImage(image, self.image(case))
-            write_unseen(root / "preprocessed", case, preprocess(self.image(case), PlansManager(PLANS), DATASET))
+            write_preprocessed(root / "preprocessed", case, preprocess(self.image(case), PlansManager(PLANS), DATASET))
         self.split(list(SHAPES))
         rows = [
             {"case": case, "slice": index, "region": region}

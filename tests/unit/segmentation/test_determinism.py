@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import tiny_classification
 import torch
@@ -16,7 +15,6 @@ from tiny_segmentation import TRAINING, Project, same
 
 from cmrslices.runtime.devices import compute_deterministically
 from cmrslices.segmentation.nnunet import set_nnunet_folders
-from cmrslices.segmentation.sampling import slice_weights
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 from cmrslices.segmentation.training import model_plans
 
@@ -42,10 +40,9 @@ def batches_of(project, workers):
     """The batches of a training, drawn by a number of worker processes."""
     set_nnunet_folders(project.preprocessed)
     training = {**TRAINING, "epochs": 1, "iterations_per_epoch": 12}
-    plans = model_plans(json.loads(project.plans.read_text()), "batches", POLICY, training, 1)
+    plans = model_plans(project.plans, project.slices, "batches", POLICY, training, 1)
     dataset = json.loads(project.raw.read_text())
     trainer = SliceTrainer({**plans, "continue_training": False}, "batches", 0, dataset, torch.device("cpu"))
-    trainer.slice_weights = slice_weights(POLICY, pd.read_csv(project.cohort / "slices.csv"))
     trainer.loader_workers = workers
     trainer.initialize()
     return [batch["data"].clone() for batch in trainer.get_dataloaders()[0]]
@@ -85,7 +82,7 @@ def test_two_runs_in_fresh_processes_give_the_same_weights_and_predictions(tmp_p
             {"router": "constant", "model": "low"},
             [str(project.weights("low"))],
             None,
-            str(project.unseen),
+            str(project.preprocessed_cohort),
             str(project.cohort / "splits.csv"),
             True,
             "fp32",

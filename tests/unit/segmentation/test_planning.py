@@ -18,7 +18,8 @@ from raw_cohorts import save
 
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
-from cmrslices.segmentation.planning import dataset_fingerprint, plan_segmentation, preprocess_segmentation
+from cmrslices.segmentation.planning import dataset_fingerprint, plan_segmentation
+from cmrslices.segmentation.preprocessing import preprocess_segmentation
 
 DATASET = "Dataset001_tiny"
 SPLITS = {"tiny_p0_ED": "train", "tiny_p1_ED": "train", "tiny_p2_ED": "validation", "tiny_p3_ED": "test"}

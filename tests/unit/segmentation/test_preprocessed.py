@@ -13,7 +13,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_plans import DATASET, PLANS
 
 from cmrslices.runtime.errors import InputError
-from cmrslices.segmentation.preprocessed import CASES_AT_ONCE, Unseen, read_ahead, read_unseen, write_unseen
+from cmrslices.segmentation.preprocessed import (
+    CASES_AT_ONCE,
+    PreprocessedCase,
+    read_ahead,
+    read_preprocessed,
+    write_preprocessed,
+)
 from cmrslices.segmentation.preprocessing import preprocess_cohort
 
 CASES = {"c_p1_ED": "test", "c_p1_ES": "test", "c_p2_ED": "validation", "c_p3_ED": "train"}
@@ -64,11 +70,11 @@ def test_a_case_is_what_nnunet_makes_of_it(cohort):
     voxels, _, properties = DefaultPreprocessor(verbose=False).run_case(
         [str(cohort.image("c_p1_ED"))], None, manager, manager.get_configuration("2d"), DATASET
     )
-    unseen = read_unseen(cohort.store, "c_p1_ED")
-    assert unseen.voxels.dtype == np.float32
-    np.testing.assert_array_equal(unseen.voxels, voxels)
-    assert unseen.properties == json.loads(json.dumps(properties, default=lambda value: value.tolist()))
-    assert (unseen.kept, unseen.length) == (range(1, 5), 5)
+    case = read_preprocessed(cohort.store, "c_p1_ED")
+    assert case.voxels.dtype == np.float32
+    np.testing.assert_array_equal(case.voxels, voxels)
+    assert case.properties == json.loads(json.dumps(properties, default=lambda value: value.tolist()))
+    assert (case.kept, case.length) == (range(1, 5), 5)
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"no image", lambda content: content[: len(content) // 2]])
@@ -89,10 +95,12 @@ def test_an_image_that_is_not_whole_is_named(cohort, damage):
 @pytest.mark.parametrize("suffix", ["npy", "json"])
 @pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_bytes(file.read_bytes()[:-9])])
 def test_a_damaged_file_is_named(tmp_path, suffix, damage):
-    write_unseen(tmp_path, "c_p1_ED", Unseen(np.ones((1, 2, 3, 4), np.float32), {"spacing": (8.0, 2.0, 2.0)}))
+    write_preprocessed(
+        tmp_path, "c_p1_ED", PreprocessedCase(np.ones((1, 2, 3, 4), np.float32), {"spacing": (8.0, 2.0, 2.0)})
+    )
     damage(tmp_path / f"c_p1_ED.{suffix}")
     with pytest.raises(InputError, match="c_p1_ED cannot be read"):
-        read_unseen(tmp_path, "c_p1_ED")
+        read_preprocessed(tmp_path, "c_p1_ED")
 
 
 def test_cases_are_read_ahead_in_order_and_only_a_few():

@@ -62,21 +62,22 @@ def test_the_same_seed_gives_the_same_weights_and_another_policy_others(project)
     assert not same(first, high)
 
 
-def test_the_baselines_augmented_batches_are_those_of_stock_nnunet(project, monkeypatch):
+@pytest.mark.parametrize("part", [0, 1], ids=["training", "validation"])
+def test_the_baselines_augmented_batches_are_those_of_stock_nnunet(project, monkeypatch, part):
     monkeypatch.setattr(GaussianBlurTransform, "_benchmark_wrapper", lambda _, *arguments: blur_dimension(*arguments))
     monkeypatch.setenv("nnUNet_n_proc_DA", "0")  # the stock trainer's loader without processes
     set_nnunet_folders(project.preprocessed)
-    plans = model_plans(json.loads(project.plans.read_text()), "stock", {"sampling": "uniform"}, TRAINING, 1)
+    plans = model_plans(project.plans, project.slices, "stock", {"sampling": "uniform"}, TRAINING, 1)
 
     def loader_of(trainer_class):
         arguments = ({**plans, "continue_training": False}, "stock", 0, json.loads(project.raw.read_text()))
         trainer = trainer_class(*arguments, torch.device("cpu"))
         trainer.initialize()
-        return trainer.get_dataloaders()[0]
+        return trainer.get_dataloaders()[part]
 
     ours = next(loader_of(SliceTrainer))
     stock = loader_of(nnUNetTrainer).data_loader
-    seed_everything(1, 0, 0)
+    seed_everything(1, part, 0)
     theirs = stock.generate_train_batch()
     assert ours["keys"].tolist() == theirs["keys"].tolist()
     assert torch.equal(ours["data"], theirs["data"])
@@ -96,7 +97,7 @@ def predict(project, folder, approach, weights, regions=None):
         approach,
         weights,
         regions,
-        project.unseen,
+        project.preprocessed_cohort,
         project.cohort / "splits.csv",
         True,
         "fp32",

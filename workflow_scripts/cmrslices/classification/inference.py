@@ -15,7 +15,7 @@ from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.runtime.devices import best_device
-from cmrslices.segmentation.preprocessed import read_ahead, read_unseen
+from cmrslices.segmentation.preprocessed import read_ahead, read_preprocessed
 
 SLICES_PER_PASS = 32
 
@@ -101,7 +101,7 @@ def read_unseen_slices(store: str | Path, case: str, side_mm: float, size_px: in
     side_mm, size_px
         Side of the square field of view, and what it is resampled to.
     """
-    unseen = read_unseen(store, case)
+    unseen = read_preprocessed(store, case)
     slices = field_of_view(unseen.voxels, unseen.properties, side_mm, size_px)
     return UnseenCase(case, slices, unseen.kept, unseen.length)
 

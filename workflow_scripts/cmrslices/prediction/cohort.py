@@ -1,7 +1,7 @@
-"""Routed prediction: every slice of a cohort through its own model, reading and writing beside the network."""
+"""Routed prediction: each slice of a cohort is segmented by the model that its router names."""
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.prediction.routing import Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
 from cmrslices.runtime.devices import Precision, autocast, best_device
-from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_unseen
+from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
 
 
 class RoutedCase(NamedTuple):
@@ -24,12 +24,12 @@ class RoutedCase(NamedTuple):
     name: str
     stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
     unpadded: tuple[slice, ...]
-    models: list[str]  # of all slices; nnU-Net may have cropped some away
+    models: list[str]  # also of slices that nnU-Net's cropping removed, and that the stack lacks
     properties: dict
 
     @property
     def kept_models(self) -> list[str]:
-        """The models of the stack's slices."""
+        """The models of the slices that the stack holds."""
         return [self.models[index] for index in kept_slices(self.properties)]
 
 
@@ -47,7 +47,8 @@ def predict_cohort(
 ) -> None:
     """Segment the test cases of a cohort by one approach.
 
-    Cases are read by threads, segmented a few at a time, and written by threads while the next ones are segmented.
+    A few cases are segmented at a time. Meanwhile, threads read the next cases and write the label maps of the last
+    ones.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def predict_cohort(
     regions : path or None
         The regions that its router reads, see `make_router`.
     store : path
-        What `cmrslices.segmentation.preprocessing.preprocess_cohort` made of the cohort.
+        Folder of preprocessed cases, made by `cmrslices.segmentation.preprocessing.preprocess_cohort`.
     splits : path
         The cohort's `splits.csv`.
     mirroring, precision
@@ -66,7 +67,7 @@ def predict_cohort(
     threads : int
         Cores to use.
     labels, routes : path
-        Folder of label maps, and the table of case, slice and model, to write.
+        To write: the folder of label maps, and the table of case, slice and model.
     """
     torch.set_num_threads(threads)
     device = best_device()
@@ -78,12 +79,13 @@ def predict_cohort(
     Path(labels).mkdir(parents=True)
 
     def read(case: str) -> RoutedCase:
-        return read_case(store, case, route, segmenter, device)
+        return read_routed_case(store, case, route, segmenter, device)
 
     def write(case: RoutedCase, logits: torch.Tensor) -> None:
         write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
 
-    rows, writing = [], []
+    rows: list[tuple[str, int, str]] = []
+    writing: list[Future] = []
     with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
         for group in read_ahead(read, cases, pool):
             stacks = [case.stack.to(device, non_blocking=True) for case in group]
@@ -96,32 +98,32 @@ def predict_cohort(
     pd.DataFrame(rows, columns=["case", "slice", "model"]).to_csv(routes, index=False)
 
 
-def read_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
-    """Read and route one preprocessed case.
+def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
+    """Read one preprocessed case, find the model of each of its slices, and pad them to the size of a tile.
 
     Parameters
     ----------
     store : path
-        What `cmrslices.segmentation.preprocessing.preprocess_cohort` made.
+        See `predict_cohort`.
     case : str
         Its name.
     route : Router
         Names the model of each slice.
     segmenter : Segmenter
-        Whose tiles it is padded to.
+        Gives the size of a tile.
     device : torch.device
-        Where the stack will go; it is pinned for a GPU.
+        Where the stack will be segmented. For a GPU it is put into pinned memory, from which it is copied faster.
     """
-    unseen = read_unseen(store, case)
+    preprocessed = read_preprocessed(store, case)
     stack, unpadded = pad_nd_image(
-        torch.from_numpy(unseen.voxels),
+        torch.from_numpy(preprocessed.voxels),
         segmenter.configuration.patch_size,
         "constant",
         {"value": 0},
         return_slicer=True,
     )
     stack = stack.pin_memory() if device.type == "cuda" else stack
-    return RoutedCase(case, stack, unpadded, route(case, unseen.length), unseen.properties)
+    return RoutedCase(case, stack, unpadded, route(case, preprocessed.length), preprocessed.properties)
 
 
 def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:
@@ -130,10 +132,10 @@ def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, o
     Parameters
     ----------
     logits : Tensor (labels, z, y, x)
-        Of the padded stack.
+        Logits of the padded stack.
     case : RoutedCase
     segmenter : Segmenter
-        Whose labels they are.
+        A model of the approach; all have the same labels and plan.
     output : path
         Label map to write.
     """
@@ -144,11 +146,12 @@ def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, o
         segmenter.configuration,
         segmenter.labels,
         case.properties,
-        num_threads_torch=torch.get_num_threads(),  # else it sets another number
+        num_threads_torch=torch.get_num_threads(),  # nnU-Net sets this number; its default would change ours
     )
     plans.image_reader_writer_class().write_seg(segmentation, str(output), case.properties)
 
 
-def _wait_for(writing: list) -> None:
+def _wait_for(writing: list[Future]) -> None:
+    """Wait until all files are written; an error in one of the threads is raised here."""
     for one in writing:
         one.result()

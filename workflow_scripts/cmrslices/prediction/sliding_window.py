@@ -1,4 +1,4 @@
-"""Trained segmenters: nnU-Net's mirrored, weighted sliding window, over the slices of many cases at once."""
+"""Trained segmenters: nnU-Net's sliding window, applied to the slices of many cases together."""
 
 import itertools
 import json
@@ -17,24 +17,24 @@ from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.segmentation.channels_last import channels_last
 
 STEP = 0.5
-"""Distance of neighbouring tiles, in tiles."""
+"""Distance of neighbouring tiles, as a share of a tile's size."""
 
 PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
-"""By device: on a CPU more is no faster, on a GPU this takes about 2 GB."""
+"""Pixels that a network is given at once. On a CPU more are not faster; on a GPU these take about 2 GB."""
 
 
 class Tile(NamedTuple):
-    """Part of a slice that the network sees at once, and each pixel's share in the mean of overlapping tiles."""
+    """Part of a slice that is given to the network, and each pixel's share in the mean of overlapping tiles."""
 
     stack: int
-    slice: int
+    z: int  # index of the slice in the stack
     rows: slice
     columns: slice
     share: torch.Tensor
 
 
 class Segmenter(NamedTuple):
-    """A trained network, the axes to mirror before each of its passes, and what nnU-Net knows about it."""
+    """A trained network, the axes to mirror before each of its passes, and nnU-Net's description of it."""
 
     network: nn.Module
     mirrored_axes: list[tuple[int, ...]]
@@ -48,22 +48,30 @@ class Segmenter(NamedTuple):
         return self.plans.get_label_manager(self.dataset)
 
     def logits(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Mean of the mirrored passes over tiles ``(n, 1, y, x)``: ``(n, labels, y, x)``, float32."""
-        total = 0
-        for axes in self.mirrored_axes:
-            total += self.network(tiles.flip(axes)).float().flip(axes)
+        """Mean of the network's outputs for the mirrored tiles.
+
+        Parameters
+        ----------
+        tiles : Tensor (n, 1, y, x)
+
+        Returns
+        -------
+        Tensor (n, labels, y, x)
+            float32.
+        """
+        total = sum(self.network(tiles.flip(axes)).float().flip(axes) for axes in self.mirrored_axes)
         return total / len(self.mirrored_axes)
 
 
 def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -> tuple[str, Segmenter]:
-    """A trained model, ready to segment.
+    """Load a trained model.
 
     Parameters
     ----------
     weights : path
         `checkpoint_final.pth` in an nnU-Net model folder's `fold_0`.
     mirroring : bool
-        Whether to average over mirrored passes, as nnU-Net does.
+        Whether to average over mirrored tiles, as nnU-Net does.
     device : torch.device
         Where the network runs.
 
@@ -78,7 +86,7 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
     checkpoint = read_weights(weights)
     model = checkpoint["init_args"]["configuration"]
     configuration = plans.get_configuration(model)
-    with torch.device("meta"):  # no initial weights, which would be drawn for nothing
+    with torch.device("meta"):  # draws no initial weights, because the trained ones replace them
         network = get_network_from_plans(
             configuration.network_arch_class_name,
             configuration.network_arch_init_kwargs,
@@ -101,16 +109,16 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
 def routed_logits(
     stacks: Sequence[torch.Tensor], models: Sequence[Sequence[str]], segmenters: Mapping[str, Segmenter]
 ) -> list[torch.Tensor]:
-    """Logits of every slice by its own model.
+    """Logits of each slice, computed by its own model.
 
     Parameters
     ----------
     stacks : sequence of Tensor (1, z, y, x)
-        Preprocessed cases, no smaller than a tile; all on the networks' device.
+        Preprocessed cases, in plane no smaller than a tile, on the device of the networks.
     models : sequence of sequence of str
         The model of each slice of each stack.
     segmenters : mapping of str to Segmenter
-        Model to network; they share patch size and labels.
+        Name of each model to the model. All have the same patch size and labels.
 
     Returns
     -------
@@ -130,25 +138,26 @@ def routed_logits(
     for model in sorted({model for model, _ in tiles}):
         own = [tile for name, tile in tiles if name == model]
         for batch in (own[first : first + tiles_per_batch] for first in range(0, len(own), tiles_per_batch)):
-            images = torch.stack([stacks[tile.stack][:, tile.slice, tile.rows, tile.columns] for tile in batch])
+            images = torch.stack([stacks[tile.stack][:, tile.z, tile.rows, tile.columns] for tile in batch])
             for tile, predicted in zip(batch, segmenters[model].logits(images), strict=True):
-                logits[tile.stack][:, tile.slice, tile.rows, tile.columns] += predicted * tile.share
+                logits[tile.stack][:, tile.z, tile.rows, tile.columns] += predicted * tile.share
     return logits
 
 
 def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:
-    """Where nnU-Net puts tiles on the slices of a stack.
+    """Where nnU-Net puts the tiles on each slice of a stack.
 
     Parameters
     ----------
     stack : Tensor (1, z, y, x)
     patch : tuple of int
-        Size of a tile, in pixels.
+        Size of a tile in pixels, [y, x].
 
     Returns
     -------
     list of (slice, slice, Tensor)
-        Rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian over the sum of all tiles' Gaussians.
+        Rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian divided by the sum of the Gaussians of
+        all tiles.
     """
     gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, device=stack.device).float()
     steps = compute_steps_for_sliding_window(stack.shape[2:], patch, STEP)

@@ -1,1 +1,1 @@
-"""Baseline, batch sampling and region-specific models: nnU-Net under a slice-sampling policy."""
+"""Segmenters: baseline, batch sampling and region-specific models are nnU-Net plus a slice-sampling policy."""

@@ -1,4 +1,4 @@
-"""Segmentation networks with channels last, in which convolutions on a CPU are fastest."""
+"""Segmentation networks in the memory format channels last, in which convolutions on a CPU are fastest."""
 
 import torch
 from torch import nn
@@ -6,9 +6,10 @@ from torch.nn import functional
 
 
 class SliceNorm(nn.Module):
-    """Instance normalisation that leaves channels last.
+    """Instance normalisation that keeps the memory format channels last.
 
-    torch's own instance normalisation, and its group normalisation, take longer there than what channels last saves.
+    In this format torch's own instance normalisation, and its group normalisation, cost more time than the
+    convolutions save. Its batch normalisation of one slice computes the same and is fast.
     """
 
     def __init__(self, norm: nn.InstanceNorm2d) -> None:
@@ -24,7 +25,15 @@ class SliceNorm(nn.Module):
 
 
 def channels_last(network: nn.Module) -> nn.Module:
-    """Change a network to channels last, in place; it computes the same, and its weights keep their names."""
+    """Change a network to channels last, in place.
+
+    The network computes the same, and its weights keep their names.
+
+    Parameters
+    ----------
+    network : Module
+        For slices ``(n, channels, y, x)``.
+    """
     for parent in list(network.modules()):
         for name, module in parent.named_children():
             if isinstance(module, nn.InstanceNorm2d):

@@ -1,4 +1,4 @@
-"""Batches that depend on their number alone, however many processes draw them."""
+"""Batches whose content depends on seed and number only, however many processes draw them."""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from torch.utils.data import DataLoader, Dataset
 
 from cmrslices.runtime.interruption import block_signals, end_with_parent
@@ -17,12 +19,13 @@ class SeededBatches(Dataset):
     Parameters
     ----------
     loader : nnUNetDataLoader
-        Draws and augments from the global random states.
+        Draws and augments with Python's, NumPy's and torch's global random states.
     seed, stream : int
-        With a batch's number, they seed those states: the same three give the same batch.
+        Before a batch is drawn, the random states are seeded from these two and the number of the batch. So the same
+        three integers give the same batch. Training and validation are two streams.
     """
 
-    def __init__(self, loader: object, seed: int, stream: int) -> None:
+    def __init__(self, loader: nnUNetDataLoader, seed: int, stream: int) -> None:
         self._loader = loader
         self._seed = seed
         self._stream = stream
@@ -41,21 +44,21 @@ def seed_everything(*key: int) -> None:
     torch.manual_seed(int(state[2]))
 
 
-def batches(loader: object, seed: int, stream: int, numbers: range, workers: int, pin: bool) -> Iterator[dict]:
-    """Batches in the order of `numbers`, drawn ahead by `workers` processes (0: in this one).
+def batches(
+    loader: nnUNetDataLoader, seed: int, stream: int, numbers: range, workers: int, pin: bool
+) -> Iterator[dict]:
+    """Batches in the order of `numbers`.
 
     Parameters
     ----------
-    loader : nnUNetDataLoader
-        What is drawn.
-    seed, stream : int
+    loader, seed, stream
         See `SeededBatches`.
     numbers : range
-        Numbers of the batches; a resumed training starts where it stopped.
+        Numbers of the batches; a resumed training starts with the first batch that it has not used.
     workers : int
-        Processes.
+        Processes that draw batches ahead; with 0, this process draws each batch when it is asked for.
     pin : bool
-        Whether the batches go to a GPU.
+        Whether the batches lie in pinned memory, from which they are copied to a GPU faster.
     """
     loading = DataLoader(
         SeededBatches(loader, seed, stream),
@@ -70,10 +73,11 @@ def batches(loader: object, seed: int, stream: int, numbers: range, workers: int
         return iter(loading)
 
 
-def without_timing(transforms: object) -> object:
-    """nnU-Net's augmentation, with one way to blur.
+def without_timing(transforms: ComposeTransforms) -> ComposeTransforms:
+    """nnU-Net's augmentation without the choice of an algorithm by its speed.
 
-    Its blur times two ways, whose results differ in the last bits, and takes the faster one: on another run, the other.
+    nnU-Net's blur has two algorithms, whose results differ in the last bits. It times both and uses the faster one, so
+    another run may use the other one. Here it always uses the same one.
 
     Parameters
     ----------

@@ -4,13 +4,19 @@ import os
 from pathlib import Path
 
 PLANS = "nnUNetPlans"
+"""Name of the plans file, without its suffix."""
 CASES_IN_STORE = "2d"
-"""Folder of the store that holds the cases; nnU-Net wants no other file there, and Snakemake marks its outputs."""
+"""Folder of the store that holds the cases.
+
+nnU-Net refuses a folder that holds files of other types beside the cases, and Snakemake puts a file of its own into
+every folder that a rule makes. So the cases lie one folder deeper than the rule's output.
+"""
 TRAINERS = Path(__file__).parent / "trainers"
+"""Folder in which nnU-Net's commands find `SliceTrainer`."""
 
 
 def set_nnunet_folders(dataset_folder: str | Path) -> None:
-    """Point nnU-Net to a results folder's raw, preprocessed and results folders.
+    """Tell nnU-Net where raw data, preprocessed data, results and trainers of this workflow lie.
 
     Parameters
     ----------

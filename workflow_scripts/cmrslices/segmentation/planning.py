@@ -1,8 +1,7 @@
-"""nnU-Net's raw data set, fingerprint, 2D plan and preprocessed store."""
+"""nnU-Net's raw data set, fingerprint and 2D plan of the training cohort."""
 
 import json
 import os
-from collections import deque
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
-from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import LABELS
@@ -34,13 +31,18 @@ def plan_segmentation(
     images, labels : path
         The training cohort's folders.
     splits : path
-        `splits.csv`; test cases take no part.
+        `splits.csv`; test cases are not used.
     plan : dict
         Changes to nnU-Net's plan, see `reduced_plan`.
     raw, plans, folds : path
         `dataset.json`, `nnUNetPlans.json` and `splits_final.json` to write.
     threads : int
         Processes for the fingerprint.
+
+    Raises
+    ------
+    InputError
+        nnU-Net would cut the images into slices along another axis.
     """
     table = read_splits(splits)
     fold = {"train": cases_of(table, "train"), "val": cases_of(table, "validation")}
@@ -82,7 +84,7 @@ def dataset_json(cases: list[str], images: Path, labels: Path, dataset: Path) ->
 def dataset_fingerprint(extractor: DatasetFingerprintExtractor, threads: int) -> dict:
     """nnU-Net's fingerprint of a data set of one channel, as `DatasetFingerprintExtractor.run` gathers it.
 
-    That starts its processes anew, and each imports torch and nnU-Net; here they are forked.
+    nnU-Net starts new processes, each of which imports torch and nnU-Net again. Here the processes are forked.
 
     Parameters
     ----------
@@ -138,27 +140,6 @@ def reduced_plan(
     return changed
 
 
-def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> None:
-    """Fill nnU-Net's preprocessed store of the 2D configuration.
-
-    Parameters
-    ----------
-    plans, raw : path
-        `nnUNetPlans.json` and `dataset.json`.
-    store : path
-        Folder to make.
-    threads : int
-        Processes.
-    """
-    manager = PlansManager(json.loads(Path(plans).read_text()))
-    dataset = json.loads(Path(raw).read_text())
-    files = dataset.pop("dataset")  # each process gets its own case's files, not those of all cases with every case
-    cases = Path(store) / CASES_IN_STORE
-    cases.mkdir(parents=True)
-    preprocess = partial(_preprocess_case, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
-    deque(map_progress(preprocess, list(files.items()), threads, unit="case"), maxlen=0)
-
-
 def _analyse_case(files: dict, samples: int) -> tuple:
     for file in (*files["images"], files["label"]):
         check_volume(file)
@@ -166,29 +147,11 @@ def _analyse_case(files: dict, samples: int) -> tuple:
 
 
 def _intensity_properties(foreground: np.ndarray) -> dict:
-    """nnU-Net's statistics of 10^8 foreground voxels; `foreground` is reordered."""
+    """nnU-Net's statistics of foreground voxels, of which it draws 10^8; the array `foreground` is reordered."""
     properties = {name: float(getattr(np, name)(foreground)) for name in ("mean", "std", "min", "max")}
     percentiles = {"percentile_00_5": 0.5, "median": 50.0, "percentile_99_5": 99.5}
     values = np.percentile(foreground, list(percentiles.values()), overwrite_input=True)
     return properties | dict(zip(percentiles, values.tolist(), strict=True))
-
-
-def _preprocess_case(
-    case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
-) -> None:
-    case, files = case_files
-    images = [str(raw_folder / image) for image in files["images"]]
-    label = str(raw_folder / files["label"])
-    for file in (*images, label):
-        check_volume(file)
-    DefaultPreprocessor(verbose=False).run_case_save(
-        str(cases / case),
-        images,
-        label,
-        manager,
-        manager.get_configuration("2d"),
-        dataset,
-    )
 
 
 def _write_json(path: str | Path, content: dict | list) -> None:

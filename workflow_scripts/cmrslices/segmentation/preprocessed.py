@@ -1,9 +1,9 @@
-"""Unseen cases after nnU-Net's preprocessing: a file of voxels and one of properties each, read ahead of a network."""
+"""Files of preprocessed cases: one of voxels and one of properties per case, read while a network is at work."""
 
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,51 +12,51 @@ import numpy as np
 from cmrslices.runtime.errors import InputError
 
 CASES_AT_ONCE = 8
-"""Cases in memory together; as many again are being read, and being written."""
+"""Cases that are given to a network together; as many again are being read, and as many are being written."""
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
 
 
-class Unseen(NamedTuple):
-    """A case's voxels ``(1, z, y, x)``, float32, and what nnU-Net noted about it."""
+class PreprocessedCase(NamedTuple):
+    """A case's voxels ``(1, z, y, x)``, float32, and its properties as nnU-Net noted them."""
 
     voxels: np.ndarray
     properties: dict
 
     @property
     def kept(self) -> range:
-        """The stack's slices, as the image counts them."""
+        """Indices, in the original image, of the slices that the voxels hold."""
         return kept_slices(self.properties)
 
     @property
     def length(self) -> int:
-        """Slices of the image."""
+        """Number of slices of the original image."""
         return self.properties["shape_before_cropping"][0]
 
 
 def kept_slices(properties: dict) -> range:
-    """Return the indices, in the original stack, of the slices that nnU-Net's crop to non-zero voxels kept."""
+    """Indices, in the original image, of the slices that remain after nnU-Net's crop to non-zero voxels."""
     return range(*(int(bound) for bound in properties["bbox_used_for_cropping"][0]))
 
 
-def write_unseen(folder: str | Path, case: str, unseen: Unseen) -> None:
+def write_preprocessed(folder: str | Path, case: str, preprocessed: PreprocessedCase) -> None:
     """Write ``{case}.npy`` and ``{case}.json``.
 
     Parameters
     ----------
     folder : path
     case : str
-    unseen : Unseen
-        Tuples and NumPy's numbers among its properties come back as lists and Python's numbers.
+    preprocessed : PreprocessedCase
+        `read_preprocessed` returns lists for the tuples among its properties, and Python's numbers for NumPy's.
     """
-    np.save(Path(folder) / f"{case}.npy", unseen.voxels)
-    properties = json.dumps(unseen.properties, default=lambda value: value.tolist())
+    np.save(Path(folder) / f"{case}.npy", preprocessed.voxels)
+    properties = json.dumps(preprocessed.properties, default=lambda value: value.tolist())
     (Path(folder) / f"{case}.json").write_text(properties)
 
 
-def read_unseen(folder: str | Path, case: str) -> Unseen:
-    """Read what `write_unseen` wrote.
+def read_preprocessed(folder: str | Path, case: str) -> PreprocessedCase:
+    """Read what `write_preprocessed` wrote.
 
     Raises
     ------
@@ -64,7 +64,8 @@ def read_unseen(folder: str | Path, case: str) -> Unseen:
         A file is missing or damaged.
     """
     try:
-        return Unseen(np.load(Path(folder) / f"{case}.npy"), json.loads((Path(folder) / f"{case}.json").read_text()))
+        voxels = np.load(Path(folder) / f"{case}.npy")
+        return PreprocessedCase(voxels, json.loads((Path(folder) / f"{case}.json").read_text()))
     except (OSError, ValueError, EOFError) as fault:
         raise InputError(f"{folder}: {case} cannot be read ({fault}); delete the folder and run again") from None
 
@@ -77,12 +78,12 @@ def read_ahead(
     Parameters
     ----------
     read : callable
-        Reading, NumPy and torch let other threads run meanwhile.
+        Is called by the pool's threads. It gains time because reading, NumPy and torch let other threads run.
     items : sequence
     pool : ThreadPoolExecutor
-        Reads the next items while the caller is at work on the ones before.
+        Reads the next items while the caller works with those that were yielded.
     """
-    waiting = deque()
+    waiting: deque[list[Future[Output]]] = deque()
     for first in range(0, len(items), CASES_AT_ONCE):
         waiting.append([pool.submit(read, item) for item in items[first : first + CASES_AT_ONCE]])
         if len(waiting) > 1:

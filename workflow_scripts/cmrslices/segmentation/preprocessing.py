@@ -1,4 +1,4 @@
-"""Unseen cases as nnU-Net preprocesses them: once, for the classifiers and for every approach."""
+"""nnU-Net's preprocessing: of the training cohort for the trainings, and of each cohort for what networks predict."""
 
 import json
 from collections import deque
@@ -12,11 +12,33 @@ from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
-from cmrslices.segmentation.preprocessed import Unseen, write_unseen
+from cmrslices.segmentation.nnunet import CASES_IN_STORE
+from cmrslices.segmentation.preprocessed import PreprocessedCase, write_preprocessed
+
+
+def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> None:
+    """Preprocess the training and validation cases with their labels, for all trainings.
+
+    Parameters
+    ----------
+    plans, raw : path
+        `nnUNetPlans.json` and `dataset.json`.
+    store : path
+        Folder to make; nnU-Net's data set classes read it.
+    threads : int
+        Processes; each holds one case at a time.
+    """
+    manager = PlansManager(json.loads(Path(plans).read_text()))
+    dataset = json.loads(Path(raw).read_text())
+    files = dataset.pop("dataset")  # else every process would get the files of all cases with each case
+    cases = Path(store) / CASES_IN_STORE
+    cases.mkdir(parents=True)
+    of_case = partial(_store_labelled, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
+    deque(map_progress(of_case, list(files.items()), threads, unit="case"), maxlen=0)
 
 
 def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, threads: int, store: str) -> None:
-    """Preprocess the validation and test cases of a cohort by the training cohort's plan.
+    """Preprocess the validation and test cases of a cohort, for all classifiers and approaches.
 
     Parameters
     ----------
@@ -39,14 +61,14 @@ def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, thread
     cases = cases_of(read_splits(splits), "validation", "test")
     Path(store).mkdir(parents=True)
     content = json.loads(Path(dataset).read_text())
-    content.pop("dataset", None)  # each process would get the training cohort's files with every case
+    content.pop("dataset", None)  # else every process would get the files of all training cases with each case
     of_case = partial(
-        _preprocess_case, images=Path(images), manager=PlansManager(str(plans)), dataset=content, store=Path(store)
+        _store_unlabelled, images=Path(images), manager=PlansManager(str(plans)), dataset=content, store=Path(store)
     )
     deque(map_progress(of_case, cases, threads, unit="case"), maxlen=0)
 
 
-def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
+def preprocess(image: Path, plans: PlansManager, dataset: dict) -> PreprocessedCase:
     """Read, crop, normalise and resample one image, as nnU-Net's 2D configuration does.
 
     Parameters
@@ -69,8 +91,26 @@ def preprocess(image: Path, plans: PlansManager, dataset: dict) -> Unseen:
     except RuntimeError as fault:  # SimpleITK's
         reason = str(fault).strip().splitlines()[-1]
         raise InputError(f"{image}: cannot be read ({reason}); convert its cohort again") from None
-    return Unseen(voxels, properties)
+    return PreprocessedCase(voxels, properties)
 
 
-def _preprocess_case(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
-    write_unseen(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))
+def _store_labelled(
+    case_files: tuple[str, dict], manager: PlansManager, dataset: dict, raw_folder: Path, cases: Path
+) -> None:
+    case, files = case_files
+    images = [str(raw_folder / image) for image in files["images"]]
+    label = str(raw_folder / files["label"])
+    for file in (*images, label):
+        check_volume(file)
+    DefaultPreprocessor(verbose=False).run_case_save(
+        str(cases / case),
+        images,
+        label,
+        manager,
+        manager.get_configuration("2d"),
+        dataset,
+    )
+
+
+def _store_unlabelled(case: str, images: Path, manager: PlansManager, dataset: dict, store: Path) -> None:
+    write_preprocessed(store, case, preprocess(images / f"{case}_0000.nii.gz", manager, dataset))

@@ -1,12 +1,14 @@
-"""Approach 1 and the region-specific models: how often each slice is drawn.
+"""Slice-sampling policies: how often each slice is drawn in training.
 
-A policy is a row of the configuration's `models`: ``{"sampling": "uniform"}``,
-``{"sampling": "quadratic", "ratio": 4}`` or ``{"sampling": "region", "region": "apex"}``.
+A policy is a row of the configuration's `models`: ``{"sampling": "uniform"}`` for the baseline,
+``{"sampling": "quadratic", "ratio": 4}`` for batch sampling (approach 1 of the paper), or
+``{"sampling": "region", "region": "apex"}`` for a region-specific model (approach 2).
 """
 
 import numpy as np
 import pandas as pd
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
 from cmrslices.labels import NON_CARDIAC
 
@@ -24,8 +26,14 @@ def quadratic_weights(positions: np.ndarray, ratio: float) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (slices,)
-        ``1 + (ratio - 1) (2 z - 1)^2``, scaled so that the cardiac slices' weights sum to their
-        number; 1 for a non-cardiac slice, whose probability is then that of uniform sampling.
+        ``1 + (ratio - 1) (2 z - 1)^2`` for a cardiac slice at position z, scaled so that the weights of the cardiac
+        slices sum to their number. A non-cardiac slice has weight 1, so it is drawn as often as with uniform
+        sampling.
+
+    Examples
+    --------
+    >>> quadratic_weights(np.array([np.nan, 0, 0.5, 1]), ratio=4).round(2).tolist()
+    [1.0, 1.33, 0.33, 1.33]
     """
     cardiac = ~np.isnan(positions)
     weights = np.ones(len(positions))
@@ -47,8 +55,8 @@ def slice_weights(policy: dict, slices: pd.DataFrame) -> dict[str, np.ndarray] |
     Returns
     -------
     dict of str to ndarray, or None
-        Case to weights by slice index; cases without a slice to draw are left out.
-        None for uniform sampling, which is nnU-Net's own.
+        Case to the weights of its slices, shape (slices,). Cases without a slice to draw are left out.
+        None for uniform sampling, which nnU-Net's own loader does.
     """
     if policy["sampling"] == "uniform":
         return None
@@ -66,21 +74,40 @@ def slice_weights(policy: dict, slices: pd.DataFrame) -> dict[str, np.ndarray] |
 
 
 class SliceSamplingDataLoader(nnUNetDataLoader):
-    """nnU-Net's loader, with the slice of each case drawn by weight.
+    """nnU-Net's loader, except that it draws the slice of a case by weight.
 
-    Cases, the patch within the slice and the class that a forced-foreground patch is centred on
-    are drawn by nnU-Net's own code.
+    nnU-Net's own code draws the case, the patch within the slice, and the class on which a forced-foreground patch is
+    centred. Its data are a `WeightedDataset`.
     """
 
     def get_bbox(
         self,
         data_shape: tuple[int, ...],
         force_fg: bool,
-        class_locations: dict | None,
+        class_locations: dict[int, np.ndarray],
         overwrite_class: int | tuple[int, ...] | None = None,
         verbose: bool = False,
     ) -> tuple[list[int], list[int]]:
-        """Corners of the next patch, as nnU-Net's method gives them, in a slice drawn by weight."""
+        """Corners of the next patch, as `nnUNetDataLoader.get_bbox` gives them, in a slice drawn by weight.
+
+        A forced-foreground patch lies in a slice with foreground, if such a slice has a weight above 0.
+
+        Parameters
+        ----------
+        data_shape : tuple of int
+            Slices, rows and columns of the case that was loaded last.
+        force_fg : bool
+            Whether the patch is centred on foreground.
+        class_locations : dict of int to ndarray, shape (voxels, 4)
+            Label to some of its voxels: channel, slice, row and column.
+        overwrite_class, verbose
+            See nnU-Net.
+
+        Returns
+        -------
+        list of int, list of int
+            Lower and upper corner: slice, row and column.
+        """
         weights = self._data.weights_of_loaded_case()
         if force_fg:
             with_foreground = weights * _foreground_slices(class_locations, data_shape[0])
@@ -92,7 +119,8 @@ class SliceSamplingDataLoader(nnUNetDataLoader):
         return [lower[0] + z, *lower[1:]], [upper[0] + z, *upper[1:]]
 
 
-def _foreground_slices(class_locations: dict, slices: int) -> np.ndarray:
+def _foreground_slices(class_locations: dict[int, np.ndarray], slices: int) -> np.ndarray:
+    """Whether each slice has foreground, shape (slices,)."""
     found = [locations[:, 1] for locations in class_locations.values() if len(locations)]
     return np.bincount(np.concatenate(found), minlength=slices) > 0 if found else np.zeros(slices, bool)
 
@@ -103,24 +131,24 @@ class WeightedDataset:
     Parameters
     ----------
     dataset : nnUNetBaseDataset
-        Its identifiers are reduced to the cases that have weights.
+        Cases without weights are left out.
     weights : dict of str to ndarray
-        Case to weights by slice index, before nnU-Net's cropping.
+        Case to the weights of all its slices, also of those that nnU-Net's cropping removed.
     """
 
-    def __init__(self, dataset: object, weights: dict[str, np.ndarray]) -> None:
+    def __init__(self, dataset: nnUNetBaseDataset, weights: dict[str, np.ndarray]) -> None:
         self._dataset = dataset
         self._weights = weights
-        self._loaded = None
+        self._loaded = np.empty(0)
         self.identifiers = [case for case in dataset.identifiers if case in weights]
 
     def load_case(self, identifier: str) -> tuple:
-        """Load a case as nnU-Net's data set does."""
+        """Load a case as nnU-Net's data set does, and remember its weights."""
         data, segmentation, previous, properties = self._dataset.load_case(identifier)
         first, last = properties["bbox_used_for_cropping"][0]
         self._loaded = self._weights[identifier][first:last]
         return data, segmentation, previous, properties
 
     def weights_of_loaded_case(self) -> np.ndarray:
-        """Weights of the slices that cropping left of the case loaded last, shape (slices,)."""
+        """Weights of the case that was loaded last, for the slices that nnU-Net's cropping kept, shape (slices,)."""
         return self._loaded

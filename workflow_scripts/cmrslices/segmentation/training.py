@@ -1,16 +1,16 @@
-"""Training of one segmenter: nnU-Net's run, from the plans, the policy and the store."""
+"""Training of one segmenter: nnU-Net's trainer on the store, under the model's sampling policy."""
 
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from cmrslices.cohorts.tables import read_slices
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
 from cmrslices.runtime.devices import best_device, compute_deterministically
 from cmrslices.runtime.interruption import defer_signals
 from cmrslices.segmentation.nnunet import set_nnunet_folders
-from cmrslices.segmentation.sampling import slice_weights
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 
 
@@ -30,9 +30,10 @@ def train_segmenter(
     threads: int,
     checkpoint_every: int,
 ) -> None:
-    """Train one model, or go on from its last checkpoint if that was made from the same things.
+    """Train one model, or go on from its last checkpoint if that was made from the same settings, data and code.
 
-    On a CPU, the weights are the same to the bit however often the training was interrupted, with the same `threads`.
+    On a CPU and with the same `threads`, a training that was interrupted gives the same weights to the bit as one that
+    was not.
 
     Parameters
     ----------
@@ -41,9 +42,9 @@ def train_segmenter(
     policy, training : dict
         The model's row of `models`, and what the configuration's `segmentation.training` gives.
     seed : int
-        Seeds initial weights and every batch.
+        Determines the initial weights and every batch.
     code : str
-        Digest of the code that trains.
+        Digest of the code that trains; a checkpoint of other code is not used.
     store, plans, folds, dataset, slices : path
         nnU-Net's preprocessed data, `nnUNetPlans.json` with the `2d` configuration, `splits_final.json`,
         `dataset.json`, `slices.csv`.
@@ -69,11 +70,13 @@ def train_segmenter(
     device = best_device()
     compute_deterministically(device, training["deterministic"])
     torch.set_num_threads(1 if device.type == "cuda" else threads)
-    own_plans = model_plans(json.loads(Path(plans).read_text()), model, policy, training, seed)
     trainer = SliceTrainer(
-        {**own_plans, "continue_training": False}, model, 0, json.loads(Path(dataset).read_text()), device
+        {**model_plans(plans, slices, model, policy, training, seed), "continue_training": False},
+        model,
+        0,
+        json.loads(Path(dataset).read_text()),
+        device,
     )
-    trainer.slice_weights = slice_weights(policy, read_slices(slices))
     trainer.loader_workers = threads - 1 if device.type == "cuda" else min(threads - 1, 1)
     trainer.save_every = checkpoint_every
     trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)
@@ -84,21 +87,31 @@ def train_segmenter(
         trainer.checkpoint.remove()
 
 
-def model_plans(plans: dict, model: str, policy: dict, training: dict, seed: int) -> dict:
-    """nnU-Net plans with a model's configuration: the `2d` one, and beside it what makes the model.
+def model_plans(
+    plans: str | Path, slices: str | Path, model: str, policy: dict, training: dict, seed: int
+) -> dict[str, Any]:
+    """nnU-Net's plans with the configuration of a model, which `SliceTrainer` reads.
 
     Parameters
     ----------
-    plans : dict
-        nnU-Net's plans with the `2d` configuration.
-    model, policy, training, seed
-        See `train_segmenter`.
+    plans : path
+        `nnUNetPlans.json` with the `2d` configuration, in nnU-Net's folder of the preprocessed data set.
+    slices, model, policy, training, seed
+        See `train_segmenter`. The path of `slices` is stored relative to that folder, so that the results folder can
+        be moved.
+
+    Returns
+    -------
+    dict
+        Content of the model's `plans.json`: the `2d` configuration and that of the model, which inherits from it.
     """
+    planned = json.loads(Path(plans).read_text())
     configuration = {
         "inherits_from": "2d",
         "batch_size": training["batch_size"],
         "sampling": policy,
+        "slices": os.path.relpath(Path(slices).resolve(), Path(plans).parent.resolve()),
         "training": training,
         "seed": seed,
     }
-    return {**plans, "configurations": {"2d": plans["configurations"]["2d"], model: configuration}}
+    return {**planned, "configurations": {"2d": planned["configurations"]["2d"], model: configuration}}

@@ -1,1 +1,4 @@
-"""nnU-Net trainers; set ``nnUNet_extTrainer`` to this folder for nnU-Net's own commands."""
+"""The trainer that nnU-Net's own commands find by its name when ``nnUNet_extTrainer`` is set to this folder.
+
+They import every file of the folder, by its path.
+"""

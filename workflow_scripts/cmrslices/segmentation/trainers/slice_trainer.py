@@ -1,82 +1,76 @@
-"""nnU-Net's trainer under a slice-sampling policy, with atomic, resumable, seeded training."""
+"""nnU-Net's trainer for the models of this workflow, which differ in how often each slice is drawn."""
 
-import contextlib
-import itertools
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+import numpy as np
 import torch
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
-# nnU-Net's commands import this file by its path alone.
+# nnU-Net's commands import this file by its path, so Python does not know yet where the library is.
 sys.path.append(str(Path(__file__).parents[3]))
 
+from cmrslices.cohorts.tables import read_slices
+from cmrslices.runtime.devices import Precision, autocast
+from cmrslices.runtime.errors import InputError
+from cmrslices.segmentation.channels_last import channels_last
+from cmrslices.segmentation.loading import batches, seed_everything, without_timing
+from cmrslices.segmentation.resumable_trainer import ResumableTrainer
+from cmrslices.segmentation.sampling import SliceSamplingDataLoader, WeightedDataset, slice_weights
 
-@dataclass(frozen=True)
-class Done:
-    """Stands for a batch of the interrupted epoch: what its step gave."""
-
-    output: dict
+Cases: TypeAlias = nnUNetBaseDataset | WeightedDataset
+SETTINGS = ("sampling", "slices", "training", "seed")
+"""Keys of a model's configuration beside nnU-Net's own, see `SliceTrainer`."""
 
 
-class SliceTrainer(nnUNetTrainer):
+class SliceTrainer(ResumableTrainer):
     """nnU-Net's trainer; the model's configuration in the plans says how slices are drawn.
 
-    The configuration inherits from `2d` and adds `sampling` (the policy), `training` (epochs,
-    iterations, learning rate, precision) and `seed`.
+    The configuration inherits from `2d`. `cmrslices.segmentation.training.model_plans` adds these keys to it:
 
-    Batches depend on their number alone. So a checkpoint in the middle of an epoch needs, beside nnU-Net's state
-    at its last step, what the steps of this epoch gave: resumed, nnU-Net's loop runs the epoch from its start, and
-    the steps that were done hand out what they gave.
+    - ``sampling``: the policy, see `cmrslices.segmentation.sampling`;
+    - ``slices``: the file `slices.csv` of the training cohort, as a path relative to nnU-Net's folder of the
+      preprocessed data set; the uniform policy does not read it;
+    - ``training``: epochs, steps per epoch, learning rate and precision;
+    - ``seed``: with the number of a batch, it determines the content of the batch.
+
+    Raises
+    ------
+    InputError
+        The configuration lacks one of these keys. Or, when the data are loaded, `slices.csv` is missing or lacks a
+        case.
     """
 
-    slice_weights = None
-    """Case to weights by slice index, or None for nnU-Net's own sampling."""
-
     loader_workers = 0
-    """Processes that draw batches; 0 draws them in the training's own."""
-
-    checkpoint = None
-    """Where the state goes; None under nnU-Net's own commands."""
-
-    interruption = None
-    """Knows whether the training was told to stop."""
+    """Processes that draw batches; with 0, the training's own process draws them."""
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         settings = self.configuration_manager.configuration
+        missing = [key for key in SETTINGS if key not in settings]
+        if missing:
+            raise InputError(
+                f"{plans['plans_name']}: the configuration {configuration!r} has no {', '.join(missing)}, so "
+                "SliceTrainer cannot train it; use the plans.json of a model that this workflow trained"
+            )
         training = settings["training"]
+        self.policy = settings["sampling"]
         self.seed = settings["seed"]
-        self.precision = training["precision"]
+        self.precision: Precision = training["precision"]
         self.num_epochs = training["epochs"]
         self.num_iterations_per_epoch = training["iterations_per_epoch"]
         self.num_val_iterations_per_epoch = training["validation_iterations"]
         self.initial_lr = training["learning_rate"]
-        self.steps = {"training": [], "validation": []}
-        self._epoch_seconds = []
-        # nnU-Net draws this picture after every epoch; in short epochs that costs more than training.
-        self._plot_progress = self.logger.plot_progress_png
-        self.logger.plot_progress_png = self._plot_progress_at_checkpoints
-
-    def resume(self) -> None:
-        """Go on from the checkpoint, if there is one of this training."""
-        file = self.checkpoint.find()
-        if file:
-            # Read without unpickling code by the search above: what nnU-Net unpickles now are tensors and numbers.
-            self.load_checkpoint(str(file))
-            self.steps = self.my_init_kwargs["steps"]
-            done = f"epoch {self.current_epoch}, iteration {len(self.steps['training'])}"
-            self.print_to_log_file(f"Going on after {done} from {file.name}")
 
     def initialize(self) -> None:
-        """Build network, optimiser and loss from the seed, in the precision asked for; nnU-Net knows fp16 on a GPU."""
-        from cmrslices.segmentation.channels_last import channels_last
-        from cmrslices.segmentation.loading import seed_everything
+        """Build network, optimiser and loss from the seed, in the wanted precision.
 
+        nnU-Net itself computes in float16 on a GPU and in float32 on a CPU.
+        """
         seed_everything(self.seed)
         super().initialize()
         if self.device.type == "cpu":
@@ -84,129 +78,104 @@ class SliceTrainer(nnUNetTrainer):
         if self.device.type == "cpu" or self.precision != "auto":
             self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
 
-    def get_tr_and_val_datasets(self) -> tuple:
-        """Training and validation cases that have a slice to draw."""
+    def get_tr_and_val_datasets(self) -> tuple[Cases, Cases]:
+        """nnU-Net's data sets; under other policies than the uniform one, without cases that have no slice to draw."""
         datasets = super().get_tr_and_val_datasets()
-        if self.slice_weights is None:
+        weights = self._slice_weights({case for part in datasets for case in part.identifiers})
+        if weights is None:
             return datasets
-        from cmrslices.segmentation.sampling import WeightedDataset
-
-        weighted = tuple(WeightedDataset(dataset, self.slice_weights) for dataset in datasets)
-        for name, before, after in zip(("training", "validation"), datasets, weighted, strict=True):
+        training, validation = (WeightedDataset(part, weights) for part in datasets)
+        for name, before, after in zip(("training", "validation"), datasets, (training, validation), strict=True):
             left_out = len(before.identifiers) - len(after.identifiers)
             self.print_to_log_file(f"{len(after.identifiers)} {name} cases, {left_out} left out without such a slice")
-        return weighted
+        return training, validation
+
+    def _slice_weights(self, cases: set[str]) -> dict[str, np.ndarray] | None:
+        """Weights of the slices of these cases under the policy; None for the uniform one, which needs no slices."""
+        if self.policy["sampling"] == "uniform":
+            return None
+        file = Path(self.preprocessed_dataset_folder_base, self.configuration_manager.configuration["slices"]).resolve()
+        if not file.is_file():
+            raise InputError(
+                f"{file}: missing; the sampling policy of {self.configuration_name!r} needs the regions and positions "
+                "of the training cohort's slices: make the file with the rule assign_regions, or correct 'slices' in "
+                "the plans"
+            )
+        slices = read_slices(file)
+        absent = sorted(cases - set(slices["case"]))
+        if absent:
+            raise InputError(
+                f"{file}: has no slices of {absent[0]} ({len(absent)} such cases in the data set); correct 'slices' in "
+                "the plans so that it names the table of the training cohort"
+            )
+        return slice_weights(self.policy, slices)
 
     def get_dataloaders(self) -> tuple[Iterator[dict], Iterator[dict]]:
-        """nnU-Net's loaders and augmentation; batches are seeded by their number."""
-        from cmrslices.segmentation.loading import batches
-        from cmrslices.segmentation.sampling import SliceSamplingDataLoader
+        """Batches for training and validation, from the first one that no finished step has used.
 
-        with _bare_loaders():
-            loaders = [augmenter.data_loader for augmenter in super().get_dataloaders()]
-        if self.slice_weights is not None:
-            for loader in loaders:
-                # nnU-Net names its loader class inside the method above.
-                loader.__class__ = SliceSamplingDataLoader
-        lengths = (self.num_iterations_per_epoch, self.num_val_iterations_per_epoch)
-        return tuple(
-            itertools.chain(
-                map(Done, tuple(done)),
-                batches(
-                    loader,
-                    self.seed,
-                    stream,
-                    range(self.current_epoch * length + len(done), self.num_epochs * length),
-                    self.loader_workers,
-                    self.device.type == "cuda",
-                ),
-            )
-            for stream, (loader, length, done) in enumerate(zip(loaders, lengths, self.steps.values(), strict=True))
+        Loaders and augmentation are those of `nnUNetTrainer.get_dataloaders` in nnU-Net 2.8.1. Only the class of the
+        loaders depends on the policy, and torch's processes draw the batches instead of nnU-Net's.
+        """
+        configuration = self.configuration_manager
+        rotation, dummy_2d, initial_patch_size, mirrored_axes = (
+            self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        )
+        scales = self._get_deep_supervision_scales()
+        labels = {
+            "is_cascaded": self.is_cascaded,
+            "foreground_labels": self.label_manager.foreground_labels,
+            "regions": self.label_manager.foreground_regions if self.label_manager.has_regions else None,
+            "ignore_label": self.label_manager.ignore_label,
+        }
+        augmentation = self.get_training_transforms(
+            configuration.patch_size,
+            rotation,
+            scales,
+            mirrored_axes,
+            dummy_2d,
+            use_mask_for_norm=configuration.use_mask_for_norm,
+            **labels,
+        )
+        training, validation = self.get_tr_and_val_datasets()
+        return (
+            self._batches(
+                self._loader(training, initial_patch_size, without_timing(augmentation)),
+                stream=0,
+                batches_per_epoch=self.num_iterations_per_epoch,
+                finished=len(self.step_outputs["training"]),
+            ),
+            self._batches(
+                self._loader(validation, configuration.patch_size, self.get_validation_transforms(scales, **labels)),
+                stream=1,
+                batches_per_epoch=self.num_val_iterations_per_epoch,
+                finished=len(self.step_outputs["validation"]),
+            ),
         )
 
-    @staticmethod
-    def get_training_transforms(*arguments, **settings) -> object:
-        """nnU-Net's augmentation, of which no result depends on how long something takes."""
-        from cmrslices.segmentation.loading import without_timing
+    def _loader(
+        self, dataset: Cases, patch_size: list[int] | np.ndarray, transforms: BasicTransform
+    ) -> nnUNetDataLoader:
+        loader_class = SliceSamplingDataLoader if isinstance(dataset, WeightedDataset) else nnUNetDataLoader
+        return loader_class(
+            dataset,
+            self.batch_size,
+            patch_size,
+            self.configuration_manager.patch_size,
+            self.label_manager,
+            oversample_foreground_percent=self.oversample_foreground_percent,
+            sampling_probabilities=None,
+            pad_sides=None,
+            transforms=transforms,
+            probabilistic_oversampling=self.probabilistic_oversampling,
+        )
 
-        return without_timing(nnUNetTrainer.get_training_transforms(*arguments, **settings))
-
-    def train_step(self, batch: dict | Done) -> dict:
-        """nnU-Net's step, unless it was done before an interruption."""
-        return self._step(super().train_step, batch, "training")
-
-    def validation_step(self, batch: dict | Done) -> dict:
-        """nnU-Net's step, unless it was done before an interruption."""
-        return self._step(super().validation_step, batch, "validation")
-
-    def _step(self, step: Callable[[dict], dict], batch: dict | Done, part: str) -> dict:
-        if isinstance(batch, Done):
-            return batch.output
-        if self.interruption and self.interruption.signal:
-            self._stop()
-        self.steps[part].append(step(batch))
-        return self.steps[part][-1]
-
-    def _stop(self) -> None:
-        from cmrslices.runtime.interruption import Interrupted
-
-        for values in self.logger.get_checkpoint().values():
-            del values[self.current_epoch :]
-        self.current_epoch -= 1  # nnU-Net takes an epoch for done when it saves
-        self.save_checkpoint(str(self.checkpoint.file))
-        raise Interrupted(self.interruption.message(self.current_epoch + 1, len(self.steps["training"])))
-
-    def on_epoch_start(self) -> None:
-        """Start the epoch's clock, one that never jumps."""
-        super().on_epoch_start()
-        self._epoch_started = time.perf_counter()
-
-    def on_epoch_end(self) -> None:
-        """nnU-Net's log and checkpoints, then one line of progress."""
-        from cmrslices.runtime.progress import report_epoch
-
-        self.steps = {"training": [], "validation": []}
-        super().on_epoch_end()
-        self._epoch_seconds.append(time.perf_counter() - self._epoch_started)
-        losses = [self.logger.get_value(name, -1) for name in ("train_losses", "val_losses")]
-        dice = " ".join(f"{value:.2f}" for value in self.logger.get_value("dice_per_class_or_region", -1))
-        measures = f"training loss {losses[0]:.4f}, validation loss {losses[1]:.4f}, pseudo-Dice {dice}"
-        report_epoch(self.current_epoch, self.num_epochs, measures, self._epoch_seconds)
-
-    def _plot_progress_at_checkpoints(self, folder: str) -> None:
-        done = self.current_epoch + 1
-        if done % self.save_every == 0 or done == self.num_epochs:
-            self._plot_progress(folder)
-
-    def save_checkpoint(self, filename: str) -> None:
-        """Write nnU-Net's checkpoint, whole or not at all, with what resuming needs among its `init_args`."""
-        from cmrslices.runtime.files import write_whole
-
-        if self.checkpoint:
-            self.my_init_kwargs |= {"made_from": self.checkpoint.made_from, "steps": self.steps}
-        if self.checkpoint and Path(filename).name == self.checkpoint.file.name:
-            self.checkpoint.write(super().save_checkpoint)
-        else:
-            write_whole(filename, super().save_checkpoint)
+    def _batches(self, loader: nnUNetDataLoader, stream: int, batches_per_epoch: int, finished: int) -> Iterator[dict]:
+        numbers = range(self.current_epoch * batches_per_epoch + finished, self.num_epochs * batches_per_epoch)
+        return batches(loader, self.seed, stream, numbers, self.loader_workers, pin=self.device.type == "cuda")
 
 
-@contextlib.contextmanager
-def _bare_loaders() -> Iterator[None]:
-    """Let nnU-Net hand out loaders without processes around them."""
-    name = "nnUNet_n_proc_DA"
-    before = os.environ.get(name)
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
-
-
-def _in_precision(forward: Callable, device: torch.device, precision: str) -> Callable:
-    """Autocast a network's forward pass; its outputs stay float32 for the loss."""
-    from cmrslices.runtime.devices import autocast
+def _in_precision(forward: Callable, device: torch.device, precision: Precision) -> Callable:
+    """Let a network's forward pass compute in some precision; its outputs are float32, for the loss."""
 
     def forward_in_precision(batch: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         with autocast(device, precision):
