@@ -277,9 +277,24 @@ TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
+TABLE_READERS = RULES - {
+    *("make_demo_cohort", "fetch_weights", "predict_regions", "provenance", "timings"),
+    *CURVE_RULES,
+}
+"""Rules that read or write the tables of a cohort: cases, splits, slices."""
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
+    "cmrslices/commands": set(),
+    "cmrslices/cohorts/__init__.py": TABLE_READERS,
+    "cmrslices/cohorts/tables.py": TABLE_READERS,
+    "cmrslices/runtime/accepted_code.py": {"provenance"},
+    "cmrslices/runtime/code_digest.py": set(),
+    "cmrslices/runtime/job_plan.py": set(),
+    "cmrslices/runtime/nifti.py": {
+        *("convert_cohort", "assign_regions", "plan_segmentation", *PREPROCESSING_RULES, "score"),
+        *("table1", "table3", "figure2", "answers", *PICTURE_RULES),
+    },
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
@@ -288,18 +303,15 @@ MODULES = {
     "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves"},
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
-    "cmrslices/labels.py": RULES
-    - {"split_cohort", "preprocess_cohort", "predict", "provenance", "classifier_curves", "timings"},
+    "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
-    "cmrslices/commands/estimate.py": set(),
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
-    "cmrslices/commands/publication.py": set(),
     "cmrslices/cohorts/regions.py": {"assign_regions"},
     "cmrslices/prediction/__init__.py": {"predict", "answers"},
     "cmrslices/prediction/routing.py": {"predict", "answers"},
@@ -308,7 +320,7 @@ MODULES = {
     "cmrslices/runtime/slurm_guard.py": set(),
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
-    "cmrslices/segmentation/preprocessed.py": {"preprocess_cohort", "train_classifier", "classify", "predict"},
+    "cmrslices/segmentation/preprocessed.py": {*PREPROCESSING_RULES, "train_classifier", "classify", "predict"},
     "cmrslices/classification/__init__.py": {*CLASSIFIER_RULES, "classifier_curves"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/history.py": {"train_classifier", "classifier_curves"},
@@ -321,7 +333,6 @@ MODULES = {
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/commands/__init__.py": set(),
     "cmrslices/evaluation/__init__.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
@@ -340,7 +351,6 @@ MODULES = {
     "cmrslices/presentation/tables.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/writing.py": {"figure2", *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
     "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
-    "cmrslices/commands/seeds.py": set(),
     "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
