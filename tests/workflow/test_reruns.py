@@ -279,6 +279,7 @@ REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
+    "cmrslices/config_text.py": set(),
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
