@@ -17,7 +17,9 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -74,6 +76,8 @@ def _real(value: object) -> object:
 def _path(value: object) -> object:
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError("is empty; write a path, such as results/mine or /data/mine")
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"YAML reads it as {reading(value)}; write a path with a slash, such as ./{value}")
     if isinstance(value, str) and value.startswith("~"):
         whole = Path.home() / value[2:] if value[1:2] in {"", "/"} else "/home/..."
         raise ValueError(f"'{value}': Snakemake does not replace ~ by a home folder; write the whole path: {whole}")
@@ -94,7 +98,7 @@ def _network(name: str) -> str:
     similar = ", ".join(difflib.get_close_matches(name, NETWORKS, n=5, cutoff=0.5) or ["resnet18", "densenet121"])
     if name in FIXED_SIZE:
         raise ValueError(
-            f"'{name}' takes images of one size only; name a network without that limit, such as {similar}"
+            f"'{name}' takes images of one size (224 px) only; name a network without that limit, such as {similar}"
         )
     raise ValueError(f"'{name}' is no classification network of torchvision; name one that is, such as {similar}")
 
@@ -259,7 +263,9 @@ class Segmentation(Section):
 class Classification(Section):
     """Training of the slice-region classifiers."""
 
-    networks: dict[Network, str] = Field(min_length=1, description="torchvision network: title in Table 2")
+    networks: dict[Network, str] = Field(
+        min_length=1, description="torchvision network that takes slices of any size: title in Table 2"
+    )
     epochs: Count = Field(description="epochs")
     batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
@@ -282,15 +288,16 @@ class Classification(Section):
         """Return the keys that a classifier's training depends on."""
         return self.model_dump(exclude={"networks", "select_on", "initial_weights", "checkpoint_every"})
 
-    @model_validator(mode="after")
-    def _large_enough(self) -> "Classification":
-        small = [f"{name} ({NETWORKS[name]})" for name in self.networks if self.image_size_px < NETWORKS[name]]
+    @field_validator("image_size_px")
+    @classmethod
+    def _large_enough(cls, size: int, others: ValidationInfo) -> int:
+        small = [f"{name} ({NETWORKS[name]})" for name in others.data.get("networks", ()) if size < NETWORKS[name]]
         if small:
             raise ValueError(
-                f"image_size_px of {self.image_size_px} is too small for {', '.join(small)}; write at least the number "
-                f"in brackets, or remove the network by setting it to null"
+                f"{size} is too small for {', '.join(small)}; write at least the number in brackets, or remove the "
+                "network by setting it to null"
             )
-        return self
+        return size
 
 
 class Constant(Section):
@@ -480,6 +487,8 @@ def _message(error: ErrorDetails, key: str) -> str:
         return name_fault(value)
     if kind == "string_type" and error["loc"][-1] == "[key]":
         return f"YAML reads the name of a patient as {reading(value)}; write names in quotes, such as '0010'"
+    if kind == "string_type" and value is None:
+        return "is empty; write a text"
     if kind == "string_type" and not isinstance(value, dict | list):
         return f"{error['msg']}, not {value!r}: YAML reads it as {reading(value)}; write text in quotes"
     return f"{error['msg']}, not {value!r}"
