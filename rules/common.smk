@@ -8,13 +8,14 @@ LIBRARY = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
-from cmrslices.config import load_settings
+from cmrslices.config import check_config_files, load_settings
 from cmrslices.runtime import accepted_code
 from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.slurm_guard import guard_slurm
 
 try:
+    check_config_files(workflow.configfiles)
     SETTINGS = load_settings(config)
 except InputError as fault:
     raise WorkflowError(str(fault)) from None

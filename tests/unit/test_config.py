@@ -1,12 +1,18 @@
 """A faulty configuration is an error that names the key and what is allowed."""
 
 import copy
+import re
 
 import pytest
+import torch
+import torchvision
 import yaml
 from places import ROOT
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
+from torchvision.models import regnet
 
-from cmrslices.config import described_keys, load_settings
+from cmrslices.config import FIXED_SIZE, NETWORKS, described_keys, load_settings
 from cmrslices.runtime.errors import InputError
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -119,3 +125,257 @@ def test_every_key_of_the_default_configuration_is_described():
     assert undescribed <= {"splits", "regions", "segmentation", "classification", "evaluation", "demo"} | set(
         DEFAULT["classification"]["networks"]
     )
+
+
+def laid_over(text):
+    """The default configuration with a user's file laid over it, as Snakemake does."""
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load(text))
+    return config
+
+
+def given(*arguments):
+    """The default configuration with arguments of Snakemake's --config."""
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, parse_config(arguments))
+    return config
+
+
+@pytest.mark.parametrize(("typed", "number"), [("1e-2", 0.01), ("1e-03", 0.001), ("5E-1", 0.5), ("1", 1)])
+def test_a_number_without_a_dot_is_read(typed, number):
+    settings = load_settings(laid_over(f"segmentation: {{learning_rate: {typed}}}"))
+    assert settings.segmentation.learning_rate == number
+
+
+def test_numbers_truth_values_and_null_of_a_nested_config_argument_are_read():
+    settings = load_settings(
+        given(
+            "segmentation={epochs: 5, learning_rate: 1e-3, mirroring: false, "
+            "plan: {features: [4, 8, 8], spacing_mm: [2.5, 2.5], patch_size_px: null}}",
+            "splits={train: 0.6, validation: 0.2, test: 0.2}",
+            "deterministic=true",
+            "demo=null",
+        )
+    )
+    assert (settings.segmentation.epochs, settings.segmentation.learning_rate) == (5, 0.001)
+    assert settings.segmentation.mirroring is False
+    assert settings.segmentation.plan.features == [4, 8, 8]
+    assert settings.segmentation.plan.spacing_mm == [2.5, 2.5]
+    assert settings.segmentation.plan.patch_size_px is None
+    assert (settings.splits.train, settings.splits.validation) == (0.6, 0.2)
+    assert settings.deterministic is True
+    assert settings.demo is None
+
+
+def test_counts_of_a_nested_config_argument_stay_counts():
+    splits = load_settings(given("splits={train: 60, validation: 20, test: 20}")).splits
+    assert [type(part) for part in (splits.train, splits.validation, splits.test)] == [int] * 3
+
+
+def test_a_row_is_removed_by_null_in_a_nested_config_argument():
+    assert "mnms" not in load_settings(given("cohorts={mnms: null}")).cohorts
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("segmentation: {learning_rate: 1e-x}", r"segmentation\.learning_rate: .*valid number, not '1e-x'"),
+        ("segmentation: {learning_rate: fast}", r"segmentation\.learning_rate: .*valid number, not 'fast'"),
+        ("segmentation: {epochs: 2.5}", r"segmentation\.epochs: .*valid integer, not 2\.5"),
+        ("segmentation: {epochs: '2.5'}", r"segmentation\.epochs: .*valid integer, not '2\.5'"),
+        ("segmentation: {epochs: '010'}", r"segmentation\.epochs: .*valid integer, not '010'"),
+        ("segmentation: {epochs: true}", r"segmentation\.epochs: .*valid integer, not True"),
+        ("segmentation: {mirroring: 'yes'}", r"segmentation\.mirroring: .*valid boolean, not 'yes'"),
+        ("splits: {train: many}", r"^1 fault found:\n.*splits\.train: .*valid number, not 'many'"),
+    ],
+)
+def test_text_that_is_no_number_stays_a_fault(value, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(laid_over(value))
+
+
+FLOATS = [
+    "segmentation.learning_rate",
+    "classification.learning_rate",
+    "classification.field_of_view_mm",
+    "models.sampling_low.ratio",
+    "regions.base",
+    "regions.apex",
+    "splits.train",
+    "splits.validation",
+    "splits.test",
+    "evaluation.significance",
+    "segmentation.plan.spacing_mm",
+]
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+@pytest.mark.parametrize("path", FLOATS)
+def test_infinite_values_and_nan_are_refused(path, value):
+    number = yaml.safe_load(value)
+    pair = path.endswith("spacing_mm")
+    with pytest.raises(InputError, match=rf"{path}.*finite number"):
+        load_settings(changed(path, [number, number] if pair else number))
+
+
+def test_the_largest_seed_is_torchs():
+    assert load_settings(laid_over(f"seed: {2**63 - 1}")).seed == 2**63 - 1
+    with pytest.raises(InputError, match=r"seed: .*less than or equal to 9223372036854775807, not 9223372036854775808"):
+        load_settings(laid_over(f"seed: {2**63}"))
+
+
+FOLDERS = {
+    "results": "results: {}",
+    "cohorts.acdc.folder": "cohorts: {{acdc: {{folder: {}}}}}",
+    "demo.folder": "demo: {{folder: {}, patients: {{nhs: 3}}}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("~", "is empty; write a path"),
+        ('""', "is empty; write a path"),
+        ('"~"', "'~'.*write the whole path"),
+        ("~/run", "'~/run'.*write the whole path: .*/run"),
+        ("2022", r"the number 2022; write a path with a slash, such as \./2022"),
+        ("'{cohort}'", "reads braces as wildcards"),
+    ],
+)
+@pytest.mark.parametrize("key", FOLDERS)
+def test_a_folder_that_names_none_is_refused(key, typed, message):
+    with pytest.raises(InputError, match=rf"{re.escape(key)}: .*{message}"):
+        load_settings(laid_over(FOLDERS[key].format(typed)))
+
+
+@pytest.mark.parametrize("argument", ["results=~", "results="])
+def test_an_empty_folder_of_a_config_argument_is_refused(argument):
+    with pytest.raises(InputError, match=r"results: .*write"):
+        load_settings(given(argument))
+
+
+ROWS = {
+    "cohorts": "{title: A, format: acdc, folder: a}",
+    "models": "{sampling: uniform}",
+    "approaches": "{title: A, router: constant, model: baseline}",
+}
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("no", "the truth value false"),
+        ("on", "the truth value true"),
+        ("001", "the number 1"),
+        ("1e3", "'1e3' cannot be a name: it is read as a number"),
+        ("NA", "'NA' cannot be a name: it is read as a missing value"),
+        ("nan", "'nan' cannot be a name: it is read as a missing value"),
+        ("'null'", "'null' cannot be a name: it is read as a missing value"),
+        ("'no'", "'no' cannot be a name: it is read as a truth value"),
+        ("Two", "'Two' cannot be a name; a name has lower-case letters"),
+    ],
+)
+@pytest.mark.parametrize("table", ROWS)
+def test_a_name_that_is_a_value_is_refused_with_its_table(table, typed, read):
+    with pytest.raises(InputError, match=rf"configuration: {table}: .*{read}.*starts with a letter"):
+        load_settings(laid_over(f"{table}: {{{typed}: {ROWS[table]}}}"))
+
+
+def test_a_name_that_is_a_value_is_refused_where_a_key_refers_to_it():
+    with pytest.raises(InputError, match=r"training_cohort: .*the truth value false"):
+        load_settings(laid_over("training_cohort: no"))
+
+
+def test_a_patients_name_that_is_a_number_is_refused():
+    with pytest.raises(InputError, match=r"cohorts\.acdc\.exclude: .*the number 8; write names in quotes"):
+        load_settings(laid_over("cohorts: {acdc: {exclude: {0010: blurred}}}"))
+
+
+def test_a_patients_name_in_quotes_is_kept_as_typed():
+    settings = load_settings(laid_over("cohorts: {acdc: {exclude: {'0010': blurred}}}"))
+    assert settings.cohorts["acdc"].exclude == {"0010": "blurred"}
+
+
+def test_an_approach_is_named_in_a_fault_even_if_it_is_called_like_a_router():
+    with pytest.raises(InputError, match=r"approaches\.classifier\.title: "):
+        load_settings(laid_over("approaches: {classifier: {title: 3, router: constant, model: baseline}}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("vit_b_16", "takes images of one size"),
+        ("maxvit_t", "takes images of one size"),
+        ("resnet19", "no classification network of torchvision; .*resnet18"),
+        ("fcn_resnet50", "no classification network of torchvision; .*resnet50"),
+        ("no", "the truth value false"),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_refused(name, message):
+    with pytest.raises(InputError, match=rf"classification\.networks: .*{message}"):
+        load_settings(laid_over(f"classification: {{networks: {{{name}: Title}}}}"))
+
+
+def test_slices_too_small_for_a_network_are_refused_before_the_first_job():
+    with pytest.raises(InputError, match=r"classification\.image_size_px: 62 is too small for alexnet \(63\)"):
+        load_settings(laid_over("classification: {image_size_px: 62}"))
+    load_settings(laid_over("classification: {image_size_px: 62, networks: {alexnet: null}}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regions: {base: 0}", r"models\.base: regions\.base is 0"),
+        ("splits: {train: 1, validation: 0, test: 0}", "splits: validation is 0"),
+        (
+            "splits: {train: 0.8, validation: 0.2, test: 0}",
+            r"splits\.test: is 0, but classification\.select_on is test",
+        ),
+        (
+            "segmentation: {plan: {patch_size_px: [8, 8], features: [4, 4, 4, 4]}}",
+            "patch_size_px leaves one pixel to the last of 4 stages",
+        ),
+        ("evaluation: {profile_points: 1000000}", r"evaluation\.profile_points: .*less than or equal to 10000"),
+    ],
+)
+def test_what_would_fail_in_a_job_is_refused_before_it(text, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(laid_over(text))
+
+
+def with_values(compute):
+    """The function with tensors that have values: a RegNet computes its widths with them."""
+
+    def computed(*arguments, **options):
+        with torch.device("cpu"):
+            return compute(*arguments, **options)
+
+    return computed
+
+
+def meta_network(name, monkeypatch):
+    """A network with four outputs whose tensors have shapes, but no values."""
+    options = {"aux_logits": False, "init_weights": False} if name in {"googlenet", "inception_v3"} else {}
+    monkeypatch.setattr(regnet.BlockParams, "from_init_params", with_values(regnet.BlockParams.from_init_params))
+    with torch.device("meta"):
+        return torchvision.models.get_model(name, weights=None, num_classes=4, **options).eval()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_allowed_network_gives_logits_from_its_smallest_size_on(name, monkeypatch):
+    network, size_px = meta_network(name, monkeypatch), NETWORKS[name]
+    assert network(torch.zeros(1, 3, size_px, size_px, device="meta")).shape == (1, 4)
+    if size_px > 32:
+        with pytest.raises(RuntimeError):
+            network(torch.zeros(1, 3, size_px - 1, size_px - 1, device="meta"))
+
+
+@pytest.mark.parametrize("name", FIXED_SIZE)
+def test_a_network_of_one_size_takes_no_other(name, monkeypatch):
+    network = meta_network(name, monkeypatch)
+    with pytest.raises((RuntimeError, AssertionError)):
+        network(torch.zeros(1, 3, 64, 64, device="meta"))
+
+
+def test_every_classification_network_of_torchvision_is_allowed_or_of_one_size():
+    assert sorted([*NETWORKS, *FIXED_SIZE]) == torchvision.models.list_models(module=torchvision.models)

@@ -95,6 +95,23 @@ def test_a_faulty_configuration_stops_a_dry_run_with_the_key(workflow, changes, 
     assert message in answer.stdout + answer.stderr
 
 
+def test_a_key_written_twice_in_a_file_stops_a_dry_run_with_both_lines(workflow):
+    file = workflow.folder / "mine.yaml"
+    file.write_text("seed: 1\nresults: mine\nseed: 2\n")
+    answer = workflow.run("-n", "--configfile", file)
+    assert answer.returncode != 0
+    assert f"{file}, lines 1 and 3: seed: is written twice" in answer.stdout + answer.stderr
+
+
+def test_a_nested_config_argument_takes_numbers(workflow):
+    arguments = (
+        "--config",
+        "segmentation={epochs: 5, learning_rate: 1e-3}",
+        "splits={train: 8, validation: 2, test: 2}",
+    )
+    assert workflow.planned(*arguments) == PAPER
+
+
 def test_loading_the_snakefile_imports_no_package_of_the_jobs(workflow):
     code = (
         "import sys\nfrom snakemake.cli import main\n"

@@ -295,6 +295,7 @@ MODULES = {
         *("convert_cohort", "assign_regions", "plan_segmentation", *PREPROCESSING_RULES, "score"),
         *("table1", "table3", "figure2", "answers", *PICTURE_RULES),
     },
+    "cmrslices/config_text.py": set(),
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},

@@ -5,18 +5,117 @@ models here, by `cmrslices.commands.config_files`.
 """
 
 import difflib
+import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
+from cmrslices import config_text
+from cmrslices.config_text import as_null, as_number, as_truth_value, as_whole_number, name_fault, reading
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.runtime.errors import CollectedErrors
 
+NETWORKS = {
+    "alexnet": 63,
+    **dict.fromkeys(["convnext_tiny", "convnext_small", "convnext_base", "convnext_large"], 32),
+    **dict.fromkeys(["densenet121", "densenet161", "densenet169", "densenet201"], 32),
+    **dict.fromkeys([f"efficientnet_b{size}" for size in range(8)], 32),
+    **dict.fromkeys(["efficientnet_v2_s", "efficientnet_v2_m", "efficientnet_v2_l"], 32),
+    "googlenet": 32,
+    "inception_v3": 75,
+    **dict.fromkeys(["mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"], 32),
+    **dict.fromkeys(["mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"], 32),
+    **dict.fromkeys([f"regnet_x_{size}" for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf")], 32),
+    **dict.fromkeys(
+        [f"regnet_y_{size}" for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf", "128gf")], 32
+    ),
+    **dict.fromkeys(["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"], 32),
+    **dict.fromkeys(["resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"], 32),
+    **dict.fromkeys(["shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"], 32),
+    **dict.fromkeys(["squeezenet1_0", "squeezenet1_1"], 32),
+    **dict.fromkeys(["swin_t", "swin_s", "swin_b", "swin_v2_t", "swin_v2_s", "swin_v2_b"], 32),
+    **dict.fromkeys([f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")], 32),
+    **dict.fromkeys(["wide_resnet50_2", "wide_resnet101_2"], 32),
+}
+"""torchvision's classification networks that take slices of any size, each with the smallest `image_size_px`.
+
+Measured with torchvision, from 32 px, which is the smallest `image_size_px` of all; a unit test compares the two.
+"""
+
+FIXED_SIZE = ("maxvit_t", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l_32")
+"""torchvision's classification networks that are built for images of one size."""
+
+LARGEST_SEED = 2**63 - 1
+"""torch's generators take 64 bits with a sign."""
+
+
+def _real(value: object) -> object:
+    """Read a number; unlike pydantic's union of float and int, name its fault once."""
+    number = as_number(as_whole_number(value))
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"Input should be a valid number, not {value!r}")
+    if not math.isfinite(number):
+        raise ValueError(f"Input should be a finite number, not {value!r}")
+    return number
+
+
+def _path(value: object) -> object:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise ValueError("is empty; write a path, such as results/mine or /data/mine")
+    if isinstance(value, bool | int | float):
+        raise ValueError(f"YAML reads it as {reading(value)}; write a path with a slash, such as ./{value}")
+    if isinstance(value, str) and value.startswith("~"):
+        whole = Path.home() / value[2:] if value[1:2] in {"", "/"} else "/home/..."
+        raise ValueError(f"'{value}': Snakemake does not replace ~ by a home folder; write the whole path: {whole}")
+    if isinstance(value, str) and any(sign in value for sign in "{}\n"):
+        raise ValueError(f"{value!r}: Snakemake reads braces as wildcards; write a path without braces and line breaks")
+    return value
+
+
+def _name(name: str) -> str:
+    if config_text.other_meaning(name):
+        raise ValueError(name_fault(name))
+    return name
+
+
+def _network(name: str) -> str:
+    if name in NETWORKS:
+        return name
+    similar = ", ".join(difflib.get_close_matches(name, NETWORKS, n=5, cutoff=0.5) or ["resnet18", "densenet121"])
+    if name in FIXED_SIZE:
+        raise ValueError(
+            f"'{name}' takes images of one size (224 px) only; name a network without that limit, such as {similar}"
+        )
+    raise ValueError(f"'{name}' is no classification network of torchvision; name one that is, such as {similar}")
+
+
 Item = TypeVar("Item")
 Pair = Annotated[list[Item], Field(min_length=2, max_length=2)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=config_text.NAME_PATTERN), AfterValidator(_name)]
+Reference = Annotated[str, Field(pattern=config_text.NAME_PATTERN)]
+Network = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "enum": list(NETWORKS)})]
+FilePath = Annotated[str, BeforeValidator(_path)]
+MadeWhole = BeforeValidator(as_whole_number)
+MadeNumber = BeforeValidator(as_number)
+Count = Annotated[int, Field(gt=0), MadeWhole]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), MadeNumber]
+Share = Annotated[float | int, Field(ge=0), BeforeValidator(_real)]
+Truth = Annotated[bool, BeforeValidator(as_truth_value)]
 Region = Literal["base", "middle", "apex"]
 SliceClass = Literal["non-cardiac", "base", "middle", "apex"]
 
@@ -30,9 +129,9 @@ class Section(BaseModel):
 class LabelMap(Section):
     """Label values of a cohort in the `nifti` format."""
 
-    LVBP: PositiveInt = Field(default=LABELS["LVBP"], description="value of the left-ventricular blood pool")
-    LVM: PositiveInt = Field(default=LABELS["LVM"], description="value of the left-ventricular myocardium")
-    RVBP: PositiveInt = Field(default=LABELS["RVBP"], description="value of the right-ventricular blood pool")
+    LVBP: Count = Field(default=LABELS["LVBP"], description="value of the left-ventricular blood pool")
+    LVM: Count = Field(default=LABELS["LVM"], description="value of the left-ventricular myocardium")
+    RVBP: Count = Field(default=LABELS["RVBP"], description="value of the right-ventricular blood pool")
 
     @model_validator(mode="after")
     def _distinct(self) -> "LabelMap":
@@ -46,11 +145,11 @@ class Cohort(Section):
 
     title: str = Field(description="name in tables and figures")
     format: Literal["nifti", "acdc", "mnms", "cvi42"] = Field(description="layout of the raw folder")
-    folder: str = Field(description="raw folder, absolute or relative to the working directory")
+    folder: FilePath = Field(description="raw folder, absolute or relative to the working directory")
     exclude: dict[str, str] = Field({}, description="patients to leave out, each with the reason")
-    csv: str = Field("cohort.csv", description="`nifti` only: the CSV in the folder that lists images and labels")
+    csv: FilePath = Field("cohort.csv", description="`nifti` only: the CSV in the folder that lists images and labels")
     label_map: LabelMap = Field(LabelMap(), description="`nifti` only: the values of the labels in its files")
-    name_key: str | None = Field(
+    name_key: Annotated[FilePath | None, BeforeValidator(as_null)] = Field(
         None, description="`cvi42` only: file with a secret; patients are named by a keyed hash of their folder's name"
     )
 
@@ -58,13 +157,16 @@ class Cohort(Section):
 class Splits(Section):
     """How the patients of the training cohort are split: counts, or fractions that sum to 1."""
 
-    train: float | int = Field(ge=0, description="patients to train on, as a count or a fraction")
-    validation: float | int = Field(ge=0, description="patients of nnU-Net's and the classifiers' validation")
-    test: float | int = Field(ge=0, description="patients for the tables of the training cohort")
+    train: Share = Field(description="patients to train on, as a count or a fraction")
+    validation: Share = Field(description="patients of nnU-Net's and the classifiers' validation")
+    test: Share = Field(description="patients for the tables of the training cohort")
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Splits":
         parts = [self.train, self.validation, self.test]
+        for name in ("train", "validation"):
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name} is 0, but a training needs patients of this split; give it some")
         counts = all(isinstance(part, int) and part > 1 for part in parts)
         if not counts and abs(sum(parts) - 1) > 1e-6:
             raise ValueError(
@@ -99,7 +201,9 @@ class Quadratic(Section):
     sampling: Literal["quadratic"] = Field(
         description="`quadratic`: base and apex are drawn more often than the middle"
     )
-    ratio: Annotated[float, Field(ge=1)] = Field(description="maximum / minimum sampling probability in a case")
+    ratio: Annotated[float, Field(ge=1, le=1_000_000, allow_inf_nan=False), MadeNumber] = Field(
+        description="maximum / minimum sampling probability in a case"
+    )
 
 
 class OneRegion(Section):
@@ -115,9 +219,13 @@ Model = Annotated[Uniform | Quadratic | OneRegion, Field(discriminator="sampling
 class Plan(Section):
     """Changes to nnU-Net's 2D plan, for a smaller network than the one that it plans."""
 
-    spacing_mm: Pair[PositiveFloat] | None = Field(None, description="in-plane spacing [y, x] in mm")
-    patch_size_px: Pair[PositiveInt] | None = Field(None, description="patch [y, x] in pixels")
-    features: Annotated[list[PositiveInt], Field(min_length=3)] | None = Field(
+    spacing_mm: Annotated[Pair[Positive] | None, BeforeValidator(as_null)] = Field(
+        None, description="in-plane spacing [y, x] in mm"
+    )
+    patch_size_px: Annotated[Pair[Count] | None, BeforeValidator(as_null)] = Field(
+        None, description="patch [y, x] in pixels"
+    )
+    features: Annotated[Annotated[list[Count], Field(min_length=3)] | None, BeforeValidator(as_null)] = Field(
         None, description="features of each resolution stage, 3 or more"
     )
 
@@ -127,19 +235,24 @@ class Plan(Section):
             step = 2 ** (len(self.features) - 1)
             if any(side % step for side in self.patch_size_px):
                 raise ValueError(f"patch_size_px must be divisible by {step} for {len(self.features)} stages")
+            if all(side == step for side in self.patch_size_px):
+                raise ValueError(
+                    f"patch_size_px leaves one pixel to the last of {len(self.features)} stages, which cannot be "
+                    f"normalized; write at least {2 * step}, or fewer features"
+                )
         return self
 
 
 class Segmentation(Section):
     """Training of the segmenters by nnU-Net, their plan, and prediction."""
 
-    epochs: PositiveInt = Field(description="epochs")
-    iterations_per_epoch: PositiveInt = Field(description="mini-batches per epoch")
-    validation_iterations: PositiveInt = Field(description="mini-batches of the running validation, per epoch")
-    batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
-    learning_rate: PositiveFloat = Field(description="initial learning rate of SGD, with polynomial decay")
-    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
-    mirroring: bool = Field(description="test-time mirroring, as nnU-Net does")
+    epochs: Count = Field(description="epochs")
+    iterations_per_epoch: Count = Field(description="mini-batches per epoch")
+    validation_iterations: Count = Field(description="mini-batches of the running validation, per epoch")
+    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    learning_rate: Positive = Field(description="initial learning rate of SGD, with polynomial decay")
+    checkpoint_every: Count = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
+    mirroring: Truth = Field(description="test-time mirroring, as nnU-Net does")
     plan: Plan = Field(description="changes to nnU-Net's plan; null keeps what nnU-Net plans")
 
     def training(self) -> dict:
@@ -150,19 +263,23 @@ class Segmentation(Section):
 class Classification(Section):
     """Training of the slice-region classifiers."""
 
-    networks: dict[Name, str] = Field(min_length=1, description="torchvision network: title in Table 2")
-    epochs: PositiveInt = Field(description="epochs")
-    batch_size: Annotated[int, Field(ge=2)] = Field(description="slices per mini-batch")
-    learning_rate: PositiveFloat = Field(description="learning rate of Adam")
+    networks: dict[Network, str] = Field(
+        min_length=1, description="torchvision network that takes slices of any size: title in Table 2"
+    )
+    epochs: Count = Field(description="epochs")
+    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
     loss_weights: Literal["none", "balanced"] = Field(
         description="class weights of the cross-entropy; `balanced`: inverse to the frequency of the classes"
     )
-    initial_weights: str = Field(
+    initial_weights: FilePath = Field(
         description="`imagenet`: torchvision's, downloaded once; `none`: random; or a folder that holds `<network>.pth`"
     )
-    field_of_view_mm: PositiveFloat = Field(description="side of the square around the image centre, in mm")
-    image_size_px: Annotated[int, Field(ge=32)] = Field(description="side of that square after resampling, in pixels")
-    checkpoint_every: PositiveInt = Field(description="epochs between checkpoints")
+    field_of_view_mm: Positive = Field(description="side of the square around the image centre, in mm")
+    image_size_px: Annotated[int, Field(ge=32), MadeWhole] = Field(
+        description="side of that square after resampling, in pixels"
+    )
+    checkpoint_every: Count = Field(description="epochs between checkpoints")
     select_on: Literal["test", "validation"] = Field(
         description="split of the training cohort that selects the router's classifier: `test` is the paper's choice"
     )
@@ -171,13 +288,24 @@ class Classification(Section):
         """Return the keys that a classifier's training depends on."""
         return self.model_dump(exclude={"networks", "select_on", "initial_weights", "checkpoint_every"})
 
+    @field_validator("image_size_px")
+    @classmethod
+    def _large_enough(cls, size: int, others: ValidationInfo) -> int:
+        small = [f"{name} ({NETWORKS[name]})" for name in others.data.get("networks", ()) if size < NETWORKS[name]]
+        if small:
+            raise ValueError(
+                f"{size} is too small for {', '.join(small)}; write at least the number in brackets, or remove the "
+                "network by setting it to null"
+            )
+        return size
+
 
 class Constant(Section):
     """A row of `approaches` that sends every slice to one model."""
 
     title: str = Field(description="name in tables and figures")
     router: Literal["constant"] = Field(description="`constant`: every slice to one model")
-    model: Name = Field(description="the model")
+    model: Reference = Field(description="the model")
 
     def models_used(self) -> list[str]:
         """Return the models that slices are routed to."""
@@ -191,7 +319,7 @@ class Routed(Section):
     router: Literal["classifier", "reference"] = Field(
         description="`classifier`: the region by the selected classifier; `reference`: by the reference labels"
     )
-    models: dict[SliceClass, Name] = Field(description="the model of each region and of non-cardiac slices")
+    models: dict[SliceClass, Reference] = Field(description="the model of each region and of non-cardiac slices")
 
     def models_used(self) -> list[str]:
         """Return the models that slices are routed to."""
@@ -211,24 +339,32 @@ Approach = Annotated[Constant | Routed, Field(discriminator="router")]
 class Evaluation(Section):
     """The tables and Figure 2."""
 
-    baseline: Name = Field(description="the approach that Table 1 describes and that Table 3 compares the others with")
-    significance: Annotated[float, Field(gt=0, lt=1)] = Field(description="p values below it are starred")
-    profile_points: Annotated[int, Field(ge=2)] = Field(description="points of the profile from base to apex")
+    baseline: Reference = Field(
+        description="the approach that Table 1 describes and that Table 3 compares the others with"
+    )
+    significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
+        description="p values below it are starred"
+    )
+    profile_points: Annotated[int, Field(ge=2, le=10_000), MadeWhole] = Field(
+        description="points of the profile from base to apex"
+    )
 
 
 class Demo(Section):
     """The demo: synthetic cohorts in native raw layouts."""
 
-    folder: str = Field(description="folder that the raw cohorts are written to, one subfolder each")
-    patients: dict[Name, PositiveInt] = Field(description="cohort: number of patients to make")
+    folder: FilePath = Field(description="folder that the raw cohorts are written to, one subfolder each")
+    patients: dict[Name, Count] = Field(description="cohort: number of patients to make")
 
 
 class Settings(Section):
     """The whole configuration."""
 
-    results: str = Field(description="folder for everything that the workflow makes")
-    seed: Annotated[int, Field(ge=0)] = Field(description="fixes the splits, the trainings and the demo's voxels")
-    deterministic: bool = Field(
+    results: FilePath = Field(description="folder for everything that the workflow makes")
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), MadeWhole] = Field(
+        description="fixes the splits, the trainings and the demo's voxels"
+    )
+    deterministic: Truth = Field(
         description="whether trainings on a GPU use deterministic algorithms, which are slower (by how much is not "
         "measured); on a CPU they always do"
     )
@@ -237,7 +373,7 @@ class Settings(Section):
         "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
-    training_cohort: Name = Field(description="its test split, and all other cohorts, are the test data")
+    training_cohort: Reference = Field(description="its test split, and all other cohorts, are the test data")
     splits: Splits
     regions: Regions
     models: dict[Name, Model] = Field(min_length=1, description="a row per model: nnU-Net plus a slice-sampling policy")
@@ -245,7 +381,7 @@ class Settings(Section):
     classification: Classification
     approaches: dict[Name, Approach] = Field(min_length=1, description="a row per approach: a router plus models")
     evaluation: Evaluation
-    demo: Demo | None = Field(description="null: no synthetic cohorts are made")
+    demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
     def models_used(self) -> list[str]:
         """Return the models that an approach routes to, in the order of `models`; no other model is trained."""
@@ -263,10 +399,31 @@ class Settings(Section):
             _require("demo.patients", name, self.cohorts)
         return self
 
+    @model_validator(mode="after")
+    def _nothing_is_empty(self) -> "Settings":
+        for name in self.models_used():
+            model = self.models[name]
+            if isinstance(model, OneRegion) and model.region != "middle" and getattr(self.regions, model.region) == 0:
+                raise ValueError(
+                    f"models.{name}: regions.{model.region} is 0, so that the model has no slice to train on; "
+                    "write a share above 0"
+                )
+        if self.splits.test == 0 and self.classification.select_on == "test":
+            raise ValueError(
+                "splits.test: is 0, but classification.select_on is test; give the test split patients, or select on "
+                "validation"
+            )
+        return self
+
 
 def _require(key: str, name: str, table: dict) -> None:
     if name not in table:
         raise ValueError(f"{key}: '{name}' is not defined; there are: {', '.join(table)}")
+
+
+def check_config_files(files: Iterable[str | Path]) -> None:
+    """Check the text of the configuration's files; see `config_text.check_files`."""
+    config_text.check_files(files, Settings.model_fields)
 
 
 def load_settings(config: dict) -> Settings:
@@ -296,22 +453,52 @@ def load_settings(config: dict) -> Settings:
 
 
 def _rows(table: object) -> object:
-    return {name: row for name, row in table.items() if row is not None} if isinstance(table, dict) else table
+    return {name: row for name, row in table.items() if as_null(row) is not None} if isinstance(table, dict) else table
 
 
 def _line(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part not in _UNION_TAGS)
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        message = f"unknown key{_suggestion(key)}"
-    elif error["type"] == "missing":
-        message = "is missing"
-    elif error["type"] != "value_error":
-        message = f"{message}, not {error['input']!r}"
+    key = _key(error["loc"])
+    message = _message(error, key)
     return f"configuration: {key}: {message}" if key else f"configuration: {message}"
 
 
-_UNION_TAGS = {"uniform", "quadratic", "region", "constant", "classifier", "reference", "int", "float"}
+def _key(place: tuple[int | str, ...]) -> str:
+    """Name the faulty key; a fault of a row's name is one of the table."""
+    if place and place[-1] == "[key]":
+        place = place[:-2]
+    parts = [str(part) for part in place]
+    # pydantic names the kind of a row after the row's name: models, sampling_low, quadratic, ratio.
+    if parts and parts[0] in {"models", "approaches"}:
+        del parts[2:3]
+    return ".".join(parts)
+
+
+def _message(error: ErrorDetails, key: str) -> str:
+    kind, value = error["type"], error["input"]
+    if kind == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return f"unknown key{_suggestion(key)}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "invalid_key":
+        return f"YAML reads a key here as {reading(value)}; README.md (Configuration) lists the keys"
+    if kind == "string_pattern_mismatch" or (kind == "string_type" and _is_name(error["loc"])):
+        return name_fault(value)
+    if kind == "string_type" and error["loc"][-1] == "[key]":
+        return f"YAML reads the name of a patient as {reading(value)}; write names in quotes, such as '0010'"
+    if kind == "string_type" and value is None:
+        return "is empty; write a text"
+    if kind == "string_type" and not isinstance(value, dict | list):
+        return f"{error['msg']}, not {value!r}: YAML reads it as {reading(value)}; write text in quotes"
+    return f"{error['msg']}, not {value!r}"
+
+
+def _is_name(place: tuple[int | str, ...]) -> bool:
+    """Whether the place is the name of a row, or a key that names one."""
+    table = place[0] in {"cohorts", "models", "approaches"} and len(place) == 3
+    other = place[:2] in {("classification", "networks"), ("demo", "patients")}
+    return (place[-1] == "[key]" and (table or other)) or place[-1] in {"training_cohort", "baseline"}
 
 
 def _suggestion(key: str) -> str:

@@ -61,6 +61,16 @@ def test_initial_weights_reach_all_layers_but_the_last(published):
             assert torch.equal(value, published_state[key]), key
 
 
+def test_initial_weights_reach_a_network_that_computes_its_widths_with_tensors(published):
+    network, file = published("regnet_x_400mf")
+    torch.manual_seed(0)
+    drawn = build("regnet_x_400mf", 64).state_dict()["fc.weight"]
+    torch.manual_seed(0)
+    built = build("regnet_x_400mf", 64, file).state_dict()
+    assert torch.equal(built["stem.0.weight"], network.state_dict()["stem.0.weight"])
+    assert torch.equal(built["fc.weight"], drawn)
+
+
 def test_densenets_published_names_with_a_dot_are_understood(tmp_path):
     state = torchvision.models.densenet121(weights=None).state_dict()
     old = {}

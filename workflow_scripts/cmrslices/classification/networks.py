@@ -75,8 +75,7 @@ def _network(name: str, outputs: int) -> nn.Module:
 
 
 def _load_all_but_head(network: nn.Module, name: str, file: Path) -> None:
-    with torch.device("meta"):
-        published = _network(name, IMAGENET_CLASSES).state_dict()
+    published = _published_layers(name)
     own = network.state_dict()
     head = {key for key in own if own[key].shape != published[key].shape}
     body = {key: value for key, value in _read_state(file).items() if key not in head and not _auxiliary(key)}
@@ -86,6 +85,16 @@ def _load_all_but_head(network: nn.Module, name: str, file: Path) -> None:
         raise InputError(_misfit(file, name, str(fault).splitlines()[-1].strip())) from None
     if wrong := [*(set(missing) - head), *unexpected]:
         raise InputError(_misfit(file, name, f"missing or unknown: {sorted(wrong)[0]}"))
+
+
+def _published_layers(name: str) -> Mapping[str, torch.Tensor]:
+    """Layers in the shapes of the published weights; their values do not matter."""
+    try:
+        with torch.device("meta"):
+            return _network(name, IMAGENET_CLASSES).state_dict()
+    except NotImplementedError:  # a RegNet computes its widths with tensors, which need values
+        with torch.random.fork_rng(devices=[]):
+            return _network(name, IMAGENET_CLASSES).state_dict()
 
 
 def _read_state(file: Path) -> Mapping[str, torch.Tensor]:

@@ -11,7 +11,7 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from cmrslices.config import Settings, load_settings
+from cmrslices.config import Settings, check_config_files, load_settings
 from cmrslices.runtime.errors import InputError
 
 PROJECT = Path(__file__).parents[3]
@@ -48,6 +48,7 @@ def read_call(arguments: Sequence[str]) -> Call:
         The configuration has a fault.
     """
     _, parsed = parse_args(list(arguments))
+    check_config_files([PROJECT / "config.yaml", *(parsed.configfile or ())])
     config = load_configfile(PROJECT / "config.yaml")
     for file in parsed.configfile or ():
         update_config(config, load_configfile(file))
