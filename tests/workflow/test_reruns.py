@@ -273,6 +273,7 @@ TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
+COHORT_RULES = RULES - {"make_demo_cohort", "fetch_weights", *CURVE_RULES, "timings", "provenance"}
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
@@ -282,7 +283,11 @@ MODULES = {
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
-    "cmrslices/labels.py": RULES - {"split_cohort", "preprocess_cohort", "provenance", "classifier_curves", "timings"},
+    "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
+    "cmrslices/runtime/nifti.py": {
+        *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
+        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+    },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
@@ -309,7 +314,9 @@ MODULES = {
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
+    "cmrslices/cohorts/__init__.py": COHORT_RULES,
     "cmrslices/cohorts/convert": {"convert_cohort"},
+    "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
     "cmrslices/evaluation/__init__.py": {"score", "figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/evaluation/answer_files.py": {"answers"},

@@ -1,4 +1,4 @@
-"""A slice through the chest, painted tissue over tissue."""
+"""The signal of a slice through the chest: tissues are painted one over the other."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ INFUNDIBULUM_MM = 12.0  # height of the RV's outflow above the tricuspid plane; 
 
 @dataclass(frozen=True)
 class Tissues:
-    """Signal of each tissue, of that of the LV's blood."""
+    """Signal of each tissue, relative to the LV's blood."""
 
     air: float = 0.02
     lung: float = 0.07
@@ -31,7 +31,7 @@ class Tissues:
 
 @dataclass(frozen=True)
 class Chest:
-    """Surroundings of one patient's heart; mm from the heart's centre, rightwards and downwards."""
+    """Surroundings of one patient's heart; x and y in mm from the heart's centre, rightwards and downwards."""
 
     torso: tuple[float, float, float, float]  # centre x, y and half axes x, y
     fat: float  # under the skin
@@ -44,7 +44,7 @@ class Chest:
 
 
 def draw_chest(rng: np.random.Generator) -> Chest:
-    """Surroundings of one patient."""
+    """Draw the surroundings of one patient's heart."""
     return Chest(
         torso=(rng.normal(-55, 8), rng.normal(52, 6), rng.normal(154, 8), rng.normal(132, 6)),
         fat=rng.uniform(8, 26),
@@ -67,18 +67,19 @@ def paint(
     y: np.ndarray,
     z: np.ndarray,
 ) -> np.ndarray:
-    """Signal at points x, y, z (mm; broadcast to (z, y, x)), of that of the LV's blood.
+    """Signal at some points, relative to the LV's blood.
 
     Parameters
     ----------
-    heart, chest, tissues
-        What is there, and how bright.
+    heart : Heart
+    chest : Chest
+    tissues : Tissues
     edge_mm : float
-        Width over which one tissue gives way to the next: that of a pixel.
+        Width of the transition from one tissue to the next: that of a pixel.
     texture : array (y, x)
-        Smooth noise of SD 1, which makes trabeculae, vessels and uneven blood.
-    x, y, z : arrays
-        Positions: rightwards and downwards in the image, and from base to apex.
+        Smooth noise of SD 1, from which trabeculae, vessels and uneven blood are made.
+    x, y, z : arrays that broadcast to (z, y, x)
+        Positions in mm: rightwards and downwards in the image, and from base to apex.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def paint(
 
 
 def _ellipse(x, y, half_x, half_y):
-    """Depth below an ellipse's outline around the origin, to first order."""
+    """Depth inside an ellipse around the origin, in mm, to first order; negative outside."""
     return (1 - np.hypot(x / half_x, y / half_y)) * np.minimum(half_x, half_y)
 
 
@@ -118,7 +119,7 @@ def _lay_chest(lay, chest: Chest, tissues: Tissues, texture, x, y, z) -> None:
 
 
 def _lay_vessels(lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFrame, shape: Ventricles) -> None:
-    """Pericardial fat, atria and great vessels: blood as bright as the ventricles', above their base."""
+    """Paint pericardial fat, atria and great vessels; their blood is as bright as that of the ventricles below them."""
     fat = chest.pericardial_fat * (at.hump(0.9, 2.2) + 0.4 * at.hump(-1.2, 0.7))
     lay(np.minimum(np.maximum(shape.epicardium, shape.rv + RV_WALL_MM) + fat, shape.below_mitral), tissues.fat)
 

@@ -26,6 +26,14 @@ def quadratic_weights(positions: np.ndarray, ratio: float) -> np.ndarray:
     ndarray of float, shape (slices,)
         ``1 + (ratio - 1) (2 z - 1)^2``, scaled so that the cardiac slices' weights sum to their
         number; 1 for a non-cardiac slice, whose probability is then that of uniform sampling.
+
+    Examples
+    --------
+    Ratio 4 over five cardiac slices, after a non-cardiac one:
+
+    >>> weights = quadratic_weights(np.array([np.nan, 0, 0.25, 0.5, 0.75, 1]), ratio=4)
+    >>> print(weights.round(2))
+    [1.  1.6 0.7 0.4 0.7 1.6]
     """
     cardiac = ~np.isnan(positions)
     weights = np.ones(len(positions))
