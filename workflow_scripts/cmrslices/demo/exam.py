@@ -48,7 +48,7 @@ def stored_order(slices: int, number: int) -> list[int]:
 
 
 def cycle(number: int) -> tuple[float, ...]:
-    """Share of the contraction in each frame of a patient's cine; ED is the first or, in other patients, the last one."""
+    """Share of the contraction in each frame of a patient's cine; ED is the first frame or, for some, the last."""
     return CONTRACTION[1:] + CONTRACTION[:1] if number % 4 > 1 else CONTRACTION
 
 
