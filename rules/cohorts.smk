@@ -1,4 +1,4 @@
-"""3 Datasets: raw cohorts to one layout, patient-level splits and slice regions.
+"""3 Datasets: raw cohorts are converted to one layout; patients are split; slices get their regions.
 
 Needs   the cohorts' raw folders (config: cohorts)
 Makes   cohorts/{cohort}/images/{case}_0000.nii.gz, labels/{case}.nii.gz, cases.csv,
@@ -7,7 +7,7 @@ Makes   cohorts/{cohort}/images/{case}_0000.nii.gz, labels/{case}.nii.gz, cases.
 
 
 rule convert_cohort:
-    """Raw images and labels of one cohort to the common layout, slice 0 at the base."""
+    """Convert raw images and labels of one cohort to the common layout, slice 0 at the base."""
     input:
         raw=raw_folder,
     output:
@@ -33,7 +33,7 @@ rule convert_cohort:
 
 
 rule split_cohort:
-    """Patients of the training cohort to train, validation and test; elsewhere all are test."""
+    """Split the patients of the training cohort into train, validation and test; other cohorts are all test."""
     input:
         cases=RESULTS / "cohorts/{cohort}/cases.csv",
     output:
@@ -52,7 +52,7 @@ rule split_cohort:
 
 
 rule assign_regions:
-    """Base, middle, apex or non-cardiac for every slice, from the reference labels."""
+    """Assign base, middle, apex or non-cardiac to every slice by the reference labels."""
     input:
         cases=RESULTS / "cohorts/{cohort}/cases.csv",
         labels=RESULTS / "cohorts/{cohort}/labels",

@@ -7,7 +7,7 @@ Makes   {demo folder}/{cohort}, to which the cohorts' folders point
 if SETTINGS.demo:
 
     rule make_demo_cohort:
-        """Patients of one cohort: anatomy, scanner and raw layout of its format."""
+        """Make the synthetic patients of one cohort, with the scanners and the raw layout of its format."""
         output:
             raw=directory(Path(SETTINGS.demo.folder) / "{cohort}"),
         log:

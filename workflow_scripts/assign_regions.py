@@ -1,4 +1,4 @@
-"""Base, middle, apex or non-cardiac for every slice, from the reference labels."""
+"""Assign base, middle, apex or non-cardiac to every slice by the reference labels."""
 
 from cmrslices.cohorts.regions import assign_regions
 from cmrslices.runtime.job import job_log

@@ -1,4 +1,4 @@
-"""Raw images and labels of one cohort to the common layout, slice 0 at the base."""
+"""Convert raw images and labels of one cohort to the common layout, slice 0 at the base."""
 
 from pathlib import Path
 

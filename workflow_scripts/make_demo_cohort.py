@@ -1,4 +1,4 @@
-"""Synthetic patients of one cohort, in the raw layout of its format."""
+"""Make the synthetic patients of one cohort, with the scanners and the raw layout of its format."""
 
 from cmrslices.demo.cohorts import make_demo_cohort
 from cmrslices.runtime.job import job_log

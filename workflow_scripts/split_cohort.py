@@ -1,4 +1,4 @@
-"""Patients of the training cohort to train, validation and test; elsewhere all are test."""
+"""Split the patients of the training cohort into train, validation and test; other cohorts are all test."""
 
 from cmrslices.cohorts.splits import split_cohort
 from cmrslices.runtime.job import job_log

@@ -277,7 +277,7 @@ TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
-TABLE_READERS = RULES - {
+COHORT_RULES = RULES - {
     *("make_demo_cohort", "fetch_weights", "predict_regions", "provenance", "timings"),
     *CURVE_RULES,
 }
@@ -286,15 +286,9 @@ MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
     "cmrslices/commands": set(),
-    "cmrslices/cohorts/__init__.py": TABLE_READERS,
-    "cmrslices/cohorts/tables.py": TABLE_READERS,
     "cmrslices/runtime/accepted_code.py": {"provenance"},
     "cmrslices/runtime/code_digest.py": set(),
     "cmrslices/runtime/job_plan.py": set(),
-    "cmrslices/runtime/nifti.py": {
-        *("convert_cohort", "assign_regions", "plan_segmentation", *PREPROCESSING_RULES, "score"),
-        *("table1", "table3", "figure2", "answers", *PICTURE_RULES),
-    },
     "cmrslices/config_text.py": set(),
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
     "cmrslices/runtime/__init__.py": RULES,
@@ -305,6 +299,10 @@ MODULES = {
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
+    "cmrslices/runtime/nifti.py": {
+        *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
+        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+    },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
@@ -332,7 +330,9 @@ MODULES = {
     "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions"},
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
+    "cmrslices/cohorts/__init__.py": COHORT_RULES,
     "cmrslices/cohorts/convert": {"convert_cohort"},
+    "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
     "cmrslices/evaluation/__init__.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},

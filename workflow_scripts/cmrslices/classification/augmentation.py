@@ -1,6 +1,7 @@
 """Random variation of training slices: position, size, contrast and noise."""
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -48,7 +49,7 @@ def augment(slices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return curved * contrast + brightness + noise * grain
 
 
-def _affine(uniform) -> torch.Tensor:
+def _affine(uniform: Callable[[float, float], torch.Tensor]) -> torch.Tensor:
     angle, scale = uniform(*ANGLES), uniform(*SCALES)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = [cos, -sin, uniform(-SHIFT, SHIFT) * 2, sin, cos, uniform(-SHIFT, SHIFT) * 2]

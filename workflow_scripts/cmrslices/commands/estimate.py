@@ -189,8 +189,9 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
 
 def _gpu_text(call: Call, jobs: dict[str, int], training: Raw | None) -> str:
     splits = call.settings.splits
-    counted = isinstance(splits.train, int)
-    patients = splits.train if counted else training and round(training.patients * training_share(call.settings)[0])
+    patients = splits.train if isinstance(splits.train, int) else None
+    if patients is None and training:
+        patients = round(training.patients * training_share(call.settings)[0])
     each = {rule: hours for rule, hours in hours_per_job(call.settings, patients).items() if jobs.get(rule)}
     if not each:
         return "GPU hours: no training is to be run."

@@ -9,22 +9,22 @@ from cmrslices.demo.patients import make_patient
 from cmrslices.runtime.parallel import map_progress
 
 CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0), "cvi42": (0.0, 1.0)}
-"""Share of the contraction in each frame that is simulated: M&Ms stores one that carries no labels, too."""
+"""Share of the contraction in each frame that is made: 0 is ED, 1 is ES. M&Ms has another frame, without labels."""
 
 
 def make_demo_cohort(folder: str | Path, cohort: str, raw_format: str, patients: int, seed: int, threads: int) -> None:
-    """Write a cohort of synthetic patients; the arguments but for `threads` fix every voxel.
+    """Write a cohort of synthetic patients. All arguments except `threads` together fix every voxel.
 
     Parameters
     ----------
     folder : path
-        The cohort's raw folder, made by this function and complete once it exists.
+        The cohort's raw folder. It appears only when it is complete.
     cohort : str
         The cohort's name.
     raw_format : {"acdc", "mnms", "nifti", "cvi42"}
-        Layout of the files, label order and scanners.
+        Decides the layout of the files, the order of the labels, and the scanners.
     patients : int
-        Their number.
+        Number of patients.
     seed : int
         The workflow's seed.
     threads : int

@@ -1,4 +1,4 @@
-"""Scans as DICOM files, in the habits of the scanners' makers and under names that say nothing, as archives export."""
+"""Scans as DICOM files, with the habits of the scanners' makers and with the meaningless file names of an archive."""
 
 import itertools
 from dataclasses import dataclass
@@ -22,22 +22,28 @@ from cmrslices.demo.exam import Scan
 
 HEARTBEAT_MS = 900.0
 FIRST_FRAME_MS = 12.5
-"""From the R wave."""
+"""Time of the first frame after the R wave."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """How the files of one maker's scanner are.
+    """How one maker's scanner writes its files.
 
     Attributes
     ----------
     timing : str
-        What tells a frame's time: trigger (TriggerTime), position (TemporalPositionIdentifier), phase (Philips'
-        private number), or delay (NominalCardiacTriggerDelayTime) in enhanced files, one with many frames a scan.
+        The attribute that holds a frame's time: trigger (TriggerTime), position (TemporalPositionIdentifier), phase
+        (Philips' private number), or delay (NominalCardiacTriggerDelayTime). With delay, files are enhanced: one file
+        holds all frames of a scan.
+    syntax : UID
+        Transfer syntax.
     series_of_slices : bool
-        Every slice is a series of its own.
+        Whether every slice of the cine is a series of its own.
     slice_by_slice : bool
-        Instances are numbered over all frames of a slice, else over all slices of a frame, before the next.
+        Whether instances are numbered over all frames of one slice before the next slice; otherwise they are numbered
+        over all slices of one frame before the next frame.
+    slice_location : bool
+        Whether files have the attribute SliceLocation.
     slope, intercept : float
         Rescaling of the stored values.
     """
@@ -63,16 +69,17 @@ MAKERS = (
     Maker("GE MEDICAL SYSTEMS", "Model F", 3.0, "trigger", RLELossless, slice_by_slice=False, slice_location=False),
     Maker("Philips Medical Systems", "Model G", 1.5, "phase", RLELossless, slope=0.5, intercept=-20.0),
 )
-"""Scanners of a demo's clinic. Their number has no divisor with what else changes from patient to patient."""
+"""The seven scanners of the demo's clinic, used in turn. Seven is coprime with the lengths of the other cycles over the
+patients (two, three and four), so that all combinations occur."""
 
 
 def identity(name: str) -> dict[str, str]:
-    """Header of a patient who does not exist: what real headers have and what must not leave them.
+    """Header fields of a made-up patient: those that a real header has, and that must never appear in an output.
 
     Parameters
     ----------
     name : str
-        Of the patient's folder.
+        Name of the patient's folder.
     """
     return {
         "SpecificCharacterSet": "ISO_IR 100",
@@ -98,19 +105,20 @@ def write_scans(
     Parameters
     ----------
     scans : dict of str to Scan
-        By name, which becomes the series' description.
+        By name; the name becomes part of the series' description.
     maker : Maker
-        Whose scanner made them.
+        The scanner.
     header : dict of str to str
-        DICOM keywords and values that all files have.
+        DICOM keywords and values that are the same in all files.
     entropy : list of str
-        What the UIDs and file names are made from.
+        Text from which the UIDs and file names are derived.
     folder : Path
+        The patient's folder.
 
     Returns
     -------
     dict of str to (slice, time) array of str
-        Keys of the images, by scan: the SOPInstanceUID; in an enhanced file ``<UID>#<frame from 1>``.
+        For each scan, the keys of its images: the SOPInstanceUID, and in an enhanced file ``<UID>#<frame from 1>``.
     """
     write = _write_enhanced if maker.timing == "delay" else _write_classic
     files = _Files(maker, header, entropy, folder)
@@ -118,7 +126,7 @@ def write_scans(
 
 
 class _Files:
-    """Writer of one study's files, which numbers its series."""
+    """Writes the files of one study, and numbers its series."""
 
     def __init__(self, maker: Maker, header: dict[str, str], entropy: list[str], folder: Path) -> None:
         self.maker = maker
@@ -131,7 +139,7 @@ class _Files:
         return generate_uid(entropy_srcs=[*self.entropy, *map(str, parts)])
 
     def new_series(self, name: str, scan: Scan) -> Dataset:
-        """What the files of the next series have in common."""
+        """Header fields that all files of the next series have in common."""
         number = next(self.series_numbers)
         return _dataset(
             self.header,
@@ -233,7 +241,7 @@ def _time_ms(t: int, times: int) -> float:
 
 
 def _plane(affine: np.ndarray) -> dict[str, list[str]]:
-    """Position and orientation of one slice, RAS to LPS."""
+    """Position and orientation of one slice, in DICOM's coordinates (LPS)."""
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     directions = lps[:3, :2] / np.linalg.norm(lps[:3, :2], axis=0)
     return {
@@ -246,7 +254,7 @@ def _pixel_measures(affine: np.ndarray) -> Dataset:
     columns_mm, rows_mm, slices_mm = np.linalg.norm(affine[:3, :3], axis=0)
     return _dataset(
         PixelSpacing=[_ds(round(rows_mm, 6)), _ds(round(columns_mm, 6))],
-        SliceThickness=_ds(round(0.8 * slices_mm, 3)),  # the rest is gap
+        SliceThickness=_ds(round(0.8 * slices_mm, 3)),  # the other fifth is the gap between slices
     )
 
 
@@ -273,6 +281,6 @@ def _ds(value: float) -> str:
 
 
 def _file_name(uid: UID) -> str:
-    """Nested folders, and names without an ending, that follow no order."""
+    """File name in nested folders, without an ending; the names are in no order."""
     digits = f"{int(uid.rpartition('.')[2]) % 16**8:08X}"
     return f"DICOM/{digits[0]}/{digits[1:4]}/IM{digits[4:]}"

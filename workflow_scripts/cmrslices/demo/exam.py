@@ -1,4 +1,4 @@
-"""What a patient's clinical exam holds: the short-axis cine, and the scans around it that are not segmented."""
+"""The scans of a patient's clinical exam: the short-axis cine, and others that are not segmented."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from cmrslices.demo.patients import Patient
 
 CONTRACTION = (0.0, 0.4, 0.8, 1.0, 0.7, 0.4, 0.2, 0.1)
-"""Share of end-systole that is faded into end-diastole, in each frame of the cine."""
+"""Each frame of the cine by its share of the contraction: a mixture of the images at ED (0) and ES (1)."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Scan:
     ----------
     pixels : (slice, time, row, column) array of int16
     affines : (slice, 4, 4) array
-        RAS, mm, of each slice's (column, row, 0); the third column is the way to a next slice.
+        For each slice, (column, row, 0) to RAS, mm; the third column is the step to a next slice.
     kind : str
         M for magnitude, P for phase.
     """
@@ -29,36 +29,43 @@ class Scan:
 
 
 def stored_order(slices: int, number: int) -> list[int]:
-    """Order in which a scanner stores a patient's slices, counted from the base: from there or from the apex, in turn.
+    """Order in which a scanner stores a patient's slices: from the base for even numbers, from the apex for odd ones.
 
     Parameters
     ----------
-    slices, number : int
-        Slices of the stack, and number of the patient.
+    slices : int
+        Number of slices of the stack.
+    number : int
+        Number of the patient.
+
+    Returns
+    -------
+    list of int
+        Slices counted from 0 at the base, in the stored order.
     """
     order = list(range(slices))
     return order[::-1] if number % 2 else order
 
 
 def cycle(number: int) -> tuple[float, ...]:
-    """Share of end-systole in each frame of a patient's cine: the first or, in turn, the last is end-diastole."""
+    """Share of the contraction in each frame of a patient's cine; ED is the first frame or, for some, the last."""
     return CONTRACTION[1:] + CONTRACTION[:1] if number % 4 > 1 else CONTRACTION
 
 
 def make_exam(patient: Patient, base_first: np.ndarray, number: int) -> dict[str, Scan]:
-    """Scans of one exam, by name and in the order in which they were made.
+    """Make the scans of one exam, by name and in the order of scanning.
 
-    ``sax`` is the short-axis cine; its frames between ED and ES are mixtures of the two. ``sax repeated`` is, in
-    turn over the patients, one slice of it, a stack that was broken off, or absent.
+    ``sax`` is the short-axis cine; its frames between ED and ES are mixtures of the two. ``sax repeated`` depends on
+    the patient's number: it is absent, or one slice that was scanned again, or a second stack that was broken off.
 
     Parameters
     ----------
     patient : Patient
-        Has two images, ED and ES.
+        With two images, ED and ES.
     base_first : (4, 4) array
-        RAS, mm, of the patient's arrays.
+        Voxel index of the patient's arrays to RAS, mm.
     number : int
-        Number of the patient; it decides what is in turn.
+        Number of the patient, on which the variants depend.
     """
     order = stored_order(patient.images[0].shape[2], number)
     cine = _cine(patient, cycle(number))
@@ -77,7 +84,7 @@ def make_exam(patient: Patient, base_first: np.ndarray, number: int) -> dict[str
 
 
 def _cine(patient: Patient, shares: tuple[float, ...]) -> np.ndarray:
-    """Array (slice, time, row, column) from the base; ED and ES are the patient's images to the voxel."""
+    """Array (slice, time, row, column), base first; the frames of ED and ES are exactly the patient's images."""
     diastole, systole = (patient.images[patient.frames[phase]].transpose(2, 1, 0) for phase in ("ED", "ES"))
     frames = [np.round((1 - share) * diastole + share * systole).astype(np.int16) for share in shares]
     return np.stack(frames, axis=1)
@@ -94,14 +101,17 @@ def _moved(affine: np.ndarray, voxel: tuple[float, float, float]) -> np.ndarray:
 
 
 def _repeat(sax: Scan, kind: int) -> Scan:
-    """Nothing, one slice or the first two, in which the patient has moved by a pixel."""
+    """No slice, the middle one or the first two, scanned again after the patient has moved by a pixel."""
     middle = len(sax.pixels) // 2
     again = (slice(0), slice(middle, middle + 1), slice(2))[kind]
     return Scan(np.roll(sax.pixels[again], 1, axis=2), sax.affines[again])
 
 
 def _long_axis(cine: np.ndarray, base_first: np.ndarray, along: int) -> Scan:
-    """Cine of the plane through the stack's middle along its x (0) or y (1): every second pixel, rows from the base."""
+    """Cine of a plane through the middle of the stack, along its x (0) or y (1).
+
+    It has every second pixel; the first row is at the base.
+    """
     middle = [size // 2 for size in cine.shape[:1:-1]]
     plane = cine[:, :, middle[1], ::2] if along == 0 else cine[:, :, ::2, middle[0]]
     affine = _moved(base_first, (0, middle[1], 0) if along == 0 else (middle[0], 0, 0))
@@ -110,7 +120,7 @@ def _long_axis(cine: np.ndarray, base_first: np.ndarray, along: int) -> Scan:
 
 
 def _scout(cine: np.ndarray, base_first: np.ndarray) -> Scan:
-    """Three planes of 5 mm pixels along the scanner's axes, through the stack's middle."""
+    """Three planes along the scanner's axes, through the middle of the stack, with pixels of 5 mm."""
     pictures = np.ascontiguousarray(cine[:3, :1, ::4, ::4])
     middle = base_first @ (*(size / 2 for size in cine.shape[:1:-1]), len(cine) / 2, 1)
     affines = []
@@ -123,7 +133,7 @@ def _scout(cine: np.ndarray, base_first: np.ndarray) -> Scan:
 
 
 def _flow(cine: np.ndarray, base_first: np.ndarray, kind: str) -> Scan:
-    """One slice above the base, tilted as the aortic valve is; few frames."""
+    """One slice above the base, tilted like the aortic valve, with few frames."""
     affine = _moved(base_first, (0, 0, -2.5))
     cos, sin = np.cos(0.4), np.sin(0.4)
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)

@@ -1,4 +1,4 @@
-"""A heart as numbers: left and right ventricle of one patient, their contraction and their contours."""
+"""A heart as a set of numbers: the ventricles of one patient, how they contract, and how an observer contours them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Group:
-    """How a pathology changes the heart; thicknesses and radii are multiples of a normal one's."""
+    """How a pathology changes the heart; thicknesses and radii are given relative to a normal heart."""
 
     radius: float = 1.0
     wall: float = 1.0
@@ -31,7 +31,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Observer:
-    """How much human contours differ from the anatomy; SDs, ends in slices and outlines in mm."""
+    """How much human contours differ from the anatomy: standard deviations, ends in slices and outlines in mm."""
 
     base: float = 0.30
     apex: float = 0.40
@@ -50,8 +50,8 @@ OBSERVER = Observer()
 class Heart:
     """Shape and place of the ventricles in one phase.
 
-    Lengths in mm, angles in radians about the LV's long axis from the middle of the septum,
-    positive towards the anterior wall. z runs from base to apex; 0 is the first slice.
+    Lengths are in mm. Angles are in radians around the LV's long axis: 0 is the middle of the septum, and they grow
+    towards the anterior wall. z grows from base to apex and is 0 at the first slice.
     """
 
     centre: tuple[float, float]  # x, y of the long axis at z = 0
@@ -80,14 +80,14 @@ class Heart:
 
 
 def draw_heart(group: Group, slice_mm: float, centre: tuple[float, float], rng: np.random.Generator) -> Heart:
-    """Heart of one patient at end-diastole.
+    """Draw the heart of one patient at end-diastole.
 
     Parameters
     ----------
     group : Group
         The patient's pathology.
     slice_mm : float
-        Distance of the slices: the first one lies up to that far above the base.
+        Distance of the slices; the base lies at a random height around the first slice.
     centre : (float, float)
         x and y of the heart in the image plane, mm.
     rng : numpy.random.Generator
@@ -122,9 +122,9 @@ def draw_heart(group: Group, slice_mm: float, centre: tuple[float, float], rng: 
 
 
 def contracted(heart: Heart, amount: float) -> Heart:
-    """Heart after a share of its contraction: 0 is end-diastole, 1 end-systole.
+    """Heart after a share of its contraction: 0 is end-diastole, 1 is end-systole.
 
-    The base descends towards a still apex, the cavities shrink and the wall, but for a scar, thickens.
+    The apex stays in place and the base moves towards it; the cavities shrink; the wall thickens, except in a scar.
     """
     short = heart.shortening * amount
     rv_short = heart.rv_shortening * amount
@@ -142,7 +142,7 @@ def contracted(heart: Heart, amount: float) -> Heart:
 
 
 def as_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.random.Generator) -> Heart:
-    """Heart that an observer contours: its base lies a fraction of a slice off, its tip where it is."""
+    """Heart as an observer contours it: the base is off by a fraction of a slice, the apex is not."""
     base = slice_mm * rng.normal(0, observer.base)
     rv_base = slice_mm * rng.normal(0, observer.rv_base)
     return replace(
@@ -154,7 +154,7 @@ def as_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.rand
 
 
 def last_contoured(heart: Heart, observer: Observer, slice_mm: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Where an observer stops contouring the LV and the RV: z in mm, around the tips of their cavities."""
+    """Heights z, in mm, at which an observer stops contouring the LV and the RV: near the tips of the cavities."""
     lv = heart.base + heart.length + slice_mm * rng.normal(0, observer.apex)
     rv = heart.base + heart.length * heart.rv_length + slice_mm * rng.normal(0, observer.rv_apex)
     return lv, min(lv, rv)

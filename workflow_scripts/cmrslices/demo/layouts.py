@@ -1,4 +1,4 @@
-"""Patients written as raw data: the downloads of ACDC and M&Ms, NIfTI listed in a CSV, a clinic's DICOM with cvi42."""
+"""Patients written in the raw layouts: downloads of ACDC and M&Ms, NIfTI listed in a CSV, DICOM with cvi42 contours."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -19,15 +19,15 @@ MNMS_VENDORS = {"Siemens": ("A", 1), "Philips": ("B", 2), "GE": ("C", 4), "Canon
 """Letter and first centre of each vendor (Campello et al., IEEE TMI 2021)."""
 
 SKEWED_EVERY = 4
-"""Every such M&Ms patient has direction cosines that are not orthonormal, as some real ones."""
+"""Every fourth M&Ms patient has direction cosines that are not orthonormal, as some real ones have."""
 
 FRAME_SECONDS = 0.04
 
 
 def write_acdc(patients: Iterable[Patient], folder: Path) -> None:
-    """Patients as the ACDC download: a folder of frames each, frames numbered from 1, RV 1, MYO 2, LV 3.
+    """Write patients like the ACDC download: a folder for each with its frames, numbered from 1; RV 1, MYO 2, LV 3.
 
-    The header's sform is a bare diagonal without the spacing, as in the real files.
+    The sform of the header is a bare diagonal without the spacing, as in the real files.
     """
     for number, patient in enumerate(patients, start=1):
         name = f"patient{number:03d}"
@@ -44,9 +44,9 @@ def write_acdc(patients: Iterable[Patient], folder: Path) -> None:
 
 
 def write_mnms(patients: Iterable[Patient], folder: Path) -> None:
-    """Patients as the M&Ms download: 4D stacks from apex to base and a CSV, frames numbered from 0.
+    """Write patients like the M&Ms download: 4D stacks from apex to base and a CSV, frames numbered from 0.
 
-    LV 1, MYO 2, RV 3 as float64; only the ED and ES frames carry labels.
+    Labels are LV 1, MYO 2 and RV 3, as float64; only the frames of ED and ES carry labels.
     """
     rows = []
     for number, patient in enumerate(patients):
@@ -81,7 +81,7 @@ def write_mnms(patients: Iterable[Patient], folder: Path) -> None:
 
 
 def write_nifti(patients: Iterable[Patient], folder: Path) -> None:
-    """Patients as NIfTI files listed in ``cohort.csv``: stacks from apex to base; LV 1, MYO 2, RV 3."""
+    """Write patients as NIfTI files listed in ``cohort.csv``: stacks from apex to base; LV 1, MYO 2, RV 3."""
     rows = []
     for kind in ("images", "labels"):
         (folder / kind).mkdir(parents=True)
@@ -97,16 +97,16 @@ def write_nifti(patients: Iterable[Patient], folder: Path) -> None:
 
 
 def write_cvi42(patients: Iterable[Patient], folder: Path) -> None:
-    """Patients as a clinic's archive: a folder each, with the DICOM files of a whole exam and one cvi42 workspace.
+    """Write patients like a clinic's archive: a folder for each, with the DICOM files of an exam and a cvi42 workspace.
 
-    Makers' habits, the stored order of the slices and what else the exam holds change from patient to patient.
-    Images and labels do not depend on them: as in `nifti`, one kind of scanner makes them.
+    The scanner's maker, the stored order of the slices and the other scans of the exam change from patient to patient.
+    Images and labels do not depend on them: all patients have images as from one kind of scanner, as in `write_nifti`.
     """
     for number, patient in enumerate(patients, start=1):
         name = f"P{number:04d}"
         place = folder / name
         place.mkdir(parents=True)
-        # From the voxels, so that patients of two cohorts or seeds share no UID.
+        # UIDs are derived from the voxels, so that patients of different cohorts or seeds share none.
         entropy = [name, hashlib.sha256(b"".join(image.tobytes() for image in patient.images)).hexdigest()]
         scans = make_exam(patient, _base_first(patient), number)
         keys = write_scans(scans, MAKERS[(number - 1) % len(MAKERS)], identity(name), entropy, place)
@@ -120,13 +120,13 @@ WRITERS: dict[str, Callable[[Iterable[Patient], Path], None]] = {
     "nifti": write_nifti,
     "cvi42": write_cvi42,
 }
-"""Writer of each raw format. A writer makes its folder's content; patients may be made as they are written."""
+"""Writer of each raw format: it fills an existing folder. The patients may come one by one, from an iterator."""
 
 
 def short_axis_affine(spacing_mm: tuple[float, float, float]) -> np.ndarray:
     """Affine (RAS, mm) of a short-axis stack from apex to base.
 
-    Columns run to the patient's left, rows to inferior and posterior, slices to right, posterior and superior.
+    Columns grow to the patient's left, rows to inferior and posterior, slices to right, posterior and superior.
     """
     slices = np.array([0.40, -0.62, 0.675])
     slices /= np.linalg.norm(slices)
@@ -146,7 +146,7 @@ def _base_first(patient: Patient) -> np.ndarray:
 
 
 def _contours(patient: Patient, keys: np.ndarray, number: int) -> dict[str, dict[str, np.ndarray]]:
-    """Contours of the labelled slices of ED and ES, by the keys (slice, time) of their images."""
+    """Contours of the labelled slices of ED and ES, by the key of the image; `keys` are those of [slice, time]."""
     frame = {"ED": cycle(number).index(0.0), "ES": cycle(number).index(1.0)}
     order = stored_order(len(keys), number)
     return {
@@ -158,7 +158,7 @@ def _contours(patient: Patient, keys: np.ndarray, number: int) -> dict[str, dict
 
 
 def _mnms_code(number: int) -> str:
-    """Code of M&Ms' form, letter and digit in turn, that names nobody."""
+    """Code that looks like those of M&Ms, letters and digits in turn, and belongs to no real patient."""
     return f"D{number // 100 % 10}M{number // 10 % 10}O{number % 10}"
 
 

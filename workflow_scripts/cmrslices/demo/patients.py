@@ -1,4 +1,4 @@
-"""One synthetic patient: images and reference contours of both phases, from a seed."""
+"""One synthetic patient: images and reference labels of both phases, made from a seed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from cmrslices.demo.ventricles import axis_frame, ventricles
 from cmrslices.labels import LABELS
 
 SUBSLICES = 6
-"""Points through the thickness of a slice, whose mean is the slice: partial volume."""
+"""A slice is the mean over this many points through its thickness, which gives partial volume."""
 
 WARP_MM = 2.0
 WARP_CORRELATION_MM = 14.0
-"""Smooth displacement of all tissue, so that no outline is a mathematical curve."""
+"""All tissue is displaced smoothly, so that no outline is a mathematical curve."""
 
 
 @dataclass(frozen=True)
 class Patient:
     """Images and labels of one patient; arrays (x, y, z), slice 0 at the base.
 
-    `images` has every stored frame; `frames` says which are ED and ES.
+    `images` holds every stored frame; `frames` gives the indices of ED and ES.
     """
 
     group: str
@@ -35,15 +35,15 @@ class Patient:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Where the voxels of one stack lie."""
+class StackGrid:
+    """Positions of the voxels of one stack, in a chest that is warped smoothly."""
 
     scanner: Scanner
     slices: int
     warp_mm: np.ndarray  # (first or last slice, x or y, rows, columns)
 
     def positions(self, slice_index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Positions x, y, z in mm of one slice's points, to broadcast to (sub-slice, y, x)."""
+        """Positions x, y and z, in mm, of the points of one slice; they broadcast to (sub-slice, y, x)."""
         columns, rows = (np.arange(n, dtype=np.float32) * self.scanner.pixel_mm for n in self.scanner.matrix)
         share = slice_index / (self.slices - 1)
         dx, dy = (1 - share) * self.warp_mm[0] + share * self.warp_mm[1]
@@ -64,22 +64,22 @@ def make_patient(
     contractions: tuple[float, ...] = (0.0, 1.0),
     observer: Observer = OBSERVER,
 ) -> Patient:
-    """Synthetic patient of a cohort; the arguments fix every voxel.
+    """Make a synthetic patient of a cohort; the arguments fix every voxel.
 
     Parameters
     ----------
     cohort : str
         The cohort's name.
     raw_format : {"acdc", "mnms", "nifti", "cvi42"}
-        Whose scanners the cohort has.
+        Decides the scanners of the cohort.
     index : int
         Number of the patient in the cohort, from 0.
     seed : int
         The workflow's seed.
     contractions : tuple of float
-        Share of the contraction in each frame; has a 0 (ED) and a 1 (ES).
+        Share of the contraction in each frame; 0 (ED) and 1 (ES) must be among them.
     observer : Observer
-        Differences between contours and anatomy.
+        How contours differ from the anatomy.
     """
     name = int.from_bytes(hashlib.sha256(cohort.encode()).digest()[:8], "big")
     rng = np.random.default_rng([seed, name, index])
@@ -89,56 +89,58 @@ def make_patient(
     heart = draw_heart(GROUPS[group], scanner.slice_mm, tuple((middle + rng.normal((4, -4), 6)).tolist()), rng)
     chest = draw_chest(rng)
     reach = heart.base + heart.length + heart.wall
-    stack = draw_stack(scanner, round(reach / scanner.slice_mm + rng.uniform(-0.1, 1.0)), rng)
+    grid = draw_grid(scanner, round(reach / scanner.slice_mm + rng.uniform(-0.1, 1.0)), rng)
 
-    images = [image(contracted(heart, amount), chest, stack, rng) for amount in contractions]
+    images = [image(contracted(heart, amount), chest, grid, rng) for amount in contractions]
     frames = {"ED": contractions.index(0.0), "ES": contractions.index(1.0)}
     labels = {
-        phase: contours(contracted(heart, contractions[frame]), observer, stack, rng) for phase, frame in frames.items()
+        phase: contours(contracted(heart, contractions[frame]), observer, grid, rng) for phase, frame in frames.items()
     }
     spacing = (scanner.pixel_mm, scanner.pixel_mm, scanner.slice_mm)
     return Patient(group, scanner.vendor, spacing, frames, images, labels)
 
 
-def draw_stack(scanner: Scanner, slices: int, rng: np.random.Generator) -> Stack:
-    """Stack of a scanner with the patient's own warp."""
+def draw_grid(scanner: Scanner, slices: int, rng: np.random.Generator) -> StackGrid:
+    """Draw the warp of one patient, and lay out a stack of so many slices in it."""
     columns, rows = scanner.matrix
     noise = smooth_noise((4, rows, columns), WARP_CORRELATION_MM / scanner.pixel_mm, rng)
-    return Stack(scanner, slices, WARP_MM * noise.reshape(2, 2, rows, columns))
+    return StackGrid(scanner, slices, WARP_MM * noise.reshape(2, 2, rows, columns))
 
 
-def image(heart: Heart, chest: Chest, stack: Stack, rng: np.random.Generator) -> np.ndarray:
-    """Scan of one phase, (x, y, z), int16."""
-    scanner = stack.scanner
-    texture = smooth_noise(stack.shape, 3 / scanner.pixel_mm, rng)
+def image(heart: Heart, chest: Chest, grid: StackGrid, rng: np.random.Generator) -> np.ndarray:
+    """Scan one phase: (x, y, z), int16."""
+    scanner = grid.scanner
+    texture = smooth_noise(grid.shape, 3 / scanner.pixel_mm, rng)
     signal = [
-        paint(heart, chest, scanner.tissues, scanner.pixel_mm, texture[k], *stack.positions(k)).mean(0)
-        for k in range(stack.slices)
+        paint(heart, chest, scanner.tissues, scanner.pixel_mm, texture[k], *grid.positions(k)).mean(0)
+        for k in range(grid.slices)
     ]
     return acquire(np.stack(signal), scanner, rng).transpose(2, 1, 0)
 
 
-def contours(heart: Heart, observer: Observer, stack: Stack, rng: np.random.Generator) -> np.ndarray:
-    """Labels of one phase as an observer draws them, (x, y, z), uint8.
+def contours(heart: Heart, observer: Observer, grid: StackGrid, rng: np.random.Generator) -> np.ndarray:
+    """Labels of one phase as an observer draws them: (x, y, z), uint8.
 
-    A voxel is labelled where the part fills half or more of the slice's thickness. Papillary muscles belong
-    to the cavity, and so does the outflow tract in a slice that is contoured, which a basal one is where
-    muscle makes up enough of the ring around it.
+    A voxel gets the label of a part that fills at least half of the slice's thickness there. Papillary muscles belong
+    to the cavity. A basal slice is contoured if muscle makes up enough of the ring around the cavity; then the outflow
+    tract belongs to the cavity too.
     """
-    pixel_mm = stack.scanner.pixel_mm
-    wobble = smooth_noise((2 * stack.slices, *stack.shape[1:]), observer.outline_correlation_mm / pixel_mm, rng)
-    drawn = as_contoured(heart, observer, stack.scanner.slice_mm, rng)
-    lv_stop, rv_stop = last_contoured(heart, observer, stack.scanner.slice_mm, rng)
+    pixel_mm = grid.scanner.pixel_mm
+    wobble = smooth_noise((2 * grid.slices, *grid.shape[1:]), observer.outline_correlation_mm / pixel_mm, rng)
+    drawn = as_contoured(heart, observer, grid.scanner.slice_mm, rng)
+    lv_stop, rv_stop = last_contoured(heart, observer, grid.scanner.slice_mm, rng)
     slices = []
-    for k, (dx, dy) in enumerate(observer.outline_mm * wobble.reshape(stack.slices, 2, *stack.shape[1:])):
-        x, y, z = stack.positions(k)
+    for k, (dx, dy) in enumerate(observer.outline_mm * wobble.reshape(grid.slices, 2, *grid.shape[1:])):
+        x, y, z = grid.positions(k)
         labels = _contoured_slice(drawn, observer, pixel_mm, x + dx, y + dy, z)
         labels[labels == LABELS["RVBP"]] *= z.mean() < rv_stop
         slices.append(labels * (z.mean() < lv_stop))
     return np.stack(slices).transpose(2, 1, 0)
 
 
-def _contoured_slice(heart: Heart, observer: Observer, pixel_mm: float, x, y, z) -> np.ndarray:
+def _contoured_slice(
+    heart: Heart, observer: Observer, pixel_mm: float, x: np.ndarray, y: np.ndarray, z: np.ndarray
+) -> np.ndarray:
     shape = ventricles(heart, axis_frame(heart, x, y, z))
     cavity = shape.lv > 0
     ring = (shape.epicardium > 0) & ~cavity

@@ -1,4 +1,4 @@
-"""What a scanner makes of a chest: slices of some thickness, blur, shading and noise."""
+"""A scanner: its resolution and contrast, and the blur, shading and noise that it adds to a signal."""
 
 from dataclasses import dataclass, replace
 
@@ -10,15 +10,15 @@ from cmrslices.demo.scene import Tissues
 
 @dataclass(frozen=True)
 class Scanner:
-    """Acquisition of one patient."""
+    """Settings with which one patient is scanned."""
 
     vendor: str
     tissues: Tissues
     pixel_mm: float
-    slice_mm: float  # thickness, and distance of the slices
+    slice_mm: float  # thickness of the slices, which is also their distance
     matrix: tuple[int, int]  # columns, rows
     blur_px: float
-    noise: float  # SD, of the LV's blood
+    noise: float  # SD, relative to the signal of the LV's blood
     shading: float  # strength of the coil's bias field
     scale: float  # stored value of the LV's blood
 
@@ -37,11 +37,11 @@ SCANNERS = {
         Scanner("Canon", replace(SSFP, fat=0.95, myocardium=0.46), 1.45, 10, (144, 144), 0.9, 0.07, 0.2, 700),
     ),
 }
-"""Scanners of a cohort, by its raw format."""
+"""Scanners of a cohort with a raw format."""
 
 
 def draw_scanner(raw_format: str, rng: np.random.Generator) -> Scanner:
-    """Scanner of one patient: one of its format's, with that day's resolution, contrast and noise."""
+    """Draw the scanner of one patient: one of the format's, with random changes of resolution, contrast and noise."""
     scanner = SCANNERS[raw_format][rng.integers(len(SCANNERS[raw_format]))]
     tissues = scanner.tissues
     return replace(
@@ -69,14 +69,14 @@ def smooth_noise(shape: tuple[int, int, int], width_px: float, rng: np.random.Ge
 
 
 def acquire(signal: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
-    """Image of a signal as scanned.
+    """Add a scanner's blur, shading and noise to a signal.
 
     Parameters
     ----------
     signal : array (z, y, x)
-        Mean signal of each voxel, of that of the LV's blood.
+        Mean signal of each voxel, relative to the LV's blood.
     scanner : Scanner
-        Gives blur, shading, noise and scale.
+        Its blur, shading, noise and scale are used.
     rng : numpy.random.Generator
         Source of shading and noise.
 
@@ -92,7 +92,7 @@ def acquire(signal: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> n
 
 
 def _coil(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Smooth field of range about 2, brightest towards the chest wall: up and right."""
+    """Smooth field with a range of about 2, brightest near the chest wall, which is up and right in the image."""
     y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
     slope = rng.normal((0.5, -0.7), 0.3)
     curve = rng.normal(0, 0.3, 3)

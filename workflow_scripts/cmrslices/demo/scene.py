@@ -1,6 +1,7 @@
-"""A slice through the chest, painted tissue over tissue."""
+"""The signal of a slice through the chest: tissues are painted one over the other."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,13 @@ ATRIAL_WALL_MM = 2.0
 RV_WALL_MM = 3.0
 INFUNDIBULUM_MM = 12.0  # height of the RV's outflow above the tricuspid plane; never contoured
 
+Lay = Callable[[np.ndarray, np.ndarray | float], None]
+"""Paints a signal where a depth in mm is positive."""
+
 
 @dataclass(frozen=True)
 class Tissues:
-    """Signal of each tissue, of that of the LV's blood."""
+    """Signal of each tissue, relative to the LV's blood."""
 
     air: float = 0.02
     lung: float = 0.07
@@ -31,7 +35,7 @@ class Tissues:
 
 @dataclass(frozen=True)
 class Chest:
-    """Surroundings of one patient's heart; mm from the heart's centre, rightwards and downwards."""
+    """Surroundings of one patient's heart; x and y in mm from the heart's centre, rightwards and downwards."""
 
     torso: tuple[float, float, float, float]  # centre x, y and half axes x, y
     fat: float  # under the skin
@@ -44,7 +48,7 @@ class Chest:
 
 
 def draw_chest(rng: np.random.Generator) -> Chest:
-    """Surroundings of one patient."""
+    """Draw the surroundings of one patient's heart."""
     return Chest(
         torso=(rng.normal(-55, 8), rng.normal(52, 6), rng.normal(154, 8), rng.normal(132, 6)),
         fat=rng.uniform(8, 26),
@@ -67,18 +71,19 @@ def paint(
     y: np.ndarray,
     z: np.ndarray,
 ) -> np.ndarray:
-    """Signal at points x, y, z (mm; broadcast to (z, y, x)), of that of the LV's blood.
+    """Signal at some points, relative to the LV's blood.
 
     Parameters
     ----------
-    heart, chest, tissues
-        What is there, and how bright.
+    heart : Heart
+    chest : Chest
+    tissues : Tissues
     edge_mm : float
-        Width over which one tissue gives way to the next: that of a pixel.
+        Width of the transition from one tissue to the next: that of a pixel.
     texture : array (y, x)
-        Smooth noise of SD 1, which makes trabeculae, vessels and uneven blood.
-    x, y, z : arrays
-        Positions: rightwards and downwards in the image, and from base to apex.
+        Smooth noise of SD 1, from which trabeculae, vessels and uneven blood are made.
+    x, y, z : arrays that broadcast to (z, y, x)
+        Positions in mm: rightwards and downwards in the image, and from base to apex.
 
     Returns
     -------
@@ -97,12 +102,14 @@ def paint(
     return canvas
 
 
-def _ellipse(x, y, half_x, half_y):
-    """Depth below an ellipse's outline around the origin, to first order."""
+def _ellipse(x: np.ndarray, y: np.ndarray, half_x: float, half_y: float) -> np.ndarray:
+    """Depth inside an ellipse around the origin, in mm, to first order; negative outside."""
     return (1 - np.hypot(x / half_x, y / half_y)) * np.minimum(half_x, half_y)
 
 
-def _lay_chest(lay, chest: Chest, tissues: Tissues, texture, x, y, z) -> None:
+def _lay_chest(
+    lay: Lay, chest: Chest, tissues: Tissues, texture: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray
+) -> None:
     left, top, half_x, half_y = chest.torso
     torso = _ellipse(x - left, y - top, half_x, half_y)
     uneven = 1 + 0.06 * texture
@@ -117,8 +124,8 @@ def _lay_chest(lay, chest: Chest, tissues: Tissues, texture, x, y, z) -> None:
     lay(chest.aorta[2] - np.hypot(x - chest.aorta[0], y - chest.aorta[1]), tissues.aorta)
 
 
-def _lay_vessels(lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFrame, shape: Ventricles) -> None:
-    """Pericardial fat, atria and great vessels: blood as bright as the ventricles', above their base."""
+def _lay_vessels(lay: Lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFrame, shape: Ventricles) -> None:
+    """Paint pericardial fat, atria and great vessels; their blood is as bright as that of the ventricles below them."""
     fat = chest.pericardial_fat * (at.hump(0.9, 2.2) + 0.4 * at.hump(-1.2, 0.7))
     lay(np.minimum(np.maximum(shape.epicardium, shape.rv + RV_WALL_MM) + fat, shape.below_mitral), tissues.fat)
 
@@ -142,7 +149,9 @@ def _lay_vessels(lay, heart: Heart, chest: Chest, tissues: Tissues, at: AxisFram
     tube(0.62 * rim * cos, 0.62 * rim * sin, 13.5, shape.below_muscle, tissues.blood)
 
 
-def _lay_ventricles(lay, heart: Heart, tissues: Tissues, texture, at: AxisFrame, shape: Ventricles) -> None:
+def _lay_ventricles(
+    lay: Lay, heart: Heart, tissues: Tissues, texture: np.ndarray, at: AxisFrame, shape: Ventricles
+) -> None:
     inlet = shape.below_tricuspid + INFUNDIBULUM_MM * at.hump(1.0, 1.0)
     rv = np.minimum(shape.rv, inlet)
     lay(np.minimum(shape.rv + RV_WALL_MM, inlet), tissues.myocardium)

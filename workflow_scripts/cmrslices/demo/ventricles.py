@@ -1,4 +1,4 @@
-"""Where blood and muscle of the two ventricles are: signed depths in mm, positive inside."""
+"""Where the blood and the muscle of the two ventricles lie: signed depths in mm, positive inside."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 
 from cmrslices.demo.heart import Heart
 
-APEX_CAP = 0.35  # thickness of the muscle below the cavity's tip, of the wall's
+APEX_CAP = 0.35  # thickness of the muscle below the tip of the cavity, relative to the wall's
 
 
 @dataclass(frozen=True)
 class AxisFrame:
-    """Points of a stack seen from the long axis; every array broadcasts to (z, y, x)."""
+    """Points of a stack in coordinates of the LV's long axis; every array broadcasts to (z, y, x)."""
 
     septal: np.ndarray  # mm from the axis towards the septum
     anterior: np.ndarray  # mm from the axis towards the anterior wall
@@ -20,24 +20,24 @@ class AxisFrame:
     below_base: np.ndarray  # mm from the mitral plane towards the apex
 
     def cosine(self, angle: float) -> np.ndarray:
-        """Cosine between each point's direction and one `angle` radians from septum towards anterior."""
+        """Cosine between the direction of each point and the direction at `angle` radians, from septum to anterior."""
         return (math.cos(angle) * self.septal + math.sin(angle) * self.anterior) / self.distance
 
     def hump(self, angle: float, half_width: float) -> np.ndarray:
-        """Share that is 1 in one direction and falls to 0 at `half_width` radians from it."""
+        """A weight that is 1 in the direction of `angle` and falls to 0 at `half_width` radians from it."""
         edge = math.cos(half_width)
         return np.clip((self.cosine(angle) - edge) / (1 - edge), 0, 1)
 
 
 def axis_frame(heart: Heart, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> AxisFrame:
-    """Image points in the coordinates of the heart.
+    """Express points of the image in the coordinates of the heart.
 
     Parameters
     ----------
     heart : Heart
-        Gives the long axis, the septum's direction and the mitral plane.
+        Its long axis, the direction of its septum and its mitral plane are used.
     x, y, z : arrays that broadcast to (z, y, x)
-        Position in mm: rightwards and downwards in the image, and from base to apex.
+        Positions in mm: rightwards and downwards in the image, and from base to apex.
     """
     dx = x - heart.centre[0] - heart.drift[0] * z
     dy = y - heart.centre[1] - heart.drift[1] * z
@@ -49,10 +49,11 @@ def axis_frame(heart: Heart, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Axi
 
 @dataclass(frozen=True)
 class Ventricles:
-    """Depth in mm of each point below a surface, in the image plane; arrays (z, y, x).
+    """Depth of each point inside a surface, in mm; arrays (z, y, x).
 
-    `lv`, `epicardium` and `rv` go on straight above the base; the planes that end the
-    ventricles there are apart, as mm from the plane towards the apex.
+    `lv`, `epicardium` and `rv` are measured in the image plane; above the base, these surfaces continue straight. The
+    planes that end the ventricles there are given separately: `below_mitral`, `below_muscle` and `below_tricuspid` are
+    the distances from a plane towards the apex.
     """
 
     lv: np.ndarray
@@ -64,7 +65,7 @@ class Ventricles:
 
 
 def ventricles(heart: Heart, at: AxisFrame) -> Ventricles:
-    """Surfaces of the ventricles: a tapering shell and, around its septum, a crescent."""
+    """Surfaces of the ventricles: the LV is a tapering shell, and the RV a crescent around its septum."""
     endo = heart.radius * (1 + heart.oval * (2 * at.cosine(heart.oval_angle) ** 2 - 1))
     wall = heart.wall * (1 + heart.septum_extra * at.hump(0.2, 1.6) - heart.scar * at.hump(heart.scar_angle, 1.0))
     epi_length = heart.length + APEX_CAP * heart.wall
@@ -84,7 +85,7 @@ def ventricles(heart: Heart, at: AxisFrame) -> Ventricles:
 
 
 def _shell(level: np.ndarray, fullness: float) -> np.ndarray:
-    """Radius from base (level 0) to tip (1), as a share; negative beyond the tip."""
+    """Radius at a level between base (0) and tip (1), relative to that at the base; negative beyond the tip."""
     square = np.maximum(level, 0) ** 2
     left = 1 - square * (1 - fullness + fullness * square)
     return np.copysign(np.sqrt(np.abs(left)), left)

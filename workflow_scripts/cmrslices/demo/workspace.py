@@ -1,4 +1,4 @@
-"""A label map as the contours that a reader would have drawn, and the cvi42 workspace that holds them."""
+"""Label maps turned back into the contours that an observer would have drawn, and a cvi42 workspace with them."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,13 +11,13 @@ from cmrslices.labels import LABELS
 
 SPACE = "http://www.circlecvi.com/cvi42/Workspace/"
 RESOLUTIONS = (4, 2, 8)
-"""Steps per pixel of the stored points, by contour in turn."""
+"""Steps per pixel in which points are stored; the contours use them in turn."""
 
 CIRCLE = np.column_stack([trig(np.arange(0, 2 * np.pi, 0.4)) for trig in (np.cos, np.sin)])
 
 
 def as_drawn(label: np.ndarray) -> np.ndarray:
-    """Label map that the contours of one slice stand for: one piece of each part, without holes.
+    """Label map that the contours of one slice represent: one connected piece of each part, without holes.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def as_drawn(label: np.ndarray) -> np.ndarray:
 def draw_contours(label: np.ndarray) -> dict[str, np.ndarray]:
     """Contours of one slice, by cvi42's names.
 
-    The LV's have the names of open contours where the muscle leaves a gap around the cavity; they go on across it.
+    If the muscle does not surround the cavity completely, the LV's contours get the names of open contours. Their
+    points go on across the gap.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def draw_contours(label: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to (n, 2) array
-        Points x, y in pixels; a whole number is a pixel's centre, and every one is a multiple of ½.
+        Points x, y in pixels; a whole number is a pixel's centre. All coordinates are multiples of ½.
     """
     cavity, heart, right = _parts(label)
     gap = (cavity & ~ndimage.binary_erosion(heart)).any()
@@ -54,12 +55,12 @@ def draw_contours(label: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def with_unlabelled(contours: dict[str, dict[str, np.ndarray]], long_axis: str) -> dict[str, dict[str, np.ndarray]]:
-    """Contours with others that are no label: papillary muscles, a region of interest and, long-axis, the atrium.
+    """Add contours that belong to no label: papillary muscles, a region of interest and, in the long axis, the atrium.
 
     Parameters
     ----------
     contours : dict
-        Short-axis contours by name of each image.
+        For each image, its short-axis contours by name.
     long_axis : str
         Key of a long-axis image.
     """
@@ -78,9 +79,9 @@ def write_workspace(path: Path, contours: dict[str, dict[str, np.ndarray]], head
     ----------
     path : Path
     contours : dict
-        Contours by name of each image; an image's key is its SOPInstanceUID, with the frame in an enhanced file.
+        For each image, its contours by name. An image's key is its SOPInstanceUID, with the frame in an enhanced file.
     header : dict
-        Text at the top.
+        Keys and texts at the top of the workspace.
     """
     root = ElementTree.Element(_tag("", "Workspace"))
     for key, text in header.items():
@@ -100,13 +101,13 @@ def write_workspace(path: Path, contours: dict[str, dict[str, np.ndarray]], head
 
 
 def _parts(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks within the LV's endocardium, its epicardium and the RV's endocardium."""
+    """Masks of what lies inside the LV's endocardium, inside its epicardium and inside the RV's endocardium."""
     cavity = label == LABELS["LVBP"]
     return _piece(cavity), _piece(cavity | (label == LABELS["LVM"])), _piece(label == LABELS["RVBP"])
 
 
 def _piece(mask: np.ndarray) -> np.ndarray:
-    """Largest piece of a mask, its holes filled."""
+    """Largest connected piece of a mask, with its holes filled."""
     pieces, count = ndimage.label(mask)
     if count == 0:
         return mask
@@ -114,10 +115,10 @@ def _piece(mask: np.ndarray) -> np.ndarray:
 
 
 def _outline(piece: np.ndarray) -> np.ndarray:
-    """Outline along the edges of the pixels, which has their area to the last of them."""
+    """Outline along the edges of the pixels: it encloses exactly their area."""
     (line,) = find_contours(np.pad(piece, 1).astype(float), 0.5)
     start, end = line[:-1], line[1:]
-    # Every point lies half-way between two pixels; the corner next to it is half-way in both directions.
+    # Every point lies half-way between two pixels; the corner next to it lies half-way in both directions.
     corners = np.where(start % 1, start, np.where(end % 1, end, (start + end) / 2))
     steps = np.diff(corners, axis=0, append=corners[:1])
     turns = (steps != np.roll(steps, 1, axis=0)).any(axis=1)

@@ -71,7 +71,7 @@ def write_cohort_summary(
 
 def read_sizes(labels: Path, cases: pd.Series) -> pd.DataFrame:
     """Columns and rows of every case, from the header of its label file: case, columns_px, rows_px."""
-    shapes = [nib.load(labels / f"{case}.nii.gz").shape[:2] for case in cases]
+    shapes = [nib.Nifti1Image.from_filename(labels / f"{case}.nii.gz").shape[:2] for case in cases]
     return pd.DataFrame(shapes, columns=["columns_px", "rows_px"]).assign(case=cases.to_numpy())
 
 

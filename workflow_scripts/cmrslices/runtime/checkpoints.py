@@ -15,18 +15,19 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.files import PARTIAL, link_or_copy, sync_folder, write_whole
 
 # What nnU-Net's checkpoints hold besides tensors and Python's own types.
-NUMPY_TYPES = [
+NUMPY_TYPES: list[Any] = [
     np.ndarray,
     np.dtype,
     type(np.dtype(np.float32)),
     type(np.dtype(np.float64)),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
-    (np._core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
+    (multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),
 ]
 
 

@@ -15,7 +15,7 @@ PARTIAL = ".partial"
 """Suffix of a file that is still being written."""
 
 
-def write_whole(file: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(file: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is whole or absent, whenever the process or the machine stops.
 
     Parameters

@@ -18,7 +18,7 @@ Answer = tuple[dict[str, str] | None, float | None]
 
 def guard_slurm() -> None:
     """Guard the plugin, if this process has it."""
-    plugin = sys.modules.get(PLUGIN)
+    plugin: Any = sys.modules.get(PLUGIN)
     if plugin and not hasattr(plugin, "guarded"):
         last = LastAnswer()
         plugin.query_job_status = last.noted(end_preempted(plugin.query_job_status))

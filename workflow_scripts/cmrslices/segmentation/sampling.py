@@ -32,8 +32,11 @@ def quadratic_weights(positions: np.ndarray, ratio: float) -> np.ndarray:
 
     Examples
     --------
-    >>> quadratic_weights(np.array([np.nan, 0, 0.5, 1]), ratio=4).round(2).tolist()
-    [1.0, 1.33, 0.33, 1.33]
+    Ratio 4 over five cardiac slices, after a non-cardiac one:
+
+    >>> weights = quadratic_weights(np.array([np.nan, 0, 0.25, 0.5, 0.75, 1]), ratio=4)
+    >>> print(weights.round(2))
+    [1.  1.6 0.7 0.4 0.7 1.6]
     """
     cardiac = ~np.isnan(positions)
     weights = np.ones(len(positions))

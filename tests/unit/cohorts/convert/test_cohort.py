@@ -1,6 +1,7 @@
 """A cohort's conversion: every case is accounted for, and the output has one layout."""
 
 import shutil
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ import SimpleITK as sitk
 import yaml
 from raw_cohorts import SPACING_MM, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
-from cmrslices.cohorts.convert import nifti, volumes
+from cmrslices.cohorts.convert import FORMATS, nifti, volumes
 from cmrslices.runtime.errors import InputError
 
 
@@ -186,6 +187,13 @@ def test_the_frame_of_a_4d_source_is_recorded(tmp_path):
     mnms_cohort(tmp_path / "mnms", ["A1"])
     out = convert_to(tmp_path / "out", {"format": "mnms", "folder": str(tmp_path / "mnms")})
     assert pd.read_csv(out / "cases.csv").set_index("phase")["frame"].to_dict() == {"ED": 0, "ES": 2}
+
+
+def test_a_format_needs_no_more_than_its_row_in_formats(convert, raw, monkeypatch):
+    offered = ("LAYOUT", "list_names", "find_patients", "label_map", "read_patient")
+    monkeypatch.setitem(FORMATS, "new", SimpleNamespace(**{name: getattr(nifti, name) for name in offered}))
+    nifti_cohort(raw, ["p1"])
+    assert len(pd.read_csv(convert(format="new") / "cases.csv")) == 2
 
 
 @pytest.fixture

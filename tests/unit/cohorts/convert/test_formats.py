@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import pandas as pd
 import pytest
 from raw_cohorts import acdc_patient, mnms_cohort, nifti_cohort
 
 from cmrslices.cohorts.convert import FORMATS, acdc, check_folder, mnms, nifti, raw_names
+from cmrslices.config import Cohort
 
 
 def write(folder, name):
@@ -60,6 +62,10 @@ def test_each_download_keeps_its_own_label_values_whatever_is_configured():
     assert acdc.label_map(configured) == {"LVBP": 3, "LVM": 2, "RVBP": 1}
     assert mnms.label_map(configured) == {"LVBP": 1, "LVM": 2, "RVBP": 3}
     assert nifti.label_map(configured) == configured["label_map"]
+
+
+def test_the_configuration_allows_the_registered_formats():
+    assert set(get_args(Cohort.model_fields["format"].annotation)) == FORMATS.keys()
 
 
 @pytest.mark.parametrize("name", FORMATS)

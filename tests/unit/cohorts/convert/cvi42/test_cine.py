@@ -5,42 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dicom_files import LONG_AXIS, MATRIX, NORMAL, SHORT_AXIS, SPACING_MM, enhanced, place, save, write_cine
+from dicom_files import LONG_AXIS, NORMAL, SPACING_MM, enhanced, place, save, write_cine
+from frames import MAGNITUDE, cine, clocks, frame, named
 from places import REAL_DATA
 
 from cmrslices.cohorts.convert.cvi42.cine import MIN_FRAMES, find_cine
-from cmrslices.cohorts.convert.cvi42.headers import CLOCKS, Frame, read_frames
+from cmrslices.cohorts.convert.cvi42.headers import CLOCKS, read_frames
 from cmrslices.runtime.errors import InputError
 
-MAGNITUDE = ("ORIGINAL", "PRIMARY", "M", "ND")
 PHASE = ("ORIGINAL", "PRIMARY", "P", "ND")
-
-
-def clocks(**values):
-    return tuple(values.get(keyword) for keyword in CLOCKS)
-
-
-def frame(series, position, time, **attributes):
-    name = f"{series}-{position}-{time}"
-    described = Frame(
-        file=f"{name}.dcm",
-        key=(name, None),
-        series=series,
-        series_number=1,
-        acquisition_number=1,
-        image_type=MAGNITUDE,
-        position_mm=tuple(place(position)),
-        orientation=SHORT_AXIS,
-        spacing_mm=SPACING_MM,
-        matrix=MATRIX,
-        clocks=clocks(TriggerTime=40.5 * time, InstanceNumber=time + 1),
-        rescale=(1, 0),
-    )
-    return replace(described, **attributes)
-
-
-def cine(series="sax", positions=range(6), times=20, **attributes):
-    return [frame(series, position, time, **attributes) for position in positions for time in range(times)]
 
 
 def long_axis(series, times=20):
@@ -50,12 +23,6 @@ def long_axis(series, times=20):
 def late_enhancement(series="lge", positions=range(6), **attributes):
     attributes = {"spacing_mm": (1.4, 1.4), **attributes}
     return [frame(series, position, 0, **attributes) for position in positions]
-
-
-def named(frames, times=(0, 8)):
-    """Keys of the images at these times that are ED and ES."""
-    wanted = {40.5 * time for time in times}
-    return {frame.key for frame in frames if frame.clocks[0] in wanted}
 
 
 def positions(stack):
@@ -392,52 +359,6 @@ def test_a_slice_of_its_own_series_with_hardly_any_frames_is_a_fault():
     frames = [each for position in (0, 1, 2, 4, 5) for each in cine(f"sax {position}", [position])]
     frames += [frame("sax 3", 3, 0), frame("sax 3", 3, 8)]
     refused(frames, named(frames), "sax 3-3-0.dcm: slice index 3", "2 frames", "20")
-
-
-# Geometry
-
-
-def test_the_affine_leads_from_column_row_and_slice_to_ras():
-    stack = find_cine(cine(), named(cine()))
-    for column, row, index in [(0, 0, 0), (7, 0, 0), (0, 5, 0), (3, 2, 5)]:
-        lps = np.add(place(index), column * 1.25 * np.array(SHORT_AXIS[:3]) + row * 1.5 * np.array(SHORT_AXIS[3:]))
-        np.testing.assert_allclose(stack.affine @ (column, row, index, 1), [*lps * (-1, -1, 1), 1], atol=1e-4)
-
-
-def test_the_directions_are_orthonormal_where_the_header_rounds():
-    rounded = (0.801, 0.599, 0.0, 0.001, 0.0, -1.0)
-    stack = find_cine(cine(orientation=rounded), named(cine()))
-    directions = stack.affine[:3, :3] / np.linalg.norm(stack.affine[:3, :3], axis=0)
-    np.testing.assert_allclose(directions.T @ directions, np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(stack.affine[:3, :3], axis=0), [1.25, 1.5, 8.0], rtol=1e-3)
-
-
-def test_uneven_distances_are_noted_and_their_mean_is_the_spacing():
-    frames = cine(positions=[0, 1, 2.4, 3, 4])
-    stack = find_cine(frames, named(frames))
-    assert stack.notes == ("spacing-uneven",)
-    np.testing.assert_allclose(np.linalg.norm(stack.affine[:3, 2]), 8.0, rtol=1e-6)
-
-
-def test_distances_that_differ_by_rounding_are_even():
-    frames = cine(positions=[0, 1.01, 2, 3.02, 4])
-    assert find_cine(frames, named(frames)).notes == ()
-
-
-def test_a_slice_moved_in_its_plane_is_noted_and_leaves_the_others_where_they_are():
-    def moved(each):
-        return replace(each, position_mm=tuple(np.add(each.position_mm, 5 * np.array(SHORT_AXIS[:3]))))
-
-    plain = find_cine(cine(), named(cine()))
-    stack = find_cine([moved(each) if "-0-" in each.key[0] else each for each in cine()], named(cine()))
-    assert stack.notes == ("in-plane-offset-slice-0-by-5.0-mm",)
-    np.testing.assert_allclose(stack.affine, plain.affine, atol=1e-6)
-
-
-def test_a_slice_moved_by_less_than_a_pixel_is_not_noted():
-    frames = [replace(each, position_mm=tuple(np.add(each.position_mm, (0, 0, 1.2)))) for each in cine(positions=[2])]
-    frames += cine(positions=[0, 1, 3, 4, 5])
-    assert find_cine(frames, named(frames)).notes == ()
 
 
 # From files
