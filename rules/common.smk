@@ -9,9 +9,10 @@ sys.path.insert(0, str(LIBRARY))
 
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
 from cmrslices.config import check_config_files, load_settings
-from cmrslices.runtime import accepted_code
+from cmrslices.runtime import accepted_code, job_plan
 from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.forced import forget_forced
 from cmrslices.runtime.slurm_guard import guard_slurm
 
 try:
@@ -21,6 +22,8 @@ except InputError as fault:
     raise WorkflowError(str(fault)) from None
 
 guard_slurm()
+
+CODE = {}  # name of each rule's script: digest of its code as it is now
 
 RESULTS = Path(SETTINGS.results)
 ACCEPTED = accepted_code.read_accepted(RESULTS / accepted_code.FILE)
@@ -52,7 +55,8 @@ wildcard_constraints:
 
 def code_of(script):
     """Digest of a script and of the library modules that it imports: a change re-runs the rule, if not accepted."""
-    return accepted_code.digest_of_results(ACCEPTED, script, code_digest(LIBRARY / f"{script}.py"))
+    CODE[script] = code_digest(LIBRARY / f"{script}.py")
+    return accepted_code.digest_of_results(ACCEPTED, script, CODE[script])
 
 
 def caption(name, category, **labels):
@@ -112,6 +116,11 @@ def all_scores(wildcards):
 
 
 onstart:
+    planned = list(workflow.dag.needrun_jobs())
+    job_plan.write_plan(".snakemake/cmrslices", planned, CODE)
+    forced = [job for job in planned if workflow.dag.reason(job).forced]
+    for told in filter(None, (forget_forced(job.rule.name, job.output) for job in forced)):
+        logger.info(told)
     missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
     if any(missing):
         raise WorkflowError(str(CollectedErrors([fault for fault in missing if fault])))

@@ -153,6 +153,8 @@ rule timings:
     input:
         # Benchmarks are not inputs: if one were deleted, Snakemake would train that model again.
         tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
+        segmenters=rules.segmenter_curves.output.csv,
+        histories=rules.classifier_curves.input.histories,
     output:
         html=report(
             RESULTS / "report/timings.html",
@@ -166,6 +168,7 @@ rule timings:
         "../envs/report.yaml"
     params:
         benchmarks=RESULTS / "benchmarks",
+        networks=NETWORKS,
         code=code_of("timings"),
     script:
         "../workflow_scripts/timings.py"

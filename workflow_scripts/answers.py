@@ -1,9 +1,9 @@
 """What the numbers say, with intervals over patients, and the paper's cells beside it."""
 
 from cmrslices.evaluation.answer_files import write_answers
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_answers(
         scores=snakemake.input.scores,
         regions=snakemake.input.regions,

@@ -1,9 +1,9 @@
 """Assign base, middle, apex or non-cardiac to every slice by the reference labels."""
 
 from cmrslices.cohorts.regions import assign_regions
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     assign_regions(
         cases=snakemake.input.cases,
         labels=snakemake.input.labels,

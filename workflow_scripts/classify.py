@@ -1,9 +1,9 @@
 """Region probabilities of every slice of one cohort."""
 
 from cmrslices.classification.inference import classify
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     classify(
         weights=snakemake.input.weights,
         store=snakemake.input.store,

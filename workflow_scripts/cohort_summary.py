@@ -1,9 +1,9 @@
 """The cohorts in numbers."""
 
 from cmrslices.report.cohorts import write_cohort_summary
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_cohort_summary(
         cohorts=snakemake.params.cohorts,
         cases=snakemake.input.cases,

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from cmrslices.cohorts.convert.cohort import convert_cohort
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     convert_cohort(
         name=snakemake.wildcards.cohort,
         cohort=snakemake.params.cohort,

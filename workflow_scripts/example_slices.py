@@ -1,9 +1,9 @@
 """Example slices of one cohort, with reference and predictions."""
 
 from cmrslices.report.pictures import write_examples
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_examples(
         scores=snakemake.input.scores,
         approaches=snakemake.params.approaches,

@@ -1,7 +1,7 @@
 """ImageNet weights of one network."""
 
 from cmrslices.classification.pretrained import fetch_weights
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     fetch_weights(network=snakemake.wildcards.network, file=snakemake.output.weights)

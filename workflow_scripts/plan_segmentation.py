@@ -1,9 +1,9 @@
 """Plan nnU-Net's 2D configuration for the training cohort."""
 
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 from cmrslices.segmentation.planning import plan_segmentation
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     plan_segmentation(
         images=snakemake.input.images,
         labels=snakemake.input.labels,

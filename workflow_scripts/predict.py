@@ -1,9 +1,9 @@
 """Segment the test cases of one cohort by one approach."""
 
 from cmrslices.prediction.cohort import predict_cohort
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     predict_cohort(
         approach=snakemake.params.approach,
         weights=snakemake.input.weights,

@@ -1,9 +1,9 @@
 """The region of every slice of one cohort, by the selected network."""
 
 from cmrslices.classification.probabilities import write_selected_regions
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_selected_regions(
         selected=snakemake.input.selected,
         networks=snakemake.params.networks,

@@ -1,9 +1,9 @@
 """Preprocess the validation and test cases of one cohort, for the classifiers and every approach."""
 
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 from cmrslices.segmentation.preprocessing import preprocess_cohort
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     preprocess_cohort(
         plans=snakemake.input.plans,
         dataset=snakemake.input.raw,

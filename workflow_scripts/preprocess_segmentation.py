@@ -1,9 +1,9 @@
 """Preprocess the training cohort once, for every model."""
 
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 from cmrslices.segmentation.preprocessing import preprocess_segmentation
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     preprocess_segmentation(
         plans=snakemake.input.plans,
         raw=snakemake.input.raw,

@@ -1,7 +1,7 @@
 """Write what made the results."""
 
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 from cmrslices.runtime.provenance import write_provenance
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_provenance(settings=snakemake.params.settings, path=snakemake.output[0])

@@ -1,9 +1,9 @@
 """Score the predictions of one approach on one cohort."""
 
 from cmrslices.evaluation.scores import score_cohort
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     score_cohort(
         predictions=snakemake.input.predictions,
         references=snakemake.input.references,

@@ -1,9 +1,9 @@
 """Training curves of the segmenters."""
 
 from cmrslices.report.segmenter_curves import write_segmenter_curves
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_segmenter_curves(
         weights=snakemake.input.weights,
         models=snakemake.params.models,

@@ -1,9 +1,9 @@
 """Table 2, and the classifier that routes slices to models."""
 
 from cmrslices.classification.table2 import write_table2
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_table2(
         probabilities=snakemake.input.probabilities,
         networks=snakemake.params.networks,

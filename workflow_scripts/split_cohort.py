@@ -1,9 +1,9 @@
 """Split the patients of the training cohort into train, validation and test; other cohorts are all test."""
 
 from cmrslices.cohorts.splits import split_cohort
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     split_cohort(
         cases=snakemake.input.cases,
         splits=snakemake.output.splits,

@@ -1,9 +1,9 @@
 """Table 1: the baseline's DSC by cohort, label and region."""
 
 from cmrslices.evaluation.table1 import write_table1
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_table1(
         scores=snakemake.input.scores,
         cohorts=snakemake.params.cohorts,

@@ -1,9 +1,9 @@
 """Table 3: every approach against the baseline; and the false positives."""
 
 from cmrslices.evaluation.table3 import write_table3
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_table3(
         scores=snakemake.input.scores,
         cohorts=snakemake.params.cohorts,

@@ -1,9 +1,9 @@
 """One slice-region classifier, fine-tuned."""
 
 from cmrslices.classification.training import train_classifier
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     train_classifier(
         network=snakemake.wildcards.network,
         store=snakemake.input.store,

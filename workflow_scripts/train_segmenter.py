@@ -1,9 +1,9 @@
 """Train one segmenter under its slice-sampling policy."""
 
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 from cmrslices.segmentation.training import train_segmenter
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     train_segmenter(
         model=snakemake.wildcards.model,
         policy=snakemake.params.policy,

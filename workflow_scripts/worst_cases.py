@@ -2,9 +2,9 @@
 
 from cmrslices.labels import REGIONS
 from cmrslices.report.pictures import write_worst_cases
-from cmrslices.runtime.job import job_log
+from cmrslices.runtime.job import planned_job
 
-with job_log(snakemake.log[0]):
+with planned_job(snakemake, __file__):
     write_worst_cases(
         scores=snakemake.input.scores,
         approaches=snakemake.params.approaches,

@@ -59,14 +59,14 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
     tables = {"scores": list(scores.values()), "baseline": "baseline", **REPORTED}
     return {
         "convert_cohort": (
-            "convert.cohort.convert_cohort",
+            "cohorts.convert.cohort.convert_cohort",
             {"name": "growth", "cohort": row, "images": images, "labels": labels, "cases": cases}
             | {"finished": folder / "finished", "code": "code"}
             | common,
         ),
-        "split_cohort": ("splits.split_cohort", {"cases": cases, "splits": splits, "sizes": SPLITS, "seed": 0}),
+        "split_cohort": ("cohorts.splits.split_cohort", {"cases": cases, "splits": splits, "sizes": SPLITS, "seed": 0}),
         "assign_regions": (
-            "regions.assign_regions",
+            "cohorts.regions.assign_regions",
             {"cases": cases, "labels": labels, "slices": slices, "base": 0.2, "apex": 0.2} | common,
         ),
         "plan_segmentation": (
@@ -80,7 +80,7 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             {"plans": plans, "raw": raw, "store": store} | common,
         ),
         "preprocess_cohort": (
-            "preprocessing.preprocess_cohort",
+            "segmentation.preprocessing.preprocess_cohort",
             {"plans": plans, "dataset": raw, "images": images, "splits": tested, "store": unseen} | common,
         ),
         "train_segmenter, 50 mini-batches": (
@@ -107,7 +107,7 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             | {"probabilities": [folder / NETWORK / "growth.csv"]},
         ),
         "predict": (
-            "prediction.predict_cohort",
+            "prediction.cohort.predict_cohort",
             {"approach": {"router": "constant", "model": "baseline"}, "weights": [segmenter], "regions": None}
             | {"store": unseen, "splits": tested, "mirroring": True, "precision": "fp32"}
             | {"labels": predicted, "routes": folder / "routes.csv"}

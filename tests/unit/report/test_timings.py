@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrslices.report.timings import duration, read_benchmarks, sum_by_rule, write_timings
+from cmrslices.report.timings import (
+    duration,
+    read_benchmarks,
+    sum_by_rule,
+    training_seconds,
+    with_training_time,
+    write_timings,
+)
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -22,6 +29,29 @@ def benchmarks(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(HEADER + row)
     return tmp_path / "benchmarks"
+
+
+@pytest.fixture
+def trainings(tmp_path):
+    """Seconds of the epochs of two segmenters and of a classifier, as the trainings recorded them."""
+    curves, history = tmp_path / "segmenter_curves.csv", tmp_path / "history.csv"
+    curves.write_text("model,epoch,seconds\nbaseline,1,10.5\nbaseline,2,9.5\napex,1,3\n")
+    history.write_text("epoch,train_loss,seconds\n1,0.5,4\n2,0.4,5\n")
+    return curves, {"resnet18": history}
+
+
+def test_a_training_takes_the_time_of_all_its_epochs(trainings):
+    assert training_seconds(*trainings) == {
+        ("train_segmenter", "baseline"): 20,
+        ("train_segmenter", "apex"): 3,
+        ("train_classifier", "resnet18"): 9,
+    }
+
+
+def test_a_training_whose_last_try_was_short_keeps_the_time_of_its_epochs(trainings):
+    rows = [("train_segmenter", "baseline", 1.5), ("train_segmenter", "apex", 8.0), ("predict", "baseline/nhs", 2.0)]
+    jobs = with_training_time(pd.DataFrame(rows, columns=["rule", "job", "wall_s"]), training_seconds(*trainings))
+    assert jobs["wall_s"].tolist() == [20, 8, 2]
 
 
 def test_a_job_is_named_by_its_rule_and_wildcards(benchmarks):
@@ -47,14 +77,14 @@ def test_durations_are_in_hours_minutes_and_seconds(seconds, text):
     assert duration(seconds) == text
 
 
-def test_the_page_and_the_csv_have_every_job(benchmarks, tmp_path):
-    write_timings(benchmarks, tmp_path / "timings.csv", tmp_path / "timings.html")
+def test_the_page_and_the_csv_have_every_job(benchmarks, trainings, tmp_path):
+    write_timings(benchmarks, *trainings, tmp_path / "timings.csv", tmp_path / "timings.html")
     assert len(pd.read_csv(tmp_path / "timings.csv")) == 3
     text = (tmp_path / "timings.html").read_text()
     assert "1:01:01" in text
     assert "baseline, nhs" in text
 
 
-def test_without_benchmarks_the_page_is_empty(tmp_path):
-    write_timings(tmp_path / "none", tmp_path / "timings.csv", tmp_path / "timings.html")
+def test_without_benchmarks_the_page_is_empty(trainings, tmp_path):
+    write_timings(tmp_path / "none", *trainings, tmp_path / "timings.csv", tmp_path / "timings.html")
     assert pd.read_csv(tmp_path / "timings.csv").empty

@@ -1,7 +1,9 @@
 """How long the jobs took and how much memory they used, from Snakemake's benchmarks."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cmrslices.presentation import pages, tables
@@ -9,17 +11,23 @@ from cmrslices.presentation import pages, tables
 COLUMNS = ["rule", "job", "wall_s", "cpu_s", "max_rss_mb"]
 
 
-def write_timings(folder: str | Path, csv: str | Path, html: str | Path) -> None:
+def write_timings(
+    folder: str | Path, segmenters: str | Path, histories: Mapping[str, str | Path], csv: str | Path, html: str | Path
+) -> None:
     """Write a row per job as CSV, and the sums by rule with all jobs as HTML.
 
     Parameters
     ----------
     folder : path
         Benchmarks of the results folder: {rule}.tsv or {rule}/{wildcards}.tsv.
+    segmenters : path
+        segmenter_curves.csv, with the seconds of every epoch of every model.
+    histories : dict of str to path
+        Classifier to its history.csv, with the seconds of every epoch.
     csv, html : path
         To write.
     """
-    jobs = read_benchmarks(Path(folder))
+    jobs = with_training_time(read_benchmarks(Path(folder)), training_seconds(segmenters, histories))
     jobs.to_csv(csv, index=False)
     text = pages.page(
         "Timings",
@@ -46,6 +54,32 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
         last = pd.read_csv(file, sep="\t", na_values="-").iloc[-1]
         rows.append((rule, job, last["s"], last["cpu_time"], last["max_rss"]))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def training_seconds(segmenters: str | Path, histories: Mapping[str, str | Path]) -> dict[tuple[str, str], float]:
+    """Rule and name of every training to the seconds that its epochs took, in all of its tries together."""
+    models = pd.read_csv(segmenters).groupby("model")["seconds"].sum()
+    found = {("train_segmenter", str(model)): float(seconds) for model, seconds in models.items()}
+    for network, history in histories.items():
+        found["train_classifier", network] = float(pd.read_csv(history)["seconds"].sum())
+    return found
+
+
+def with_training_time(jobs: pd.DataFrame, seconds: Mapping[tuple[str, str], float]) -> pd.DataFrame:
+    """The jobs, where a training took at least as long as its epochs.
+
+    Snakemake measures the last try of a job. A training that went on from a checkpoint has more epochs than those of
+    its last try, and a job that found its training finished has measured nothing.
+
+    Parameters
+    ----------
+    jobs : DataFrame
+        As `read_benchmarks` gives them.
+    seconds : mapping of (str, str) to float
+        As `training_seconds` gives them.
+    """
+    epochs = [seconds.get((rule, job), 0.0) for rule, job in zip(jobs["rule"], jobs["job"], strict=True)]
+    return jobs.assign(wall_s=np.maximum(jobs["wall_s"], epochs))
 
 
 def sum_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:

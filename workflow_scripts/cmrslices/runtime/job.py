@@ -11,10 +11,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.interruption import Interrupted, raise_on_signal
+from cmrslices.runtime.job_plan import check_as_planned
 
 POLL_S = 2
 """Between two tries to get the lock."""
@@ -24,6 +25,22 @@ SETTLE_S = 30
 """From the end of the job that held the lock to the start of this one; see `job_log`."""
 
 SPACE = "the disk or the quota is full; make room, then run again: it goes on from what is complete"
+
+
+@contextlib.contextmanager
+def planned_job(snakemake: Any, script: str | Path) -> Iterator[None]:
+    """What every rule's script does around its one call: see `job_log` and `check_as_planned`.
+
+    Parameters
+    ----------
+    snakemake : snakemake.script.Snakemake
+        What Snakemake puts into the script.
+    script : path
+        The script.
+    """
+    with job_log(snakemake.log[0]):
+        check_as_planned(snakemake.rule, dict(snakemake.wildcards.items()), snakemake.params, script)
+        yield
 
 
 @contextlib.contextmanager
