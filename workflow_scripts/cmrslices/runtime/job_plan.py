@@ -14,7 +14,6 @@ from typing import Any
 
 from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.files import write_whole
 
 VARIABLE = "CMRSLICES_PLAN"
 PLANS_KEPT = 20
@@ -39,8 +38,7 @@ def write_plan(folder: str | Path, jobs: Iterable[Any], code: Mapping[str, str])
         old.unlink(missing_ok=True)
     file = folder / f"{time.time_ns()}.json"
     parameters = {job_name(job.rule.name, job.wildcards_dict): described(job.params) for job in jobs}
-    plan = json.dumps({"code": dict(code), "parameters": parameters})
-    write_whole(file, lambda stream: stream.write(plan.encode()))
+    file.write_text(json.dumps({"code": dict(code), "parameters": parameters}))
     os.environ[VARIABLE] = str(file.resolve())
 
 
