@@ -8,7 +8,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.images import field_of_view, resample
-from cmrslices.classification.slices import read_slices
+from cmrslices.classification.slices import read_stored_slices
 from cmrslices.segmentation.preprocessed import kept_slices
 
 
@@ -75,7 +75,7 @@ def test_a_store_is_read_with_each_slices_region_and_without_cropped_slices(tmp_
     regions = ["non-cardiac", "base", "middle", "apex", "non-cardiac"]
     table = pd.DataFrame([(c, i, r) for c in ("a_ED", "b_ED") for i, r in enumerate(regions)])
     table.columns = ["case", "slice", "region"]
-    slices = read_slices(tmp_path, ["b_ED"], table, side_mm=16, size_px=8, memory_mb=1000)
+    slices = read_stored_slices(tmp_path, ["b_ED"], table, side_mm=16, size_px=8, memory_mb=1000)
     assert slices.targets.tolist() == [1, 2, 3]
     assert slices.images[:, 0, 4, 4].tolist() == [0, 1, 2]
 

@@ -10,7 +10,7 @@ from tiny_plans import DATASET, PLANS
 
 from cmrslices.classification import networks
 from cmrslices.classification.inference import classify, read_unseen_slices
-from cmrslices.classification.slices import read_slices
+from cmrslices.classification.slices import read_stored_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
@@ -101,7 +101,7 @@ def test_inference_sees_what_training_sees(cohort):
         DATASET,
     )
     regions = pd.DataFrame({"case": "c_p1_ED", "slice": range(5), "region": "middle"})
-    trained_on = read_slices(store, ["c_p1_ED"], regions, side_mm=40, size_px=32, memory_mb=1000).images
+    trained_on = read_stored_slices(store, ["c_p1_ED"], regions, side_mm=40, size_px=32, memory_mb=1000).images
     unseen = read_unseen_slices(cohort / "preprocessed", "c_p1_ED", 40, 32)
     assert torch.equal(trained_on, unseen.slices.half())
 

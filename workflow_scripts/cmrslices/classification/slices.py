@@ -26,7 +26,7 @@ class Slices(NamedTuple):
     targets: torch.Tensor
 
 
-def read_slices(
+def read_stored_slices(
     store: str | Path, cases: list[str], regions: pd.DataFrame, side_mm: float, size_px: int, memory_mb: float
 ) -> Slices:
     """Read all slices of some cases from nnU-Net's preprocessed store.

@@ -17,8 +17,8 @@ from torch import nn
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.history import best_epoch
-from cmrslices.classification.slices import Slices, read_slices
-from cmrslices.cohorts import tables
+from cmrslices.classification.slices import Slices, read_stored_slices
+from cmrslices.cohorts.tables import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
 from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
@@ -142,7 +142,7 @@ def train_classifier(
     threads : int
         CPU threads.
     memory_mb : float
-        Memory of the job, see `read_slices`.
+        Memory of the job, see `read_stored_slices`.
     checkpoint_every : int
         Epochs between checkpoints.
     weights : path
@@ -198,12 +198,14 @@ def read_fold(
         One of them is empty.
     """
     fold = json.loads(Path(folds).read_text())[0]
-    regions = tables.read_slices(slices)
+    regions = read_slices(slices)
     parts = []
     for name, key in (("train", "train"), ("validation", "val")):
         if not fold[key]:
             raise InputError(f"splits.{name}: no case of the training cohort is in this split; give it patients")
-        part = read_slices(store, fold[key], regions, settings.field_of_view_mm, settings.image_size_px, memory_mb)
+        part = read_stored_slices(
+            store, fold[key], regions, settings.field_of_view_mm, settings.image_size_px, memory_mb
+        )
         counts = torch.bincount(part.targets, minlength=len(SLICE_CLASSES)).tolist()
         listed = ", ".join(f"{count} {region}" for region, count in zip(SLICE_CLASSES, counts, strict=True))
         print(f"{name}: {len(fold[key])} cases, {listed} slices", flush=True)
