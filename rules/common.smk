@@ -2,17 +2,30 @@
 
 import os
 import sys
-from pathlib import Path
 
-LIBRARY = Path(workflow.basedir) / "workflow_scripts"
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+LIBRARY = PROJECT / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 
+import cmrslices
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
 from cmrslices.config import load_settings
 from cmrslices.runtime import accepted_code
 from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.slurm_guard import guard_slurm
+
+if Path(cmrslices.__file__).resolve().parents[1] != LIBRARY.resolve():  # Python imports a package only once
+    raise WorkflowError(
+        f"{PROJECT} and {Path(cmrslices.__file__).parents[2]}: use modules of one clone in a workflow"
+    )
+
+# Snakemake reads no configfile for a module with a `config:`, and what the caller gives there may be a part of it.
+if not workflow.modifier.is_main_snakefile():
+    given, config = config, load_configfile(PROJECT / "config.yaml")
+    update_config(config, given)
 
 try:
     SETTINGS = load_settings(config)
@@ -22,8 +35,8 @@ except InputError as fault:
 guard_slurm()
 
 RESULTS = Path(SETTINGS.results)
-ACCEPTED = accepted_code.read_accepted(RESULTS / accepted_code.FILE)
-PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"  # relative: a moved clone re-runs nothing
+ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS / accepted_code.FILE)))
+PAPER = Path(os.path.relpath(PROJECT)) / "resources/paper"  # relative: a moved clone re-runs nothing
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
@@ -56,13 +69,22 @@ def caption(name, category, **labels):
     return dict(caption=f"../report/{name}.rst", category=category, labels=labels)
 
 
+def paper_table(name):
+    """The paper's numbers; `local`, so that the prefix of a module is not put before the path."""
+    return local(PAPER / f"{name}.csv")
+
+
 def is_demo(cohort):
     return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients
 
 
 def raw_folder(wildcards):
-    """The raw folder, where there is one; a real one's age does not count, what it holds does (raw_names)."""
-    folder = COHORTS[wildcards.cohort]["folder"]
+    """The raw folder, where there is one; a real one's age does not count, what it holds does (raw_names).
+
+    `local`, here and in rule make_demo_cohort: a raw folder lies where the configuration says, also in a module with
+    a prefix.
+    """
+    folder = local(COHORTS[wildcards.cohort]["folder"])
     if is_demo(wildcards.cohort):
         return folder
     return ancient(folder) if Path(folder).is_dir() else []
@@ -80,7 +102,7 @@ def initial_weights(wildcards):
         return []
     if source == "imagenet":
         return RESULTS / f"classifiers/imagenet/{wildcards.network}.pth"
-    return Path(source) / f"{wildcards.network}.pth"
+    return local(Path(source) / f"{wildcards.network}.pth")
 
 
 def model_weights(wildcards):

@@ -35,7 +35,7 @@ rule table1:
     """Experiment 1: the baseline's DSC by cohort, label and region; Welch's t-test."""
     input:
         scores=expand(RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS),
-        paper=PAPER / "table1.csv",
+        paper=paper_table("table1"),
     output:
         csv=RESULTS / "tables/table1.csv",
         markdown=RESULTS / "tables/table1.md",
@@ -64,7 +64,7 @@ rule table3:
     """Experiment 2: every approach against the baseline on the same slices; paired t-test."""
     input:
         scores=all_scores,
-        paper=PAPER / "table3.csv",
+        paper=paper_table("table3"),
     output:
         csv=RESULTS / "tables/table3.csv",
         markdown=RESULTS / "tables/table3.md",
@@ -133,8 +133,8 @@ rule answers:
             network=NETWORKS,
             cohort=COHORTS,
         ),
-        table1=PAPER / "table1.csv",
-        table3=PAPER / "table3.csv",
+        table1=paper_table("table1"),
+        table3=paper_table("table3"),
     output:
         csv=RESULTS / "tables/answers.csv",
         markdown=RESULTS / "tables/answers.md",

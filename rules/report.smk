@@ -165,7 +165,7 @@ rule timings:
     conda:
         "../envs/report.yaml"
     params:
-        benchmarks=RESULTS / "benchmarks",
+        benchmarks=lambda w, output: Path(output.csv).parents[1] / "benchmarks",
         code=code_of("timings"),
     script:
         "../workflow_scripts/timings.py"
