@@ -70,7 +70,7 @@ def caption(name, category, **labels):
 
 
 def paper_table(name):
-    """The paper's numbers; `local`, so that the prefix of a module is not put before the path."""
+    """One table of the paper; `local`, so that the prefix of a module is not put before its path."""
     return local(PAPER / f"{name}.csv")
 
 
@@ -81,8 +81,7 @@ def is_demo(cohort):
 def raw_folder(wildcards):
     """The raw folder, where there is one; a real one's age does not count, what it holds does (raw_names).
 
-    `local`, here and in rule make_demo_cohort: a raw folder lies where the configuration says, also in a module with
-    a prefix.
+    It is `local`, as the output of make_demo_cohort is, so that the prefix of a module is not put before it.
     """
     folder = local(COHORTS[wildcards.cohort]["folder"])
     if is_demo(wildcards.cohort):
