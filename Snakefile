@@ -1,15 +1,27 @@
 # Improved AI-based segmentation of apical and basal slices from clinical cine CMR
 # (Mariscal-Harana et al.), as a workflow: section by section.
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.19")
 
+# Not workflow.basedir: in a module, that is the folder of the Snakefile that uses the module.
+PROJECT = Path(str(workflow.current_basedir))
+if not PROJECT.is_dir():
+    raise WorkflowError(
+        f"{PROJECT} is no folder: clone the repository, and give the path of the clone's Snakefile"
+    )
 
-configfile: f"{workflow.basedir}/config.yaml"
+
+configfile: f"{PROJECT}/config.yaml"
 
 
-report: "report/workflow.rst"
+# The text shows the configuration, and in a module Snakemake would fill in that of the caller.
+if workflow.modifier.is_main_snakefile():
+
+    report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
@@ -23,7 +35,6 @@ include: "rules/report.smk"  # what the report shows beside them
 
 
 rule all:
-    default_target: True
     input:
         tables=expand(RESULTS / "tables/{table}.html", table=["table1", "table2", "table3"]),
         against_paper=expand(

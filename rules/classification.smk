@@ -84,7 +84,7 @@ rule select_classifier:
         probabilities=expand(RESULTS / f"classifiers/{{network}}/{TRAINING}.csv", network=NETWORKS),
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
         splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
-        paper=PAPER / "table2.csv",
+        paper=paper_table("table2"),
     output:
         selected=RESULTS / "classifiers/selected.yaml",
         table=[

@@ -2,11 +2,14 @@
 
 import os
 import sys
-from pathlib import Path
 
-LIBRARY = Path(workflow.basedir) / "workflow_scripts"
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+LIBRARY = PROJECT / "workflow_scripts"
 sys.path.insert(0, str(LIBRARY))
 
+import cmrslices
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
 from cmrslices.config import check_config_files, load_settings
 from cmrslices.runtime import accepted_code, job_plan
@@ -14,6 +17,16 @@ from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.forced import forget_forced
 from cmrslices.runtime.slurm_guard import guard_slurm
+
+if Path(cmrslices.__file__).resolve().parents[1] != LIBRARY.resolve():  # Python imports a package only once
+    raise WorkflowError(
+        f"{PROJECT} and {Path(cmrslices.__file__).parents[2]}: use modules of one clone in a workflow"
+    )
+
+# Snakemake reads no configfile for a module with a `config:`, and what the caller gives there may be a part of it.
+if not workflow.modifier.is_main_snakefile():
+    given, config = config, load_configfile(PROJECT / "config.yaml")
+    update_config(config, given)
 
 try:
     check_config_files(workflow.configfiles)
@@ -26,9 +39,9 @@ guard_slurm()
 CODE = {}  # name of each rule's script: digest of its code as it is now
 
 RESULTS = Path(SETTINGS.results)
-ACCEPTED = accepted_code.read_accepted(RESULTS / accepted_code.FILE)
+ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS / accepted_code.FILE)))
 # A relative path, so that a moved clone re-runs nothing.
-PAPER = Path(os.path.relpath(workflow.basedir)) / "resources/paper"
+PAPER = Path(os.path.relpath(PROJECT)) / "resources/paper"
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
@@ -64,6 +77,11 @@ def caption(name, category, **labels):
     return dict(caption=f"../report/{name}.rst", category=category, labels=labels)
 
 
+def paper_table(name):
+    """One table of the paper; `local`, so that the prefix of a module is not put before its path."""
+    return local(PAPER / f"{name}.csv")
+
+
 def is_demo(cohort):
     """Whether the demo makes the raw folder of a cohort."""
     return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients
@@ -72,9 +90,10 @@ def is_demo(cohort):
 def raw_folder(wildcards):
     """The raw folder of a cohort, if it exists.
 
-    The age of a folder of real data does not count: `raw_names` tells whether a case was added or removed.
+    The age of a folder of real data does not count: `raw_names` tells whether a case was added or removed. The folder is
+    `local`, as the output of make_demo_cohort is, so that the prefix of a module is not put before it.
     """
-    folder = COHORTS[wildcards.cohort]["folder"]
+    folder = local(COHORTS[wildcards.cohort]["folder"])
     if is_demo(wildcards.cohort):
         return folder
     return ancient(folder) if Path(folder).is_dir() else []
@@ -92,7 +111,7 @@ def initial_weights(wildcards):
         return []
     if source == "imagenet":
         return RESULTS / f"classifiers/imagenet/{wildcards.network}.pth"
-    return Path(source) / f"{wildcards.network}.pth"
+    return local(Path(source) / f"{wildcards.network}.pth")
 
 
 def model_weights(wildcards):

@@ -9,7 +9,7 @@ if SETTINGS.demo:
     rule make_demo_cohort:
         """Make the synthetic patients of one cohort, with the scanners and the raw layout of its format."""
         output:
-            raw=directory(Path(SETTINGS.demo.folder) / "{cohort}"),
+            raw=local(directory(Path(SETTINGS.demo.folder) / "{cohort}")),
         log:
             RESULTS / "logs/make_demo_cohort/{cohort}.log",
         benchmark:

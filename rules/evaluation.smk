@@ -35,7 +35,7 @@ rule table1:
     """Experiment 1: the baseline's DSC by cohort, label and region; Welch's t-test."""
     input:
         scores=expand(RESULTS / f"scores/{BASELINE}/{{cohort}}.csv", cohort=COHORTS),
-        paper=PAPER / "table1.csv",
+        paper=paper_table("table1"),
     output:
         table=[
             RESULTS / "tables/table1.csv",
@@ -68,7 +68,7 @@ rule table3:
     """Experiment 2: every approach against the baseline on the same slices; paired t-test."""
     input:
         scores=all_scores,
-        paper=PAPER / "table3.csv",
+        paper=paper_table("table3"),
     output:
         table=[
             RESULTS / "tables/table3.csv",
@@ -140,8 +140,8 @@ rule answers:
     input:
         scores=all_scores,
         regions=expand(RESULTS / "classifiers/regions/{cohort}.csv", cohort=COHORTS),
-        table1=PAPER / "table1.csv",
-        table3=PAPER / "table3.csv",
+        table1=paper_table("table1"),
+        table3=paper_table("table3"),
     output:
         table=[
             RESULTS / "tables/answers.csv",

@@ -167,8 +167,8 @@ rule timings:
     conda:
         "../envs/report.yaml"
     params:
-        benchmarks=RESULTS / "benchmarks",
         networks=NETWORKS,
+        benchmarks=lambda w, output: Path(output.csv).parents[1] / "benchmarks",
         code=code_of("timings"),
     script:
         "../workflow_scripts/timings.py"

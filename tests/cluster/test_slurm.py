@@ -34,6 +34,7 @@ TRAINING = ONE_COHORT | {
 
 WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
 OTHER_WEIGHTS = WEIGHTS.replace("baseline", "apex")
+GROUP = ("--groups", "train_segmenter=train", "--group-components")
 LOG = "results/logs/train_segmenter/baseline.log"
 CLASSIFIER = "results/classifiers/shufflenet_v2_x1_0/weights.pth"
 CLASSIFIER_LOG = "results/logs/train_classifier/shufflenet_v2_x1_0.log"
@@ -90,6 +91,12 @@ def training(idle_cluster, undisturbed, tmp_path):
     submission = Submission(folder, TRAINING)
     yield submission
     submission.kill()
+
+
+@pytest.fixture
+def short_trainings(training):
+    """The same with trainings of a few seconds."""
+    return Submission(training.folder, ONE_COHORT)
 
 
 def same_weights(first, second):
@@ -161,6 +168,47 @@ def test_no_more_gpu_jobs_are_submitted_than_the_profiles_number(idle_cluster, t
     training.wait_for_words("submitted with SLURM jobid")
     time.sleep(5)
     assert len(idle_cluster.jobs("PENDING")) == len(training.submitted) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--slurm-array-jobs", "train_segmenter", "--resources", "gpu=1"),
+        ("--slurm-array-jobs", "all", "--jobs", "1"),
+    ],
+    ids=["one rule", "all rules"],
+)
+def test_job_arrays_are_declined_and_every_job_is_submitted_by_itself(short_trainings, arguments):
+    said = short_trainings.run(*arguments, "--", WEIGHTS, OTHER_WEIGHTS)
+    assert "--slurm-array-jobs has no effect" in said
+    assert len(short_trainings.submitted) == 2
+    assert (short_trainings.folder / WEIGHTS).exists()
+    assert (short_trainings.folder / OTHER_WEIGHTS).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "gpus", "time_limit"),
+    [
+        ((), 2, "1-12:00:00"),
+        (("--resources", "gpu=1", "--set-resource-scopes", "gpu=local"), 1, "3-00:00:00"),
+    ],
+    ids=["as the rules ask", "in turn on one GPU"],
+)
+def test_a_group_of_trainings_is_one_job(cluster, short_trainings, arguments, gpus, time_limit):
+    short_trainings.run(*GROUP, "train=2", *arguments, "--", WEIGHTS, OTHER_WEIGHTS)
+    (number,) = short_trainings.submitted
+    job = cluster.run("scontrol", "-o", "show", "job", number)
+    assert f"TresPerJob=gres:gpu:{gpus}" in job
+    assert f"TimeLimit={time_limit}" in job
+    assert (short_trainings.folder / WEIGHTS).exists()
+    assert (short_trainings.folder / OTHER_WEIGHTS).exists()
+
+
+def test_a_group_that_asks_for_more_gpus_than_a_node_has_fails_with_sbatchs_reason(short_trainings):
+    models = [WEIGHTS.replace("baseline", model) for model in ("baseline", "apex", "base")]
+    short_trainings.start(*GROUP, "train=3", "--retries", "0", "--", *models)
+    assert short_trainings.process.wait(120) != 0
+    assert "Requested node configuration is not available" in short_trainings.said
 
 
 def test_a_training_goes_on_where_its_time_limit_stopped_it(cluster, training, undisturbed):

@@ -45,6 +45,13 @@ TINY = {
 DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
 
 
+def snakemake(folder, *arguments):
+    """What Snakemake answers to arguments that are typed in a folder."""
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
 class Workflow:
     """A project's Snakefile in a working directory, with an overlay of its configuration.
 
@@ -65,9 +72,7 @@ class Workflow:
 
     def run(self, *arguments, **changes):
         """Run snakemake; `changes` are laid over the overlay."""
-        command = [sys.executable, "-m", "snakemake", *self._arguments(arguments, changes)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=self.project, env=environment, capture_output=True, text=True)
+        return snakemake(self.project, *self._arguments(arguments, changes))
 
     def planned(self, *arguments, **changes):
         """Rule to number of jobs that a dry run lists."""
@@ -131,15 +136,20 @@ def merged(base, top):
     return result
 
 
-def make_finished(folder):
-    """Copy the project and run it there: first the raw cohorts, then everything on them."""
+def copy_project(folder):
+    """Copy what a run of the project needs."""
     ignored = shutil.ignore_patterns("__pycache__", ".snakemake")
+    folder.mkdir(exist_ok=True)
     for name in (*PROJECT, *PROFILES):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         elif (ROOT / name).exists():
-            folder.mkdir(exist_ok=True)
             shutil.copy2(ROOT / name, folder)
+
+
+def make_finished(folder):
+    """Copy the project and run it there: first the raw cohorts, then everything on them."""
+    copy_project(folder)
     workflow = Workflow(folder, TINY, project=folder)
     raw = workflow.run("--cores", "2", *(f"raw/{cohort}" for cohort in DEMO["patients"]), demo=DEMO)
     assert raw.returncode == 0, raw.stderr[-5000:]

@@ -164,7 +164,7 @@ def test_every_script_belongs_to_one_rule():
 
 def test_every_caption_is_a_file_and_every_file_is_a_caption():
     captions = re.findall(r'caption\(\s*"(\w+)"', "".join(JOBS.values()))
-    description = re.search(r'^report: "report/(\w+)\.rst"', (ROOT / "Snakefile").read_text(), re.M)[1]
+    description = re.search(r'^ *report: "report/(\w+)\.rst"', (ROOT / "Snakefile").read_text(), re.M)[1]
     assert {*captions, description} == {path.stem for path in (ROOT / "report").glob("*.rst")}
 
 
@@ -203,6 +203,11 @@ def test_the_public_data_leave_all_other_values_to_the_paper():
     load_settings(settings)
     assert public.keys() == {"results", "cohorts", "training_cohort", "splits"}
     assert {key for key in paper if settings[key] != paper[key]} == public.keys()
+
+
+def test_the_small_run_on_public_data_repeats_what_the_large_one_says_about_them():
+    small, public = (yaml.safe_load((ROOT / f"public/{name}.yaml").read_text()) for name in ("small", "public"))
+    assert {key: small[key] for key in public} == public
 
 
 def test_no_image_or_weight_file_is_tracked():

@@ -5,7 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from cmrslices.runtime.slurm_guard import LastAnswer, end_forgotten, end_preempted, keep_unsettled
+from cmrslices.runtime.slurm_guard import (
+    LastAnswer,
+    end_forgotten,
+    end_preempted,
+    keep_unsettled,
+    say_why_a_group_failed,
+    without_arrays,
+)
 
 
 class Executor:
@@ -124,3 +131,35 @@ def test_a_missing_answer_and_a_job_that_is_not_known_yet_are_no_forgotten_jobs(
     executor, kept = looks(jobs, ONE, ONE, ONE, ONE, None, None, None, BOTH)
     assert kept[-1] == jobs
     assert executor.failed == []
+
+
+def started(array_jobs):
+    """An executor that has read `--slurm-array-jobs`."""
+
+    def start(executor):
+        executor.array_jobs = array_jobs
+
+    executor = Executor()
+    without_arrays(start)(executor)
+    return executor
+
+
+def test_job_arrays_are_declined_with_a_warning():
+    executor = started({"all"})
+    assert executor.array_jobs == set()
+    (warning,) = executor.warnings
+    assert warning.startswith("--slurm-array-jobs has no effect")
+
+
+def test_nothing_is_said_about_arrays_that_nobody_asked_for():
+    assert started(set()).warnings == []
+
+
+@pytest.mark.parametrize(("group", "printed"), [(True, ["no such node"]), (False, [])], ids=["group", "one job"])
+def test_the_reason_is_printed_where_snakemake_drops_it(group, printed):
+    executor, errors = Executor(), []
+    executor.logger.error = errors.append
+    info = SimpleNamespace(job=SimpleNamespace(is_group=lambda: group))
+    say_why_a_group_failed(Executor.report_job_error)(executor, info, "no such node")
+    assert errors == printed
+    assert executor.failed == [(info, "no such node")]

@@ -1,9 +1,14 @@
 """A guard for Snakemake's SLURM plugin, which can lose sight of a job and then waits for it without end.
 
-The plugin (2.8) forgets its jobs when SLURM does not answer one of its questions, as during a restart of
-slurmctld on a cluster without accounting database; it takes a job that preemption cancelled for one that SLURM will
-start again; and it takes a job that SLURM has forgotten for one that still runs. Nothing here changes how a job is
-submitted or run.
+The plugin (2.8)
+
+- forgets its jobs when SLURM does not answer one of its questions, as during a restart of slurmctld on a cluster
+  without accounting database,
+- takes a job that preemption cancelled for one that SLURM will start again,
+- takes a job that SLURM has forgotten for one that still runs,
+- forgets jobs that it should have submitted as a job array (see `without_arrays`).
+
+Snakemake drops the reason for which a group of jobs failed.
 """
 
 import functools
@@ -23,6 +28,8 @@ def guard_slurm() -> None:
         last = LastAnswer()
         plugin.query_job_status = last.noted(end_preempted(plugin.query_job_status))
         plugin.Executor.check_active_jobs = end_forgotten(keep_unsettled(plugin.Executor.check_active_jobs), last)
+        plugin.Executor.__post_init__ = without_arrays(plugin.Executor.__post_init__)
+        plugin.Executor.report_job_error = say_why_a_group_failed(plugin.Executor.report_job_error)
         plugin.guarded = True
 
 
@@ -128,5 +135,51 @@ def end_forgotten(check: Callable[..., AsyncIterator], last: LastAnswer) -> Call
                 yield job
             else:
                 executor.report_job_error(job, msg=f"SLURM does not know job {number} any more; its end is unknown.")
+
+    return guarded
+
+
+def without_arrays(start: Callable[..., None]) -> Callable[..., None]:
+    """Let the plugin submit each job by itself, also where `--slurm-array-jobs` asks for job arrays, and say so.
+
+    The plugin holds jobs back until all ready jobs of their rule have been handed over to it, and never submits them
+    where a limit on `gpu` or `jobs` keeps some away (its issue 473). Submitted arrays are no better: each job also
+    checks the outputs of the first job of its array, and fails where that one runs longer. All jobs of an array get
+    the memory of the first one, so that a second try gets no more than the first, and `sacct` is asked for numbers
+    that the plugin does not know.
+
+    Parameters
+    ----------
+    start : method
+        An executor's `__post_init__`, which reads the option into `array_jobs`.
+    """
+
+    @functools.wraps(start)
+    def guarded(executor: Any, *arguments: Any, **options: Any) -> None:
+        start(executor, *arguments, **options)
+        if executor.array_jobs:
+            executor.array_jobs = set()
+            executor.logger.warning(
+                "--slurm-array-jobs has no effect: each job is submitted by itself, because the SLURM plugin loses "
+                "jobs of an array, and takes finished ones for failed (docs/cluster.md)."
+            )
+
+    return guarded
+
+
+def say_why_a_group_failed(report: Callable[..., None]) -> Callable[..., None]:
+    """Print why a group of jobs failed, such as sbatch's reason to refuse it; Snakemake prints that only for one job.
+
+    Parameters
+    ----------
+    report : method
+        An executor's `report_job_error`.
+    """
+
+    @functools.wraps(report)
+    def guarded(executor: Any, info: Any, msg: str | None = None, **options: Any) -> None:
+        if msg and info.job.is_group():
+            executor.logger.error(msg)
+        report(executor, info, msg, **options)
 
     return guarded
