@@ -118,7 +118,7 @@ def phase_finding(measured: Mapping[str, Mapping]) -> str:
 
 
 def cohort_faults(rows: list[dict], label_map: Mapping[str, int]) -> list[str]:
-    """Faults of a whole cohort, and of patients that share an image.
+    """Faults of a whole cohort, and of patients whose ED and ES are one image.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def cohort_faults(rows: list[dict], label_map: Mapping[str, int]) -> list[str]:
 def _equal_images(rows: list[dict]) -> list[str]:
     same: dict[str, list[str]] = {}
     for row in rows:
-        same.setdefault(row["measured"]["image_digest"], []).append(f"patient {row['patient']} {row['phase']}")
+        same.setdefault(f"{row['patient']} {row['measured']['image_digest']}", []).append(f"patient {row['patient']} {row['phase']}")
     return [
         f"{' and '.join(cases)}: the images are equal in every voxel; give each case its own file or frame"
         for cases in same.values()

@@ -156,9 +156,9 @@ def path_inside(folder: Path, text: str) -> Path:
 
 
 def folder_names(folder: str | Path) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones and debris; empty where the folder does not exist.
+    r"""Names of the folders in a folder, sorted, without hidden ones and debris; empty where the folder does not exist.
 
-    Bytes of a name that are no UTF-8 are written as ``\\xNN``; no file is found under such a name.
+    Bytes of a name that are no UTF-8 are written as ``\xNN``; no file is found under such a name.
     """
     # Without a Path object for each entry, because every dry run lists thousands of them.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
