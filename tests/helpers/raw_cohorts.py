@@ -25,8 +25,8 @@ def heart(empty_slices=(0, 7)) -> np.ndarray:
     return label
 
 
-def grey(label: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).integers(0, 20, label.shape)
+def grey(label: np.ndarray, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 20, label.shape)
     return (label * 100 + noise).astype(np.int16)
 
 
@@ -53,7 +53,7 @@ def nifti_cohort(folder: Path, patients=("p1", "p2"), affine: np.ndarray = BARE)
     for patient in patients:
         for phase in ("ED", "ES"):
             image, label = f"{patient}_{phase}.nii.gz", f"{patient}_{phase}_label.nii.gz"
-            save(grey(heart()), folder / image, affine)
+            save(grey(heart(), seed=len(rows)), folder / image, affine)
             save(heart(), folder / label, affine)
             rows.append({"patient": patient, "phase": phase, "image": image, "label": label})
     return write_csv(folder, pd.DataFrame(rows))
@@ -68,7 +68,7 @@ def acdc_patient(folder: Path, affine: np.ndarray = BARE) -> Path:
     """Write one patient as ACDC does: RV 1, myocardium 2, LV 3, and a bare header."""
     label = np.choose(heart(), [0, 3, 2, 1]).astype(np.uint8)
     for frame in ("01", "09"):
-        save(grey(heart()), folder / f"{folder.name}_frame{frame}.nii.gz", affine)
+        save(grey(heart(), seed=int(frame)), folder / f"{folder.name}_frame{frame}.nii.gz", affine)
         save(label, folder / f"{folder.name}_frame{frame}_gt.nii.gz", affine)
     (folder / "Info.cfg").write_text("ED: 1\nES: 9\nGroup: DCM\nNbFrame: 30\n")
     return folder
@@ -79,7 +79,7 @@ def mnms_cohort(folder: Path, codes=("A1", "B2"), part: str = "Testing") -> pd.D
     rows = []
     for code in codes:
         label = np.stack([heart()[:, :, ::-1].astype(float)] * 3, axis=3)
-        for name, voxels in ((f"{code}_sa", grey(label)), (f"{code}_sa_gt", label)):
+        for name, voxels in ((f"{code}_sa", grey(label, seed=len(rows))), (f"{code}_sa_gt", label)):
             save(voxels, folder / part / code / f"{name}.nii.gz", oblique(base_first=False))
         rows.append({"External code": code, "VendorName": "GE", "Pathology": "HCM", "ED": 0, "ES": 2, "Age": 50})
     table = pd.DataFrame(rows)

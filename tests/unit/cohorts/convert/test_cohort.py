@@ -95,8 +95,8 @@ def test_labels_are_mapped_to_lvbp_1_lvm_2_rvbp_3(convert, raw):
 def apex_first(raw):
     """Write one patient whose slices, by header and labels, run from apex to base."""
     nifti_cohort(raw, ["p1"])
-    for phase in ("ED", "ES"):
-        save(grey(heart())[:, :, ::-1], raw / f"p1_{phase}.nii.gz", oblique(base_first=False))
+    for seed, phase in enumerate(("ES", "ED")):
+        save(grey(heart(), seed)[:, :, ::-1], raw / f"p1_{phase}.nii.gz", oblique(base_first=False))
         save(heart()[:, :, ::-1], raw / f"p1_{phase}_label.nii.gz", oblique(base_first=False))
 
 
@@ -240,7 +240,8 @@ def test_a_changed_file_code_or_label_map_converts_the_study_again(convert, raw,
     assert reads == ["p1"]
     convert(code="other")
     assert reads == ["p1", "p1", "p2"]
-    convert(code="other", label_map={"LVBP": 1, "LVM": 3, "RVBP": 2})
+    with pytest.raises(InputError, match="the labels fit the label_map { LVBP: 1, LVM: 2, RVBP: 3 }"):
+        convert(code="other", label_map={"LVBP": 1, "LVM": 3, "RVBP": 2})
     assert reads == ["p1", "p1", "p2", "p1", "p2"]
 
 

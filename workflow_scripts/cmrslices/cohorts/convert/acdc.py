@@ -57,7 +57,7 @@ def _find_case(folder: Path, phase: str, frame: str) -> RawCase:
 
 def _read_info(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise InputError(f"{path}: missing or not text; it names the ED and ES frames") from None
     pairs = (line.partition(":") for line in lines if ":" in line)

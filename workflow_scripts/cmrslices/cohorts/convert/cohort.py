@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from cmrslices.cohorts.convert import FORMATS, check_folder
+from cmrslices.cohorts.convert.anatomy import cohort_faults
 from cmrslices.cohorts.convert.finished import forget_others
 from cmrslices.cohorts.convert.patient import convert_patient, safe_name
 from cmrslices.cohorts.convert.raw import RawPatient
@@ -63,7 +64,7 @@ def convert_cohort(
         code=code,
         store=Path(finished),
     )
-    table = _convert_all(name, patients, convert, threads)
+    table = _convert_all(name, patients, convert, threads, source.label_map(cohort))
     forget_others(Path(finished), set(table["patient"]))
     with _removed_on_failure(Path(images), Path(labels)):
         for patient in table.loc[~table["excluded"], "patient"].unique():
@@ -97,7 +98,9 @@ def find_patients(name: str, cohort: dict) -> list[RawPatient]:
     return exclude_patients(patients, cohort.get("exclude", {}), name)
 
 
-def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threads: int) -> pd.DataFrame:
+def _convert_all(
+    name: str, patients: list[RawPatient], convert: Callable, threads: int, label_map: dict[str, int]
+) -> pd.DataFrame:
     clashes = name_clashes(patients)
     rows, faults = [], {}
     convertible = [patient for patient in patients if patient.name not in clashes]
@@ -106,9 +109,11 @@ def _convert_all(name: str, patients: list[RawPatient], convert: Callable, threa
         rows += own_rows
         if own_faults:
             faults[patient.name] = own_faults
-    if clashes or faults:
-        print(exclusions(name, faults))
-        raise CollectedErrors(fault_lines(name, clashes, faults))
+    shared = [f"cohort {name}: {line}" for line in cohort_faults([r for r in rows if "measured" in r], label_map)]
+    if clashes or faults or shared:
+        if faults:
+            print(exclusions(name, faults))
+        raise CollectedErrors([*fault_lines(name, clashes, faults), *shared])
     whole = {"slices": "Int64", "frame": "Int64"}
     table = pd.DataFrame(rows, columns=list(CASES)).astype(whole).sort_values("case")
     if table["excluded"].all():

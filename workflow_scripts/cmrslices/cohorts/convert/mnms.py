@@ -28,7 +28,7 @@ read_patient = read_nifti_patient
 def list_names(cohort: dict) -> list[str]:
     """List the patient folders, relative to the cohort's folder, and the cohort's CSV with a digest of its content."""
     folder = Path(cohort["folder"])
-    tables = [content_name(path) for path in folder.glob("*.csv")]
+    tables = [content_name(path) for path in _tables(folder, "*.csv")]
     return tables + [f"{part}/{name}" for part in PARTS for name in folder_names(folder / part)]
 
 
@@ -55,11 +55,16 @@ def find_patients(cohort: dict) -> list[RawPatient]:
 
 
 def _information_csv(folder: Path) -> Path:
-    tables = sorted(folder.glob("*M&Ms*nformation*.csv")) or sorted(folder.glob("*.csv"))
+    tables = _tables(folder, "*M&Ms*nformation*.csv") or _tables(folder, "*.csv")
     if len(tables) != 1:
         found = ", ".join(path.name for path in tables) or "none"
         raise InputError(f"{folder}: one information CSV is needed, found {found}; the layout is: {LAYOUT}")
     return tables[0]
+
+
+def _tables(folder: Path, pattern: str) -> list[Path]:
+    # macOS leaves a file `._name` beside each file, Office a lock file `~$name`.
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "~$")))
 
 
 def _patient_folders(folder: Path) -> list[Path]:

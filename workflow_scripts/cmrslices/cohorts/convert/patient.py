@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cmrslices.cohorts.convert.anatomy import label_finding, measure_case, phase_finding
 from cmrslices.cohorts.convert.finished import load_rows, save_rows, source_digest
 from cmrslices.cohorts.convert.geometry import reverse_slices
 from cmrslices.cohorts.convert.orientation import Direction, decide_direction
@@ -54,13 +55,16 @@ def convert_patient(
     Returns
     -------
     rows : list of dict
-        The rows of the two cases in cases.csv; empty if there is a fault.
+        The rows of the two cases in cases.csv, each with what `measure_case` gives as ``measured``; empty if there is
+        a fault.
     faults : list of str
         Why the patient cannot be converted; empty if there is no fault.
     """
     if patient.excluded:
         left_out = {"excluded": True, "reason": patient.excluded}
         return [_about(patient, cohort, phase) | left_out for phase in PHASES], []
+    if not patient.source.exists():
+        return [], [f"{patient.source}: cannot be opened under this name; if the name is not UTF-8, rename it"]
     if patient.fault:
         return [], [patient.fault]
     folder = store / safe_name(patient.name)
@@ -79,12 +83,16 @@ def convert_patient(
 
 def _convert(patient: RawPatient, cohort: str, read: PatientStacks, folder: Path) -> list[dict]:
     stacks = read.stacks.values()
+    measured = {phase: measure_case(s.image, s.label, s.affine) for phase, s in read.stacks.items()}
+    exchanged = phase_finding(measured)
     direction = decide_direction([stack.affine for stack in stacks], [stack.label for stack in stacks])
     shutil.rmtree(folder, ignore_errors=True)
     rows = []
     for phase, stack in read.stacks.items():
         row = _about(patient, cohort, phase) | read.about
-        rows.append(row | _write_case(stack, direction, row["case"], folder))
+        row |= _write_case(stack, direction, row["case"], folder)
+        row["repairs"] = ";".join(filter(None, [row["repairs"], label_finding(measured[phase]), exchanged]))
+        rows.append(row | {"measured": measured[phase]})
     return rows
 
 

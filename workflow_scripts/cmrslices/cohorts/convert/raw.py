@@ -4,14 +4,19 @@ import contextlib
 import csv
 import hashlib
 import os
+import unicodedata
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from cmrslices.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from cmrslices.cohorts.convert.volumes import PatientStacks
+
+
+DEBRIS = {"__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information"}
+"""Folders, in small letters, that macOS, Windows and network drives leave between those of the patients."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,24 @@ class RawPatient:
 def source_files(patient: RawPatient) -> list[Path]:
     """Files from which a patient is read: those of the cases, or all in the folder where no case is listed."""
     if patient.cases:
-        return [path for case in patient.cases for path in (case.image, case.label)]
+        return [part for case in patient.cases for path in (case.image, case.label) for part in file_parts(path)]
     return [Path(place, file) for place, _, files in os.walk(patient.source) for file in files]
+
+
+def file_parts(path: Path) -> list[Path]:
+    """Files of one volume: two where the header (``.hdr``) and the voxels (``.img``) are apart.
+
+    Examples
+    --------
+    >>> [part.name for part in file_parts(Path("heart.hdr"))]
+    ['heart.hdr', 'heart.img']
+    """
+    pair = (".hdr", ".img")
+    ending = next((end for end in (*pair, ".hdr.gz", ".img.gz") if path.name.endswith(end)), "")
+    if not ending:
+        return [path]
+    stem, zipped = path.name.removesuffix(ending), ".gz" if ending.endswith(".gz") else ""
+    return [path.with_name(stem + end + zipped) for end in pair]
 
 
 def read_nifti_patient(patient: RawPatient, label_map: dict[str, int]) -> "PatientStacks":
@@ -87,19 +108,26 @@ def read_rows(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file, strict=True) if line]
+            lines = [[cell.strip() for cell in line] for line in csv.reader(file, strict=True)]
     except FileNotFoundError:
         raise InputError(f"{path}: the CSV is missing; it lists the cohort's patients") from None
     except (OSError, UnicodeDecodeError, csv.Error) as fault:
         raise InputError(f"{path}: not a readable CSV ({fault}); save it as comma-separated UTF-8 text") from None
     columns, rows = (lines[0], lines[1:]) if lines else ([], [])
+    other = next((mark for mark in (";", "\t") if mark in "".join(columns)), None)
+    if other and len(columns) < len(required):
+        shown = "tabs" if other == "\t" else "semicolons"
+        raise InputError(f"{path}: its columns are separated by {shown}; save it with commas")
     missing = [column for column in required if column not in columns]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}, only {', '.join(columns)}; add it")
-    ragged = [number for number, row in enumerate(rows, 1) if len(row) != len(columns)]
+    ragged = [number for number, row in enumerate(rows, 1) if any(row) and len(row) != len(columns)]
     if ragged:
         raise InputError(f"{path}: row {ragged[0]} has not the {len(columns)} cells of the header; mend its commas")
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    nameless = [number for number, row in enumerate(rows, 1) if any(row) and not row[columns.index(required[0])]]
+    if nameless:
+        raise InputError(f"{path}: row {nameless[0]}: a patient has no name; give it one")
+    return [dict(zip(columns, row, strict=True)) for row in rows if any(row)]  # Excel saves empty rows too
 
 
 def content_name(path: Path) -> str:
@@ -115,19 +143,28 @@ def path_inside(folder: Path, text: str) -> Path:
     InputError
         The text is empty, is an absolute path, contains ``..``, or a link leads out of the folder.
     """
-    path = folder / text
-    if not text or PurePath(text).is_absolute() or ".." in PurePath(text).parts:
+    absolute = PurePath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    if not text or absolute or ".." in PureWindowsPath(text).parts:
         raise InputError(f"the path '{text}' leads out of the folder; give it relative to {folder}, without '..'")
+    # Windows separates folders by backslashes, and macOS writes accented letters as two characters.
+    slashed = text.replace("\\", "/")
+    spellings = [text, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    path = next((folder / spelling for spelling in spellings if (folder / spelling).exists()), folder / slashed)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(f"the path '{text}' is a link out of the folder; copy the file into {folder}")
     return path
 
 
 def folder_names(folder: str | Path) -> list[str]:
-    """Names of the folders in a folder, sorted, without hidden ones; an empty list where the folder does not exist."""
+    r"""Names of the folders in a folder, sorted, without hidden ones and debris; empty where the folder does not exist.
+
+    Bytes of a name that are no UTF-8 are written as ``\xNN``; no file is found under such a name.
+    """
     # Without a Path object for each entry, because every dry run lists thousands of them.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+        kept = [name for name in names if name.lower() not in DEBRIS]
+        return sorted(os.fsencode(name).decode("utf-8", "backslashreplace") for name in kept)
     return []
 
 
