@@ -240,7 +240,7 @@ def test_a_changed_file_code_or_label_map_converts_the_study_again(convert, raw,
     assert reads == ["p1"]
     convert(code="other")
     assert reads == ["p1", "p1", "p2"]
-    with pytest.raises(InputError, match="the labels fit the label_map { LVBP: 1, LVM: 2, RVBP: 3 }"):
+    with pytest.raises(InputError, match=r"the labels fit the label_map { LVBP: 1, LVM: 2, RVBP: 3 }"):
         convert(code="other", label_map={"LVBP": 1, "LVM": 3, "RVBP": 2})
     assert reads == ["p1", "p1", "p2", "p1", "p2"]
 

@@ -65,27 +65,29 @@ def measure_case(image: np.ndarray, label: np.ndarray, affine: np.ndarray) -> di
     Returns
     -------
     dict
-        ``image_digest`` and ``label_digest``; ``lvbp_ml``, the volume of the LVBP; ``enclosed``, for each name of a
-        cavity and a muscle (``LVBP LVM``) the `enclosed_share` of these two labels.
+        ``image_digest``; ``lvbp_ml``, the volume of the LVBP; ``enclosed``, the `enclosed_share` of the LVBP in the LVM
+        under ``LVBP LVM``, and, if that is too small, the share of each other label in each other one.
     """
     # Only the part that carries a label is measured: it is a tenth of the stack.
     x, y, z = (np.flatnonzero(label.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1)))
     heart = label[x[0] : x[-1] + 1, y[0] : y[-1] + 1, z[0] : z[-1] + 1]
     masks = {name: heart == value for name, value in LABELS.items()}
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    enclosed = {"LVBP LVM": enclosed_share(masks["LVBP"], masks["LVM"])}
+    if not _fits(enclosed["LVBP LVM"]):
+        for cavity, muscle in permutations(LABELS, 2):
+            enclosed[f"{cavity} {muscle}"] = enclosed_share(masks[cavity], masks[muscle])
     return {
         "image_digest": _digest(image),
-        "label_digest": _digest(label),
         "lvbp_ml": float(masks["LVBP"].sum() * voxel_ml),
-        "enclosed": {
-            f"{cavity} {muscle}": enclosed_share(masks[cavity], masks[muscle])
-            for cavity, muscle in permutations(LABELS, 2)
-        },
+        "enclosed": enclosed,
     }
 
 
 def _digest(voxels: np.ndarray) -> str:
-    return hashlib.sha1(f"{voxels.shape}".encode() + voxels.tobytes(), usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(f"{voxels.shape}".encode(), usedforsecurity=False)
+    digest.update(memoryview(np.ascontiguousarray(voxels.T)).cast("B"))
+    return digest.hexdigest()
 
 
 def label_finding(measured: Mapping) -> str:
@@ -107,7 +109,7 @@ def _fits(share: float | None) -> bool:
 def phase_finding(measured: Mapping[str, Mapping]) -> str:
     """Finding of a patient whose LVBP is larger at ES than at ED; empty otherwise.
 
-    In all 150 patients of ACDC and 3 of M&Ms, the LVBP is smaller at ES.
+    In 100 patients of ACDC and 3 of M&Ms, the LVBP at ES has 18 to 90 % of its volume at ED.
 
     Parameters
     ----------
@@ -136,9 +138,10 @@ def cohort_faults(rows: list[dict], label_map: Mapping[str, int]) -> list[str]:
 
 
 def _equal_images(rows: list[dict]) -> list[str]:
-    same: dict[str, list[str]] = {}
+    same: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        same.setdefault(f"{row['patient']} {row['measured']['image_digest']}", []).append(f"patient {row['patient']} {row['phase']}")
+        key = (row["patient"], row["measured"]["image_digest"])
+        same.setdefault(key, []).append(f"patient {row['patient']} {row['phase']}")
     return [
         f"{' and '.join(cases)}: the images are equal in every voxel; give each case its own file or frame"
         for cases in same.values()

@@ -96,12 +96,14 @@ def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStac
     Raises
     ------
     InputError
-        A file is missing, damaged or no 3D (or 4D) stack; image and label differ in their grid; the image has no
-        content; the label has unknown values, no labelled slice or a gap between labelled slices.
+        A file is missing, damaged or no 3D (or 4D) stack; its third axis cannot be that of the slices; image and label
+        differ in their grid; the image has no content; the label has unknown values, no labelled slice or a gap between
+        labelled slices.
     """
     image, affine, repairs = _read_volume(raw.image, raw.frame)
     label, label_affine, label_repairs = _read_volume(raw.label, raw.frame)
     check_image(image, raw.image)
+    check_axes(image.shape, np.linalg.norm(affine[:3, :3], axis=0), raw.image)
     if image.shape != label.shape:
         raise InputError(
             f"{raw.label}: {_size(label)} voxels, but its image has {_size(image)}; image and label must share one grid"
@@ -177,6 +179,44 @@ def check_image(image: np.ndarray, path: Path) -> None:
         raise InputError(f"{path}: the image holds NaN or infinite values; export it again")
     if image.min() == image.max():
         raise InputError(f"{path}: the image is constant; export it again")
+
+
+def check_axes(shape: tuple[int, ...], spacing_mm: np.ndarray, path: Path) -> None:
+    """Refuse a stack whose third axis cannot be that of the slices, such as an array stored as slices, rows, columns.
+
+    Slices are few and far apart, and pixels are about as wide as high. The limits leave room for 3D images of one
+    spacing in all directions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along the three axes.
+    spacing_mm : array, shape (3,)
+    path : Path
+        Named in the error.
+
+    Raises
+    ------
+    InputError
+        The third axis has more than twice as many voxels as another one, or less than half of the spacing of another
+        one; or the spacings of the other two differ by more than a factor of 2.
+
+    Examples
+    --------
+    >>> check_axes((256, 216, 10), np.array([1.5, 1.5, 8.0]), Path("stack.nii.gz"))
+    >>> check_axes((10, 216, 256), np.array([8.0, 1.5, 1.5]), Path("stack.nii.gz"))
+    Traceback (most recent call last):
+        ...
+    cmrslices.runtime.errors.InputError: stack.nii.gz: 10 x 216 x 256 voxels of 8 x 1.5 x 1.5 mm, so the third axis ...
+    """
+    in_plane = spacing_mm[:2]
+    many, fine = shape[2] > 2 * min(shape[:2]), spacing_mm[2] < min(in_plane) / 2
+    if many or fine or max(in_plane) > 2 * min(in_plane):
+        voxels, spacing = " x ".join(map(str, shape)), " x ".join(f"{value:.3g}" for value in spacing_mm)
+        raise InputError(
+            f"{path}: {voxels} voxels of {spacing} mm, so the third axis cannot be that of the slices; store the array "
+            "as rows, columns, slices"
+        )
 
 
 def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.ndarray:
