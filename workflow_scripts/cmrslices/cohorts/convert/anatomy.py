@@ -86,7 +86,7 @@ def measure_case(image: np.ndarray, label: np.ndarray, affine: np.ndarray) -> di
 
 def _digest(voxels: np.ndarray) -> str:
     digest = hashlib.sha1(f"{voxels.shape}".encode(), usedforsecurity=False)
-    digest.update(memoryview(np.ascontiguousarray(voxels.T)).cast("B"))
+    digest.update(np.ascontiguousarray(voxels.T).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
