@@ -163,6 +163,17 @@ def test_provenance_is_the_commit_and_the_versions_alone():
     assert public_provenance(record) == {"commit": "0" * 40 + "-dirty", "versions": {"torch": "2.9.0+cpu"}}
 
 
+def test_accepted_code_is_published_without_the_reason():
+    row = {"rule": "score", "made_by": "0201e5da0589dcd8", "accepted": "11aa11aa11aa11aa", "results": 3}
+    row |= {"date": "2026-01-31", "because": "Smith says so", "commit": "unknown"}
+    record = {"workflow": "0.2.0", "commit": "unknown", "versions": {}, "accepted_code": [row]}
+    published = public_provenance(record)
+    assert published["workflow"] == "0.2.0"
+    assert published["accepted_code"] == [{name: row[name] for name in row if name not in {"because", "commit"}}]
+    with pytest.raises(InputError, match=r"accepted_code is not as accept_code\.py writes it"):
+        public_provenance(record | {"accepted_code": [row | {"rule": "of Smith"}]})
+
+
 @pytest.mark.parametrize(
     "record", [{"commit": "smith", "versions": {}}, {"commit": "unknown", "versions": {"torch": "of smith"}}]
 )

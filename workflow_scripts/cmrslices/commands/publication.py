@@ -60,6 +60,14 @@ FILES = (
 
 COMMIT = r"[0-9a-f]{40}(-dirty)?|unknown"
 VERSION = r"\d[\w.+]*"
+ACCEPTED = {
+    "rule": r"\w+",
+    "made_by": "[0-9a-f]{16}",
+    "accepted": "[0-9a-f]{16}",
+    "results": r"\d+",
+    "date": r"[\d-]{10}",
+}
+"""What is published of a row of accepted code, and the form of each value."""
 RULE = r"[a-z][a-z0-9_]*"
 
 
@@ -226,12 +234,14 @@ def known_jobs(timings: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def public_provenance(record: Mapping) -> dict:
-    """Take the commit and the versions from a run's provenance.yaml, and nothing else.
+    """Take the versions, the commit and the accepted code from a run's provenance.yaml, and nothing else.
+
+    The reasons for accepting code are left out, because people write them in their own words.
 
     Raises
     ------
     InputError
-        The commit or a version does not have the form of one.
+        A value does not have the form that it must have.
     """
     versions = {name: record["versions"][name] for name in PACKAGES if name in record["versions"]}
     if not re.fullmatch(COMMIT, record["commit"]):
@@ -239,7 +249,20 @@ def public_provenance(record: Mapping) -> dict:
     for name, version in versions.items():
         if not re.fullmatch(VERSION, version):
             raise InputError(f"provenance.yaml: the version of {name} is not one; run the rule provenance again")
-    return {"commit": record["commit"], "versions": versions}
+    workflow = record.get("workflow")
+    if workflow is not None and not re.fullmatch(VERSION, str(workflow)):
+        raise InputError("provenance.yaml: the version of the workflow is not one; run the rule provenance again")
+    accepted = [{name: row[name] for name in ACCEPTED} for row in record.get("accepted_code", ())]
+    if any(not re.fullmatch(form, str(row[name])) for row in accepted for name, form in ACCEPTED.items()):
+        raise InputError(
+            "provenance.yaml: accepted_code is not as accept_code.py writes it; run the rule provenance again"
+        )
+    return {
+        **({"workflow": workflow} if workflow is not None else {}),
+        "commit": record["commit"],
+        "versions": versions,
+        **({"accepted_code": accepted} if accepted else {}),
+    }
 
 
 def default_configuration() -> dict:
