@@ -105,7 +105,7 @@ def looks(jobs, *answers):
     async def collect(active):
         return [job async for job in guarded(executor, active)]
 
-    given, query, guarded = list(answers), last.noted(answer), end_forgotten(check, last)
+    given, query, guarded = list(answers), last.watch(answer), end_forgotten(check, last)
     kept = [jobs]
     for _ in answers:
         kept.append(asyncio.run(collect(kept[-1])))

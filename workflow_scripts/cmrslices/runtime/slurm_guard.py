@@ -26,7 +26,7 @@ def guard_slurm() -> None:
     plugin: Any = sys.modules.get(PLUGIN)
     if plugin and not hasattr(plugin, "guarded"):
         last = LastAnswer()
-        plugin.query_job_status = last.noted(end_preempted(plugin.query_job_status))
+        plugin.query_job_status = last.watch(end_preempted(plugin.query_job_status))
         plugin.Executor.check_active_jobs = end_forgotten(keep_unsettled(plugin.Executor.check_active_jobs), last)
         plugin.Executor.__post_init__ = without_arrays(plugin.Executor.__post_init__)
         plugin.Executor.report_job_error = say_why_a_group_failed(plugin.Executor.report_job_error)
@@ -98,8 +98,8 @@ class LastAnswer:
     def __init__(self) -> None:
         self.states: dict[str, str] | None = None
 
-    def noted(self, query: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
-        """The same query, its answers noted here."""
+    def watch(self, query: Callable[..., Awaitable[Answer]]) -> Callable[..., Awaitable[Answer]]:
+        """The same query; its answers are also kept here."""
 
         @functools.wraps(query)
         async def guarded(*arguments: Any) -> Answer:

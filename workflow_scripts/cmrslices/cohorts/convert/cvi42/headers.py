@@ -208,7 +208,7 @@ def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
     frames: dict[ImageKey, Frame] = {}
     scanners: Counter[Scanner] = Counter()
     duplicates = 0
-    with silenced():
+    with silence_pydicom():
         for path in _files(folder):
             name = path.relative_to(folder).as_posix()
             header = _read_header(path, name)
@@ -231,7 +231,7 @@ def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
 
 
 @contextlib.contextmanager
-def silenced() -> Iterator[None]:
+def silence_pydicom() -> Iterator[None]:
     """Stop pydicom's warnings and log messages, because they repeat what headers say about the patient."""
     logger = logging.getLogger("pydicom")
     propagate, logger.propagate = logger.propagate, False

@@ -14,7 +14,7 @@ from pydicom.pixels.decoders.base import Decoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from cmrslices.cohorts.convert.cvi42.headers import Frame, silenced
+from cmrslices.cohorts.convert.cvi42.headers import Frame, silence_pydicom
 from cmrslices.runtime.errors import InputError
 
 KEYWORDS = [
@@ -63,7 +63,7 @@ def read_pixels(folder: Path, frame: Frame) -> np.ndarray:
         decoded.
     """
     try:
-        with silenced(), (folder / frame.file).open("rb") as file:
+        with silence_pydicom(), (folder / frame.file).open("rb") as file:
             header, stored = _read_stored(file, frame)
     except OSError:
         raise InputError(f"{frame.file}: the file cannot be read; mend its permissions or export it again") from None
