@@ -135,6 +135,13 @@ def test_a_border_alone_is_labelled_alone(name, value):
     assert set(np.unique(fill({name: ellipse()}, MATRIX))) == {0, value}
 
 
+@pytest.mark.parametrize("names", [(RV, f"{RV}0001"), (f"{RV}0001", f"{RV}0002")])
+def test_all_pieces_of_a_border_are_filled(names):
+    pieces = [ellipse(centre=(20, 40)), ellipse(centre=(60, 40))]
+    each = [fill({RV: points}, MATRIX) for points in pieces]
+    assert np.array_equal(fill(dict(zip(names, pieces, strict=True)), MATRIX), each[0] + each[1])
+
+
 def test_no_contour_is_an_empty_label():
     assert not fill({}, MATRIX).any()
 

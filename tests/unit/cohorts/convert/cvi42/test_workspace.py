@@ -8,6 +8,7 @@ from cmrslices.cohorts.convert.cvi42.workspace import BORDERS, find_workspace, r
 from cmrslices.runtime.errors import InputError
 
 UID = "1.2.826.0.1.77"
+SQUARE = [(80, 80), (90, 80), (90, 90), (80, 90)]
 TRIANGLE = [(40, 80), (44, 80), (44, 90)]
 
 
@@ -83,8 +84,14 @@ def test_frame_0_is_a_fault(read):
         read(workspace({f"{UID}#0": contour("saendocardialContour", TRIANGLE)}))
 
 
+@pytest.mark.parametrize("name", ["saendocardialContour0001", "saendocardialContour[0001]", "saendocardialContour 2"])
+def test_a_numbered_contour_is_a_further_piece_of_its_border(read, name):
+    text = contour("saendocardialContour", TRIANGLE) + contour(name, SQUARE)
+    assert set(read(workspace({UID: text}))[UID, None]) == {"saendocardialContour", name}
+
+
 @pytest.mark.parametrize(
-    "name", ["sapapilMuscContour", "saendocardialContour0001", "laendocardialContour", "sarvepicardialContour"]
+    "name", ["sapapilMuscContour", "sapapilMuscContour0001", "laendocardialContour", "sarvepicardialContour"]
 )
 def test_other_contours_are_left_out(read, name):
     text = contour("saepicardialContour", TRIANGLE) + contour(name, TRIANGLE, None)

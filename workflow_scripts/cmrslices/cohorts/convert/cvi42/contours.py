@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from cmrslices.cohorts.convert.cvi42.workspace import BORDERS
+from cmrslices.cohorts.convert.cvi42.workspace import BORDERS, border_name
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import InputError
 
@@ -24,8 +24,8 @@ ENDOCARDIUM_OUTSIDE = {"closed": 0.2, "open": 0.5}
 one of them is open, because the chord that closes it may cut through the other."""
 
 
-def find_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | None:
-    """Find the outline of a border on one image.
+def find_outlines(contours: dict[str, np.ndarray], border: str) -> list[np.ndarray]:
+    """Find the outlines of a border on one image: one for each piece of it.
 
     An open contour, as drawn at the base, is closed by the chord between its ends. If an image has a closed and an open
     contour of one border, the closed one counts, because it needs no such assumption.
@@ -39,16 +39,17 @@ def find_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | N
 
     Returns
     -------
-    (n, 2) array or None
-        x and y in pixels, of a polygon that the line from the last point to the first closes; None if the image has no
-        contour of the border.
+    list of (n, 2) array
+        x and y in pixels, each of a polygon that the line from the last point to the first closes; empty if the image
+        has no contour of the border.
     """
-    return next((contours[name] for name in BORDERS[border] if name in contours), None)
+    kinds = ([points for name, points in contours.items() if border_name(name) == kind] for kind in BORDERS[border])
+    return next((pieces for pieces in kinds if pieces), [])
 
 
-def closed_outline(contours: dict[str, np.ndarray], border: str) -> np.ndarray | None:
-    """Find the closed contour of a border on one image; None if there is none."""
-    return contours.get(BORDERS[border][0])
+def closed_outlines(contours: dict[str, np.ndarray], border: str) -> list[np.ndarray]:
+    """Find the closed contours of a border on one image."""
+    return [points for name, points in contours.items() if border_name(name) == BORDERS[border][0]]
 
 
 def fill(contours: dict[str, np.ndarray], matrix: tuple[int, ...]) -> np.ndarray:
@@ -56,10 +57,12 @@ def fill(contours: dict[str, np.ndarray], matrix: tuple[int, ...]) -> np.ndarray
 
     Each outline is sampled on a grid four times as fine as the image's, as cvi42 and ukbb_cardiac (Bai et al. 2018) do.
     An outline with the area of n pixels gets n pixels: those with most of their 4 x 4 samples inside. These are,
-    nearly, the pixels with at least half of their samples inside. So areas are unbiased and exact to half a pixel.
+    nearly, the pixels with at least half of their samples inside. So areas are unbiased. The area of the samples is
+    rounded to whole pixels, and it differs a little from the polygon's: the labels of the 27 contours of a Sunnybrook
+    study deviate from the polygons' areas by 0.4 pixels in the mean and by at most 1.
     Filling at the image's own resolution would include all pixels on the outline, and over-estimate volumes by 5 to
     10 %. The inside of the RV endocardium is labelled first, then that of the LV epicardium, then that of the LV
-    endocardium.
+    endocardium. A border of several pieces (numbered contours) encloses what any of its pieces encloses.
 
     A contour crosses itself if it has a loop with more area than a pixel: a connected region that the contour encircles
     twice, or in the opposite direction to the rest. Repeated points, spikes (out and back on one line) and places where
@@ -84,10 +87,14 @@ def fill(contours: dict[str, np.ndarray], matrix: tuple[int, ...]) -> np.ndarray
     """
     rows, columns = matrix
     shape = columns, rows
-    outlines = {border: find_outline(contours, border) for border in FILL_ORDER}
-    inside = {border: _inside(points, shape, border) for border, points in outlines.items() if points is not None}
+    outlines = {border: find_outlines(contours, border) for border in FILL_ORDER}
+    inside = {
+        border: np.logical_or.reduce([_inside(points, shape, border) for points in pieces])
+        for border, pieces in outlines.items()
+        if pieces
+    }
     if {"LV endocardium", "LV epicardium"} <= inside.keys():
-        closed = [closed_outline(contours, border) is not None for border in ("LV endocardium", "LV epicardium")]
+        closed = [bool(closed_outlines(contours, border)) for border in ("LV endocardium", "LV epicardium")]
         _check_nesting(inside["LV endocardium"], inside["LV epicardium"], closed)
     label = np.zeros(shape, dtype=np.uint8)
     for border, pixels in inside.items():

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.stats import theilslopes
-from shapely import Polygon
+from shapely import Polygon, union_all
 
-from cmrslices.cohorts.convert.cvi42.contours import closed_outline, find_outline
+from cmrslices.cohorts.convert.cvi42.contours import closed_outlines, find_outlines
 from cmrslices.cohorts.convert.cvi42.workspace import BORDERS
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import InputError
@@ -80,12 +80,12 @@ def _check_border(contours: Contours, border: str, times: list[int]) -> None:
 
 
 def _slices_with(contours: Contours, border: str, time: int) -> list[int]:
-    return [index for index, images in enumerate(contours) if find_outline(images[time], border) is not None]
+    return [index for index, images in enumerate(contours) if find_outlines(images[time], border)]
 
 
 def _area_px(image: dict[str, np.ndarray]) -> float:
-    outline = find_outline(image, "LV endocardium")
-    return 0.0 if outline is None else Polygon(outline).area
+    pieces = [Polygon(outline) for outline in find_outlines(image, "LV endocardium")]
+    return pieces[0].area if len(pieces) == 1 else union_all([piece.buffer(0) for piece in pieces]).area
 
 
 def find_oddities(contours: Contours, phases: dict[str, int], spacing_mm: tuple[float, ...]) -> tuple[str, ...]:
@@ -140,14 +140,14 @@ def _shifts_mm(contours: Contours, phases: dict[str, int], spacing_mm: tuple[flo
 def _centres_mm(contours: Contours, time: int, spacing_mm: tuple[float, ...]) -> dict[int, np.ndarray]:
     of_borders = []
     for border in ("LV epicardium", "LV endocardium"):
-        drawn = {index: closed_outline(images[time], border) for index, images in enumerate(contours)}
-        closed = {index: points for index, points in drawn.items() if points is not None}
-        of_borders.append({index: _centre(points) * spacing_mm[::-1] for index, points in closed.items()})
+        drawn = {index: closed_outlines(images[time], border) for index, images in enumerate(contours)}
+        of_borders.append({index: _centre(pieces) * spacing_mm[::-1] for index, pieces in drawn.items() if pieces})
     return max(of_borders, key=len)
 
 
-def _centre(points: np.ndarray) -> np.ndarray:
-    return np.array(Polygon(points).centroid.coords[0])
+def _centre(pieces: list[np.ndarray]) -> np.ndarray:
+    """Centre of the largest piece."""
+    return np.array(max(map(Polygon, pieces), key=lambda piece: piece.area).centroid.coords[0])
 
 
 def _deviations_mm(centres_mm: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

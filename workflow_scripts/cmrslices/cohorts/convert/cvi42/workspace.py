@@ -26,6 +26,9 @@ BORDERS = {
 
 NAMES = frozenset(chain.from_iterable(BORDERS.values()))
 
+NUMBERED = re.compile(r"(.+?)[ _]?(?:\[[0-9]{1,6}\]|[0-9]{1,6})")
+"""Name of a numbered contour, such as ``saendocardialContour0001`` or ``saendocardialContour[0001]``."""
+
 FRAME_OF_FILE = re.compile(r"([0-9.]+)(?:[#:|_-]| frame )([0-9]{1,6})")
 """An image's key that names one frame of an enhanced multi-frame file: UID and frame number."""
 
@@ -68,8 +71,9 @@ def read_workspace(path: Path) -> dict[ImageKey, dict[str, np.ndarray]]:
 
     The tree is ``StudyMapStates`` > list > ``ImageStates`` > image > ``Contours`` > name > ``Points`` and
     ``SubpixelResolution``, as in ukbb_cardiac (Bai et al. 2018) and other public readers. Prefixes of tags need no
-    declaration. Other contours (papillary muscles, long axis, free drawing, right-ventricular epicardium, numbered
-    repeats) are left out, and so are contours without points. A contour of an image may occur in several lists of
+    declaration. Other contours (papillary muscles, long axis, free drawing, right-ventricular epicardium) are left
+    out, and so are contours without points. A numbered contour (``saendocardialContour0001``) is a further piece of the
+    same border, and is read under its own name. A contour of an image may occur in several lists of
     ``StudyMapStates`` if it is the same in all of them.
 
     The vendor does not document how a workspace names a frame of an enhanced multi-frame file. Assumed is the UID,
@@ -177,7 +181,7 @@ class _Reader:
             self._text.clear()
         elif len(path) > 3 and path[-2] == "Contours" and path[-4] == "ImageStates":
             self.named = True
-            if path[-1] in NAMES:
+            if border_name(path[-1]) in NAMES:
                 self._open(path[-3], path[-1])
 
     def _open(self, key: str, name: str) -> None:
@@ -229,6 +233,18 @@ class _Reader:
         if number is None or number <= 0:
             self._fail(f"the SubpixelResolution of {contour.name} is no positive number", EXPORT, contour.line)
         return number
+
+
+def border_name(name: str) -> str:
+    """Name of a contour without its number: the further pieces of a border are numbered.
+
+    Examples
+    --------
+    >>> border_name("sarvendocardialContour0001"), border_name("sarvendocardialContour")
+    ('sarvendocardialContour', 'sarvendocardialContour')
+    """
+    numbered = NUMBERED.fullmatch(name)
+    return numbered[1] if numbered else name
 
 
 def _local(name: str) -> str:
