@@ -52,7 +52,6 @@ def code_files(script: str | Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(file for name in _read(path).imports for file in _imported_files(name.source))
             waiting.extend(file for name in _read(path).imports for file in _imported_files(name.dotted))
     return found
 

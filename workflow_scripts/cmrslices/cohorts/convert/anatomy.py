@@ -75,8 +75,8 @@ def measure_case(image: np.ndarray, label: np.ndarray, affine: np.ndarray) -> di
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     enclosed = {"LVBP LVM": enclosed_share(masks["LVBP"], masks["LVM"])}
     if not _fits(enclosed["LVBP LVM"]):
-        for cavity, muscle in permutations(LABELS, 2):
-            enclosed[f"{cavity} {muscle}"] = enclosed_share(masks[cavity], masks[muscle])
+        others = (pair for pair in permutations(LABELS, 2) if pair != ("LVBP", "LVM"))
+        enclosed |= {f"{cavity} {muscle}": enclosed_share(masks[cavity], masks[muscle]) for cavity, muscle in others}
     return {
         "image_digest": _digest(image),
         "lvbp_ml": float(masks["LVBP"].sum() * voxel_ml),
