@@ -71,6 +71,16 @@ def test_changed_in_one_bit(raw, fault_of, name):
     expect(fault_of(raw), f"{name}.nii.gz: truncated or not what its name says (CRC check failed", "fetch it again")
 
 
+@pytest.mark.parametrize("name", ["p1_ED", "p1_ED_label"])
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1])
+def test_changed_in_the_compressed_stream(raw, fault_of, name, place):
+    path = raw / f"{name}.nii.gz"
+    stored = bytearray(path.read_bytes())
+    stored[int(place * (len(stored) - 1))] ^= 0x10
+    path.write_bytes(stored)
+    expect(fault_of(raw), f"{name}.nii.gz: truncated or not what its name says (", "fetch it again")
+
+
 @pytest.mark.parametrize(
     "content",
     [b"not gzip at all", b"", gzip.compress(b"gzip, but no NIfTI", mtime=0)],

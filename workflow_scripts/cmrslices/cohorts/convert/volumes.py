@@ -10,8 +10,11 @@ from typing import cast
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
-from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px, repair_affine
+from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px
+from cmrslices.cohorts.convert.nifti_header import read_grid
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
@@ -134,13 +137,9 @@ def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray,
         voxels = _select_frame(file, frame, path)
     if voxels.dtype.kind not in "iuf":
         raise InputError(f"{path}: voxels of type {voxels.dtype}; grey values or labels are needed")
-    spacing_mm = np.array(file.header.get_zooms()[:3], dtype=np.float64)
-    affine = np.asarray(file.affine, dtype=np.float64)
-    if not (np.isfinite(affine).all() and np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
-        raise InputError(f"{path}: the header's spacing or affine is not finite and positive; correct the header")
-    if np.linalg.matrix_rank(affine) < 4:
-        raise InputError(f"{path}: the header's axes do not span space; correct the header")
-    return voxels, *repair_affine(affine, spacing_mm)
+    with _readable(path):
+        affine, repairs = read_grid(file, path)
+    return voxels, affine, repairs
 
 
 @contextlib.contextmanager
@@ -149,6 +148,9 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except (HeaderDataError, WrapStructError, OverflowError, MemoryError) as fault:
+        reason = " ".join(str(fault).split())
+        raise InputError(f"{path}: its header is damaged ({reason}); export it again") from None
     except (ImageFileError, EOFError, OSError, ValueError, zlib.error) as fault:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: truncated or not what its name says ({reason}); fetch it again") from None
