@@ -134,6 +134,49 @@ def test_label_value_that_is_no_whole_number(raw, fault_of, value):
     expect(fault_of(raw), f"unknown label values {value:g}")
 
 
+def test_a_label_that_was_resampled_with_interpolation(raw, fault_of):
+    label_file(raw, lambda label: np.put(label, [0, 1, 2], [0.37, 1.9, 2]))
+    message = fault_of(raw)
+    expect(
+        message, "p1_ED_label.nii.gz: unknown label values 0.37, 1.9; label values are not whole numbers, such as 0.37"
+    )
+    expect(message, "the label map was resampled with interpolation; use nearest neighbour")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", [0.002, 1e-2])
+def test_a_value_near_a_whole_number_is_shown_with_all_its_digits(raw, fault_of, dtype, change):
+    save((heart() * (1 + change)).astype(dtype), raw / "p1_ED_label.nii.gz")
+    shown = ", ".join(f"{dtype(value * (1 + change))}" for value in (1, 2, 3))
+    expect(fault_of(raw), f"unknown label values {shown}; label values are not whole numbers")
+
+
+def test_an_unknown_value_that_is_rounded_is_shown_as_its_whole_number(raw, fault_of):
+    label_file(raw, lambda label: np.put(label, [0], [4.0001]))
+    expect(fault_of(raw), "unknown label values 4; known are 0 and 1 LVBP")
+
+
+def test_a_label_without_geometry_beside_an_image_that_has_one(raw, fault_of):
+    save(heart(), raw / "p1_ED_label.nii.gz", np.eye(4))
+    message = fault_of(raw)
+    expect(
+        message, "p1_ED_label.nii.gz: its grid lies up to", "copy the image's geometry onto it (its header was lost)"
+    )
+    assert "resample" not in message
+
+
+def test_an_image_without_geometry_beside_a_label_that_has_one(raw, fault_of):
+    image_file(raw, grey(heart()), np.eye(4))
+    message = fault_of(raw)
+    expect(message, "p1_ED.nii.gz: its grid lies", "copy the label's geometry onto it (its header was lost)")
+    assert "resample" not in message
+
+
+def test_values_beyond_float32(raw, fault_of):
+    image_file(raw, (grey(heart()) + 1) * 1e37)
+    expect(fault_of(raw), "p1_ED.nii.gz: the largest value is 2.2e+39, but float32", "ends at 3.4e+38")
+
+
 def test_label_empty_in_all_slices(raw, fault_of):
     label_file(raw, lambda label: label.fill(0))
     expect(fault_of(raw), "p1_ED_label.nii.gz: the label is empty in all slices")

@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 from raw_cohorts import BARE, SPACING_MM, convert_to, grey, heart, nifti_cohort, oblique
 
-from cmrslices.cohorts.convert.nifti_header import is_bare, read_grid
+from cmrslices.cohorts.convert.nifti_header import has_lost_header, has_lost_spacing, read_grid
 from cmrslices.runtime.errors import InputError
 
 MILLIMETRE, METRE, MICRON = 2, 1, 3
@@ -233,7 +233,25 @@ def test_every_changed_byte_of_a_header_is_read_or_named(tmp_path):
             np.testing.assert_allclose(columns(affine), sitk.ReadImage(path).GetSpacing(), rtol=1e-3)
 
 
-def test_a_geometry_that_was_never_set_is_told_from_a_real_one():
-    assert is_bare(np.eye(4))
-    assert is_bare(np.diag([-1.0, -1.0, 1.0, 1.0]))
-    assert not is_bare(oblique())
+LOST = {
+    "identity": np.eye(4),
+    "identity of SimpleITK": np.diag([-1.0, -1.0, 1.0, 1.0]),
+    "spacing alone": np.diag([*SPACING_MM, 1.0]),
+}
+
+
+@pytest.mark.parametrize("affine", LOST.values(), ids=LOST)
+def test_a_header_is_lost_beside_one_with_directions_and_place(affine):
+    assert has_lost_header(affine, oblique())
+    assert not has_lost_header(oblique(), affine)
+
+
+def test_a_spacing_is_lost_even_beside_a_header_without_directions():
+    assert has_lost_spacing(np.eye(4), BARE)
+    assert not has_lost_spacing(BARE, np.eye(4))
+    assert not has_lost_spacing(BARE, oblique())
+
+
+@pytest.mark.parametrize("affine", LOST.values(), ids=LOST)
+def test_two_headers_without_geometry_are_not_lost(affine):
+    assert not has_lost_header(affine, affine)

@@ -73,15 +73,38 @@ def read_grid(file: nib.Nifti1Image, path: Path) -> tuple[np.ndarray, list[str]]
     return repair_affine(affine, spacing_mm)
 
 
-def is_bare(affine: np.ndarray) -> bool:
-    """Whether an affine is what a file has whose geometry was never set: axes of the scanner, and a spacing of 1 mm.
+def has_lost_header(affine: np.ndarray, other: np.ndarray) -> bool:
+    """Whether an affine is what a tool writes that knows no geometry, while the other affine is not.
+
+    Such tools write the axes of the scanner, and a spacing of 1 mm in all directions or an origin of 0.
+
+    Parameters
+    ----------
+    affine, other : (4, 4) array
+        Voxel index to RAS, mm; of two files that should share a grid.
 
     Examples
     --------
-    >>> is_bare(np.eye(4)), is_bare(np.diag([-1.0, -1.0, 1.0, 1.0])), is_bare(np.diag([1.5, 1.5, 8.0, 1.0]))
-    (True, True, False)
+    >>> has_lost_header(np.eye(4), np.diag([-1.5, -1.5, 8.0, 1.0]))
+    True
+    >>> has_lost_header(np.diag([-1.4, -1.4, 8.0, 1.0]), np.diag([-1.5, -1.5, 8.0, 1.0]))
+    False
     """
+    return has_lost_spacing(affine, other) or (_has_no_place(affine) and not _has_no_place(other))
+
+
+def has_lost_spacing(affine: np.ndarray, other: np.ndarray) -> bool:
+    """Whether an affine has the axes of the scanner and a spacing of 1 mm in all directions, and the other has not."""
+    return _has_no_spacing(affine) and not _has_no_spacing(other)
+
+
+def _has_no_spacing(affine: np.ndarray) -> bool:
     return bool(np.allclose(np.abs(affine[:3, :3]), np.eye(3), atol=RELATIVE))
+
+
+def _has_no_place(affine: np.ndarray) -> bool:
+    directions = np.abs(affine[:3, :3]) / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(np.allclose(directions, np.eye(3), atol=RELATIVE) and not affine[:3, 3].any())
 
 
 def _in_mm(affine: np.ndarray, mm: float) -> np.ndarray:

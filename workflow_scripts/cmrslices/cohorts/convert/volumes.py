@@ -14,11 +14,14 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px
-from cmrslices.cohorts.convert.nifti_header import read_grid
+from cmrslices.cohorts.convert.nifti_header import has_lost_header, has_lost_spacing, read_grid
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.nifti import check_gzip
+
+ROUNDING = 1e-3
+"""Some tools store label values as floating-point numbers that are off a whole number by rounding."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStac
     ------
     InputError
         A file is missing, damaged or no 3D (or 4D) stack; its third axis cannot be that of the slices; image and label
-        differ in their grid; the image has no content; the label has unknown values, no labelled slice or a gap between
-        labelled slices.
+        differ in their grid; the image has no content, or values beyond float32; the label has unknown values, no
+        labelled slice or a gap between labelled slices.
     """
     image, affine, repairs = _read_volume(raw.image, raw.frame)
     label, label_affine, label_repairs = _read_volume(raw.label, raw.frame)
@@ -111,16 +114,34 @@ def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStac
         raise InputError(
             f"{raw.label}: {_size(label)} voxels, but its image has {_size(image)}; image and label must share one grid"
         )
-    distance_px = corner_distance_px(affine, label_affine, image.shape)
-    if distance_px > TOLERANCE_PX:
-        raise InputError(
-            f"{raw.label}: its grid lies up to {distance_px:.2g} pixels off its image's; resample it to the image"
-        )
+    _check_same_grid(raw, affine, label_affine, image.shape)
     mapped = map_labels(label, label_map, raw.label)
     check_labelled_slices(mapped, raw.label)
     if image.dtype.kind == "f":
-        image = image.astype(np.float32)
+        image = _to_float32(image, raw.image)
     return LabelledStack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
+
+
+def _check_same_grid(raw: RawCase, affine: np.ndarray, label_affine: np.ndarray, shape: tuple[int, ...]) -> None:
+    distance_px = corner_distance_px(affine, label_affine, shape)
+    if distance_px <= TOLERANCE_PX:
+        return
+    off = f"its grid lies up to {distance_px:.2g} pixels off its"
+    if has_lost_header(label_affine, affine):
+        raise InputError(f"{raw.label}: {off} image's; copy the image's geometry onto it (its header was lost)")
+    if has_lost_spacing(affine, label_affine):  # images without directions and place are known: those of ACDC
+        raise InputError(f"{raw.image}: {off} label's; copy the label's geometry onto it (its header was lost)")
+    raise InputError(f"{raw.label}: {off} image's; resample it to the image")
+
+
+def _to_float32(image: np.ndarray, path: Path) -> np.ndarray:
+    largest, limit = float(np.abs(image).max()), float(np.finfo(np.float32).max)
+    if largest > limit:
+        raise InputError(
+            f"{path}: the largest value is {largest:.3g}, but float32, in which images are kept, ends at {limit:.3g}; "
+            "scale the values down"
+        )
+    return image.astype(np.float32)
 
 
 def _size(voxels: np.ndarray) -> str:
@@ -227,7 +248,7 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     Parameters
     ----------
     label : array
-        The source's values, of any numeric type.
+        The source's values, of any numeric type. A value that is at most `ROUNDING` off a whole number is that number.
     label_map : dict
         Value of LVBP, LVM and RVBP in the source.
     path : Path
@@ -236,17 +257,41 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     Raises
     ------
     InputError
-        A value is neither 0 nor in the map.
+        A value is neither 0 nor in the map, or no whole number.
     """
-    unknown = sorted(set(np.unique(label).tolist()) - {0, *label_map.values()})
-    if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    if label.dtype.kind == "f":
+        label = _whole_numbers(label, path)
+    unknown = np.setdiff1d(label, [0, *label_map.values()])
+    if unknown.size:
         known = ", ".join(f"{value} {name}" for name, value in label_map.items())
-        raise InputError(f"{path}: unknown label values {shown}; known are 0 and {known}")
+        raise InputError(f"{path}: unknown label values {_some(unknown)}; known are 0 and {known}")
     mapped = np.zeros(label.shape, dtype=np.uint8)
     for name, value in label_map.items():
         mapped[label == value] = LABELS[name]
     return mapped
+
+
+def _whole_numbers(label: np.ndarray, path: Path) -> np.ndarray:
+    rounded = np.rint(label)
+    odd = label[~(np.abs(label - rounded) <= ROUNDING)]  # NaN is odd too
+    if not np.isfinite(odd).all():
+        strange = _some(odd[~np.isfinite(odd)])
+        raise InputError(
+            f"{path}: unknown label values {strange}; the label map holds no numbers there: export it again"
+        )
+    if odd.size:
+        raise InputError(
+            f"{path}: unknown label values {_some(odd)}; label values are not whole numbers, such as {_some(odd[:1])}: "
+            "the label map was resampled with interpolation; use nearest neighbour"
+        )
+    return rounded
+
+
+def _some(values: np.ndarray) -> str:
+    """Up to five of the values, each with as many digits as tell it from its neighbours."""
+    different = np.unique(values)
+    shown = [f"{value}".removesuffix(".0") for value in different[:5]]
+    return ", ".join(shown) + (", ..." if len(different) > 5 else "")
 
 
 def check_labelled_slices(label: np.ndarray, path: Path) -> None:
