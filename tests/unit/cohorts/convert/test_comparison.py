@@ -3,9 +3,21 @@
 import os
 import shutil
 
+import nibabel as nib
 import pandas as pd
 import pytest
-from raw_cohorts import acdc_patient, convert_to, grey, heart, heart_of, mnms_cohort, nifti_cohort, save, write_csv
+from raw_cohorts import (
+    BARE,
+    acdc_patient,
+    convert_to,
+    grey,
+    heart,
+    heart_of,
+    mnms_cohort,
+    nifti_cohort,
+    save,
+    write_csv,
+)
 
 from cmrslices.runtime.errors import InputError
 
@@ -66,6 +78,14 @@ def test_a_link_to_the_file_of_another_patient_names_both(raw, convert, link):
 def test_another_spelling_of_a_path_is_the_same_file(raw, convert):
     use_in_csv(raw, "label", "p2_ED_label.nii.gz", "./p1_ED_label.nii.gz")
     with pytest.raises(InputError, match=r"patient p1 ED label .* and patient p2 ED label .* are the same file"):
+        convert(raw)
+
+
+def test_header_and_voxels_of_a_pair_are_the_same_file(raw, convert):
+    nib.save(nib.Nifti1Pair(grey(heart()), BARE), raw / "a.hdr")
+    use_in_csv(raw, "image", "p1_ED.nii.gz", "a.hdr")
+    use_in_csv(raw, "image", "p2_ED.nii.gz", "a.img")
+    with pytest.raises(InputError, match=r"image \(a\.hdr\) and patient p2 ED image \(a\.img\) are the same file"):
         convert(raw)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from cmrslices.cohorts.convert.raw import RawCase, RawPatient
+from cmrslices.cohorts.convert.raw import RawCase, RawPatient, file_parts
 from cmrslices.labels import LABELS
 
 MOST_SHOWN = 10
@@ -61,7 +61,7 @@ def shared_files(patients: Iterable[RawPatient], cohort: str) -> list[str]:
         for case in () if patient.excluded else patient.cases:
             for use in _uses(patient, case):
                 try:
-                    status = use.path.stat()
+                    status = file_parts(use.path)[0].stat()
                 except OSError:
                     continue  # reported when the file is read
                 uses.setdefault((status.st_dev, status.st_ino), []).append(use)
