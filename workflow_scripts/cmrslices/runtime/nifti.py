@@ -70,8 +70,10 @@ def read_volume(path: str | Path) -> Volume:
     return Volume(voxels, spacing_mm, affine[:3, 3], affine[:3, :3] / spacing_mm)
 
 
-def unit_mm(header: nib.analyze.AnalyzeHeader) -> float:
+def unit_mm(header: nib.spatialimages.SpatialHeader) -> float:
     """Millimetres in the header's unit of space, as SimpleITK reads it: a unit that is not known, or not given, is mm.
+
+    Headers of other formats than NIfTI have no unit.
 
     Examples
     --------
@@ -80,7 +82,9 @@ def unit_mm(header: nib.analyze.AnalyzeHeader) -> float:
     >>> unit_mm(header), unit_mm(nib.Nifti1Header())
     (0.001, 1.0)
     """
-    code = int(header["xyzt_units"]) % 8 if "xyzt_units" in header else 0  # Analyze has no units
+    if not isinstance(header, nib.Nifti1Header):  # such as Analyze
+        return 1.0
+    code = int(header["xyzt_units"]) % 8
     return {METRE: 1000.0, MICRON: 0.001}.get(code, 1.0)
 
 

@@ -87,6 +87,33 @@ def test_spacing_in_microns_without_a_unit_is_named(write):
         read(write(affine, affine, pixdim=np.multiply(SPACING_MM, 1000), unit=0))
 
 
+@pytest.mark.parametrize(("unit", "mm"), [(METRE, 1000), (MICRON, 0.001)])
+@pytest.mark.parametrize("kinds", [("", "_label"), ("",), ("_label",)], ids=["both", "image", "label"])
+def test_image_and_label_are_compared_and_written_in_mm(tmp_path, unit, mm, kinds):
+    nifti_cohort(tmp_path / "raw", ["p1"], oblique())
+    for kind in kinds:
+        path = tmp_path / f"raw/p1_ED{kind}.nii.gz"
+        file = nib.load(path)
+        changed = nib.Nifti1Image(np.asanyarray(file.dataobj), in_unit(oblique(), mm))
+        changed.header["xyzt_units"] = unit
+        nib.save(changed, path)
+    out = convert_to(tmp_path / "out", {"format": "nifti", "folder": str(tmp_path / "raw")})
+    for name in ("images/demo_p1_ED_0000", "labels/demo_p1_ED"):
+        written = sitk.ReadImage(out / f"{name}.nii.gz")
+        np.testing.assert_allclose(written.GetSpacing(), SPACING_MM, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["p1_ED", "p1_ED_label"])
+def test_image_and_label_are_both_checked(tmp_path, name):
+    nifti_cohort(tmp_path / "raw", ["p1"], oblique())
+    path = tmp_path / f"raw/{name}.nii.gz"
+    file = nib.load(path)
+    file.set_qform(BARE, code=1)
+    nib.save(file, path)
+    with pytest.raises(InputError, match=rf"patient p1: ED: .*{name}\.nii\.gz: sform and qform disagree"):
+        convert_to(tmp_path / "out", {"format": "nifti", "folder": str(tmp_path / "raw")})
+
+
 @pytest.mark.parametrize(
     "forms",
     [(oblique(), oblique()), (oblique(), None), (None, oblique()), (None, None)],
