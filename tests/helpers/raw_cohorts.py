@@ -25,6 +25,14 @@ def heart(empty_slices=(0, 7)) -> np.ndarray:
     return label
 
 
+def heart_of(number: int) -> np.ndarray:
+    """Label of one of several patients, so that no two are equal: that many pixels of LVM and RVBP are not labelled."""
+    label = heart()
+    for value in (LVM, RVBP):
+        label.flat[np.flatnonzero(label == value)[:number]] = 0
+    return label
+
+
 def grey(label: np.ndarray, seed: int = 0) -> np.ndarray:
     noise = np.random.default_rng(seed).integers(0, 20, label.shape)
     return (label * 100 + noise).astype(np.int16)
@@ -50,11 +58,11 @@ def save(voxels: np.ndarray, path: Path, affine: np.ndarray = BARE) -> Path:
 def nifti_cohort(folder: Path, patients=("p1", "p2"), affine: np.ndarray = BARE) -> pd.DataFrame:
     """Write a `nifti` cohort; return its CSV's rows."""
     rows = []
-    for patient in patients:
+    for number, patient in enumerate(patients):
         for phase in ("ED", "ES"):
             image, label = f"{patient}_{phase}.nii.gz", f"{patient}_{phase}_label.nii.gz"
             save(grey(heart(), seed=len(rows)), folder / image, affine)
-            save(heart(), folder / label, affine)
+            save(heart_of(number), folder / label, affine)
             rows.append({"patient": patient, "phase": phase, "image": image, "label": label})
     return write_csv(folder, pd.DataFrame(rows))
 
@@ -78,7 +86,7 @@ def mnms_cohort(folder: Path, codes=("A1", "B2"), part: str = "Testing") -> pd.D
     """Write an M&Ms cohort, apex first as its header says; return the CSV's rows."""
     rows = []
     for code in codes:
-        label = np.stack([heart()[:, :, ::-1].astype(float)] * 3, axis=3)
+        label = np.stack([heart_of(len(rows))[:, :, ::-1].astype(float)] * 3, axis=3)
         for name, voxels in ((f"{code}_sa", grey(label, seed=len(rows))), (f"{code}_sa_gt", label)):
             save(voxels, folder / part / code / f"{name}.nii.gz", oblique(base_first=False))
         rows.append({"External code": code, "VendorName": "GE", "Pathology": "HCM", "ED": 0, "ES": 2, "Age": 50})

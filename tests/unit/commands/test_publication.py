@@ -3,11 +3,19 @@
 import pandas as pd
 import pytest
 import yaml
+from raw_cohorts import convert_to, nifti_cohort
 from snakemake.utils import update_config
 
+from cmrslices.classification.probabilities import read_probabilities
+from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.splits import split_cohort
+from cmrslices.cohorts.tables import read_slices
 from cmrslices.commands import publication
 from cmrslices.commands.publication import (
     CASES,
+    CURVES,
+    FILES,
+    HISTORY,
     SCORES,
     checked,
     known_jobs,
@@ -18,6 +26,8 @@ from cmrslices.commands.publication import (
     renamed,
 )
 from cmrslices.config import load_settings
+from cmrslices.evaluation.scores import read_scores, score_cohort
+from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
 DEFAULT = publication.default_configuration()
@@ -209,3 +219,84 @@ def test_an_unfinished_run_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="is missing; let the run finish first"):
         publish(tmp_path / "run", tmp_path / "published")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+# ---- Names that are values elsewhere ----------------------------------------
+
+ODD_NAMES = ["0010", "1e5", "NA", "nan", "None", "null", "TRUE", "~"]
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory):
+    """A results folder of one cohort whose patients have odd names: all tables are made by the workflow's functions."""
+    run = tmp_path_factory.mktemp("run")
+    of_run = settings(cohorts={"mnms": None, "nhs": None}, training_cohort="acdc")
+    record = {"commit": "unknown", "versions": {}, "configuration": of_run.model_dump(mode="json")}
+    (run / "provenance.yaml").write_text(yaml.safe_dump(record))
+    nifti_cohort(run / "raw", ODD_NAMES)
+    cohort = convert_to(run / "cohorts/acdc", {"format": "nifti", "folder": str(run / "raw")}, "acdc")
+    tables = {name: cohort / f"{name}.csv" for name in ("cases", "splits", "slices")}
+    split_cohort(tables["cases"], tables["splits"], sizes=None, seed=1)
+    assign_regions(tables["cases"], cohort / "labels", tables["slices"], 0.2, 0.2, threads=1)
+    for approach in of_run.approaches:
+        path = run / f"scores/{approach}/acdc.csv"
+        path.parent.mkdir(parents=True)
+        folders = {"predictions": cohort / "labels", "references": cohort / "labels"}
+        score_cohort(
+            **folders,
+            slices=tables["slices"],
+            splits=tables["splits"],
+            scores=path,
+            cohort="acdc",
+            approach=approach,
+            threads=1,
+        )
+    shares = read_slices(tables["slices"])[["case", "slice"]].assign(**dict.fromkeys(SLICE_CLASSES, 0.25))
+    empty = {"report/segmenter_curves.csv": CURVES}
+    for network in of_run.classification.networks:
+        (run / f"classifiers/{network}").mkdir(parents=True)
+        shares.to_csv(run / f"classifiers/{network}/acdc.csv", index=False)
+        empty[f"classifiers/{network}/history.csv"] = HISTORY
+    for name in (*FILES, *empty):
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    for name, columns in empty.items():
+        pd.DataFrame(columns=columns).to_csv(run / name, index=False)
+    timing = {"rule": "convert_cohort", "job": "acdc", "wall_s": 1.0, "cpu_s": 1.0, "max_rss_mb": 1.0}
+    pd.DataFrame([timing]).to_csv(run / "report/timings.csv", index=False)
+    return run
+
+
+@pytest.fixture(scope="module")
+def published(finished_run, tmp_path_factory):
+    target = tmp_path_factory.mktemp("published") / "run"
+    publish(finished_run, target)
+    return target
+
+
+TABLES = ["cohorts/acdc/cases", "cohorts/acdc/splits", "cohorts/acdc/slices", "scores/baseline/acdc"]
+
+
+def test_scores_keep_the_names_of_patients_that_are_called_like_a_value(finished_run):
+    scores = read_scores([finished_run / "scores/baseline/acdc.csv"])
+    assert set(scores["patient"]) == {"0010", "1e5", "NA", "nan", "None", "null", "TRUE", "-"}
+    assert scores["case"].nunique() == 2 * len(ODD_NAMES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_patient_is_published_under_a_number_whatever_the_name(published, name):
+    table = pd.read_csv(published / f"{name}.csv", dtype=str, keep_default_na=False)
+    assert set(table["patient"]) == {f"{number:04d}" for number in range(1, len(ODD_NAMES) + 1)}
+    assert table["case"].nunique() == 2 * len(ODD_NAMES)
+
+
+def test_published_scores_are_read_with_every_patient(published):
+    scores = read_scores([published / "scores/baseline/acdc.csv"])
+    assert scores["patient"].nunique() == len(ODD_NAMES)
+    assert (scores["patient"] != "").all()
+    assert scores["dsc"].max() == 1
+
+
+def test_published_probabilities_have_every_case(published):
+    for path in published.glob("classifiers/*/acdc.csv"):
+        assert read_probabilities(path)["case"].nunique() == 2 * len(ODD_NAMES)

@@ -66,6 +66,17 @@ def test_the_grid_may_be_in_one_form_of_the_header_alone(tmp_path, form):
     assert_like_simpleitk(tmp_path / "a.nii.gz")
 
 
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000), ("mm", 1), ("micron", 0.001), ("unknown", 1)])
+def test_the_grid_is_in_mm_whatever_the_unit(tmp_path, unit, mm):
+    file = nib.Nifti1Image(voxels_of(np.int16), np.diag([1 / mm, 1 / mm, 1 / mm, 1]) @ oblique())
+    file.set_qform(file.affine, code=1)
+    file.set_sform(file.affine, code=1)
+    file.header.set_xyzt_units(unit)
+    nib.save(file, tmp_path / "a.nii.gz")
+    assert_like_simpleitk(tmp_path / "a.nii.gz")
+    np.testing.assert_allclose(read_volume(tmp_path / "a.nii.gz").spacing_mm, SPACING_MM, rtol=1e-6)
+
+
 def test_scaled_values_are_those_that_simpleitk_reads(tmp_path):
     file = nib.Nifti1Image(voxels_of(np.float64) / 4, BARE)
     file.set_data_dtype(np.int16)

@@ -19,6 +19,8 @@ from cmrslices.runtime.errors import InputError
 
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 PIECE_BYTES = 2**20
+METRE, MICRON = 1, 3
+"""Codes of units of space in a NIfTI header that are not mm."""
 
 
 class Volume(NamedTuple):
@@ -62,9 +64,28 @@ def read_volume(path: str | Path) -> Volume:
         raise _unreadable(path, " ".join(str(fault).split())) from None
     if voxels.ndim != 3:
         raise _unreadable(path, f"{voxels.ndim}D, where 3D is needed")
-    spacing_mm = np.array(header.get_zooms(), dtype=np.float64)
-    affine = LPS_OF_RAS @ header.get_best_affine()
+    mm = unit_mm(header)
+    spacing_mm = np.array(header.get_zooms(), dtype=np.float64) * mm
+    affine = LPS_OF_RAS @ np.diag([mm, mm, mm, 1.0]) @ header.get_best_affine()
     return Volume(voxels, spacing_mm, affine[:3, 3], affine[:3, :3] / spacing_mm)
+
+
+def unit_mm(header: nib.spatialimages.SpatialHeader) -> float:
+    """Millimetres in the header's unit of space, as SimpleITK reads it: a unit that is not known, or not given, is mm.
+
+    Headers of other formats than NIfTI have no unit.
+
+    Examples
+    --------
+    >>> header = nib.Nifti1Header()
+    >>> header.set_xyzt_units("micron")
+    >>> unit_mm(header), unit_mm(nib.Nifti1Header())
+    (0.001, 1.0)
+    """
+    if not isinstance(header, nib.Nifti1Header):  # such as Analyze
+        return 1.0
+    code = int(header["xyzt_units"]) % 8
+    return {METRE: 1000.0, MICRON: 0.001}.get(code, 1.0)
 
 
 def check_volume(path: str | Path) -> None:

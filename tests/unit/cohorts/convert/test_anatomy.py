@@ -1,9 +1,11 @@
 """Labels that contradict the anatomy, phases that contradict each other, and stacks whose axes are exchanged."""
 
+from itertools import permutations
+
 import numpy as np
 import pandas as pd
 import pytest
-from raw_cohorts import LVBP, LVM, RVBP, convert_to, grey, heart, nifti_cohort, save, write_csv
+from raw_cohorts import LVBP, LVM, RVBP, convert_to, grey, heart, heart_of, nifti_cohort, save, write_csv
 
 from cmrslices.cohorts.convert.anatomy import enclosed_share
 from cmrslices.runtime.errors import InputError
@@ -31,7 +33,7 @@ def convert(tmp_path, raw):
 def relabel(raw, change, patients=PATIENTS, phases=("ED", "ES")):
     for patient in patients:
         for phase in phases:
-            save(change(heart()), raw / f"{patient}_{phase}_label.nii.gz")
+            save(change(heart_of(PATIENTS.index(patient))), raw / f"{patient}_{phase}_label.nii.gz")
 
 
 def smaller(label):
@@ -67,9 +69,55 @@ def test_a_single_odd_case_is_a_finding(convert, raw):
     assert set(findings.drop("demo_p1_ED")) <= {"", findings["demo_p1_ES"]}
 
 
-def test_a_cohort_without_right_ventricle_has_no_finding(convert, raw):
-    relabel(raw, lambda label: np.where(label == RVBP, 0, label).astype(np.uint8))
+def without(*names):
+    return lambda label: np.where(np.isin(label, names), 0, label).astype(np.uint8)
+
+
+def test_a_cohort_without_right_ventricle_has_no_other_finding(convert, raw):
+    relabel(raw, without(RVBP))
+    assert set(convert()["repairs"]) == {"no-RVBP-in-the-cohort"}
+
+
+@pytest.mark.parametrize(("missing", "name"), [(RVBP, "RVBP"), (LVBP, "LVBP"), (LVM, "LVM")])
+def test_a_label_that_no_case_has_is_said_once_in_the_log(convert, raw, capfd, missing, name):
+    relabel(raw, without(missing))
+    convert()
+    warnings = [line for line in capfd.readouterr().out.splitlines() if line.startswith("WARNING")]
+    assert warnings == [
+        f"WARNING: cohort demo: {name} is in no case: scores for it will be empty; if the data have it, check label_map"
+    ]
+
+
+def test_a_label_that_one_case_has_is_not_missing(convert, raw):
+    relabel(raw, without(RVBP), patients=["p1", "p2"])
+    relabel(raw, without(RVBP), patients=["p3"], phases=["ES"])
     assert set(convert()["repairs"]) == {""}
+
+
+def test_a_cohort_with_right_ventricle_alone_has_two_findings_and_no_fault(convert, raw):
+    relabel(raw, without(LVBP, LVM))
+    assert set(convert()["repairs"]) == {"no-LVBP-in-the-cohort;no-LVM-in-the-cohort"}
+
+
+@pytest.mark.parametrize("missing", [LVBP, LVM, RVBP])
+@pytest.mark.parametrize("order", list(permutations((LVBP, LVM, RVBP))))
+def test_a_cohort_with_one_label_missing_names_the_map_if_the_others_are_exchanged(convert, raw, missing, order):
+    """Only LVM and LVBP together tell: where one of the two is missing, no map can be named."""
+
+    def change(label):
+        return np.choose(without(missing)(label), [0, *order]).astype(np.uint8)
+
+    relabel(raw, change)
+    lvbp, lvm, _ = order
+    read = {order[value - 1] for value in (LVBP, LVM, RVBP) if value != missing}
+    if missing == RVBP and (lvbp, lvm) != (LVBP, LVM):
+        with pytest.raises(InputError, match=f"label_map {{ LVBP: {lvbp}, LVM: {lvm}, RVBP: "):
+            convert()
+    elif missing != RVBP and read == {LVBP, LVM}:
+        with pytest.raises(InputError, match=r"no order of the label values fits; .*, or a label is missing"):
+            convert()
+    else:
+        assert len(convert()) == 6
 
 
 def test_equal_images_at_ed_and_es_are_a_fault_that_names_both(convert, raw):

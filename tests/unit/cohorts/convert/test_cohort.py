@@ -91,6 +91,15 @@ def test_labels_are_mapped_to_lvbp_1_lvm_2_rvbp_3(convert, raw):
     np.testing.assert_array_equal(np.asanyarray(label.dataobj), heart())
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("off", [1e-4, -1e-4, 9e-4])
+def test_labels_that_are_rounded_are_their_whole_numbers(convert, raw, dtype, off):
+    nifti_cohort(raw, ["p1"])
+    save((heart() + off).astype(dtype), raw / "p1_ED_label.nii.gz")
+    label = nib.load(convert() / "labels/demo_p1_ED.nii.gz")
+    np.testing.assert_array_equal(np.asanyarray(label.dataobj), heart())
+
+
 @pytest.fixture
 def apex_first(raw):
     """Write one patient whose slices, by header and labels, run from apex to base."""

@@ -71,6 +71,16 @@ def test_changed_in_one_bit(raw, fault_of, name):
     expect(fault_of(raw), f"{name}.nii.gz: truncated or not what its name says (CRC check failed", "fetch it again")
 
 
+@pytest.mark.parametrize("name", ["p1_ED", "p1_ED_label"])
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1])
+def test_changed_in_the_compressed_stream(raw, fault_of, name, place):
+    path = raw / f"{name}.nii.gz"
+    stored = bytearray(path.read_bytes())
+    stored[int(place * (len(stored) - 1))] ^= 0x10
+    path.write_bytes(stored)
+    expect(fault_of(raw), f"{name}.nii.gz: truncated or not what its name says (", "fetch it again")
+
+
 @pytest.mark.parametrize(
     "content",
     [b"not gzip at all", b"", gzip.compress(b"gzip, but no NIfTI", mtime=0)],
@@ -122,6 +132,49 @@ def test_unknown_label_value(raw, fault_of):
 def test_label_value_that_is_no_whole_number(raw, fault_of, value):
     label_file(raw, lambda label: np.put(label, [0], [value]))
     expect(fault_of(raw), f"unknown label values {value:g}")
+
+
+def test_a_label_that_was_resampled_with_interpolation(raw, fault_of):
+    label_file(raw, lambda label: np.put(label, [0, 1, 2], [0.37, 1.9, 2]))
+    message = fault_of(raw)
+    expect(
+        message, "p1_ED_label.nii.gz: unknown label values 0.37, 1.9; label values are not whole numbers, such as 0.37"
+    )
+    expect(message, "the label map was resampled with interpolation; use nearest neighbour")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", [0.002, 1e-2])
+def test_a_value_near_a_whole_number_is_shown_with_all_its_digits(raw, fault_of, dtype, change):
+    save((heart() * (1 + change)).astype(dtype), raw / "p1_ED_label.nii.gz")
+    shown = ", ".join(f"{dtype(value * (1 + change))}" for value in (1, 2, 3))
+    expect(fault_of(raw), f"unknown label values {shown}; label values are not whole numbers")
+
+
+def test_an_unknown_value_that_is_rounded_is_shown_as_its_whole_number(raw, fault_of):
+    label_file(raw, lambda label: np.put(label, [0], [4.0001]))
+    expect(fault_of(raw), "unknown label values 4; known are 0 and 1 LVBP")
+
+
+def test_a_label_without_geometry_beside_an_image_that_has_one(raw, fault_of):
+    save(heart(), raw / "p1_ED_label.nii.gz", np.eye(4))
+    message = fault_of(raw)
+    expect(
+        message, "p1_ED_label.nii.gz: its grid lies up to", "copy the image's geometry onto it (its header was lost)"
+    )
+    assert "resample" not in message
+
+
+def test_an_image_without_geometry_beside_a_label_that_has_one(raw, fault_of):
+    image_file(raw, grey(heart()), np.eye(4))
+    message = fault_of(raw)
+    expect(message, "p1_ED.nii.gz: its grid lies", "copy the label's geometry onto it (its header was lost)")
+    assert "resample" not in message
+
+
+def test_values_beyond_float32(raw, fault_of):
+    image_file(raw, (grey(heart()) + 1) * 1e37)
+    expect(fault_of(raw), "p1_ED.nii.gz: the largest value is 2.2e+39, but float32", "ends at 3.4e+38")
 
 
 def test_label_empty_in_all_slices(raw, fault_of):

@@ -1,6 +1,11 @@
 """Names of patients by a keyed hash."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+from places import LIBRARY
 
 from cmrslices.cohorts.convert import raw_names
 from cmrslices.cohorts.convert.naming import hashed_name, read_key
@@ -42,3 +47,14 @@ def test_the_folders_names_do_not_reach_snakemakes_records(tmp_path):
     (tmp_path / "nhs/DOE^JANE").mkdir(parents=True)
     names = raw_names({"format": "cvi42", "folder": str(tmp_path / "nhs"), "name_key": str(tmp_path / "key")})
     assert names == [hashed_name("DOE^JANE", KEY)]
+
+
+def test_the_list_of_names_has_the_folders_that_conversion_finds(tmp_path):
+    (tmp_path / "key").write_bytes(KEY)
+    for name in (b"P1", b"M\xfcller", b"@eaDir"):
+        (tmp_path / "nhs" / os.fsdecode(name)).mkdir(parents=True)
+    command = [sys.executable, "-m", "cmrslices.cohorts.convert.naming", tmp_path / "key", tmp_path / "nhs"]
+    answer = subprocess.run(command, cwd=LIBRARY, capture_output=True, text=True, check=True)
+    names = raw_names({"format": "cvi42", "folder": str(tmp_path / "nhs"), "name_key": str(tmp_path / "key")})
+    assert [line.split(" ", 1)[1] for line in answer.stdout.splitlines()] == [r"M\xfcller", "P1"]
+    assert sorted(line.split()[0] for line in answer.stdout.splitlines()) == names

@@ -13,6 +13,7 @@ import yaml
 
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.anatomy import cohort_faults
+from cmrslices.cohorts.convert.comparison import Finding, cohort_findings, shared_files
 from cmrslices.cohorts.convert.finished import forget_others
 from cmrslices.cohorts.convert.patient import convert_patient, safe_name
 from cmrslices.cohorts.convert.raw import RawPatient
@@ -64,7 +65,7 @@ def convert_cohort(
         code=code,
         store=Path(finished),
     )
-    table = _convert_all(name, patients, convert, threads, source.label_map(cohort))
+    table, findings = _convert_all(name, patients, convert, threads, source.label_map(cohort))
     forget_others(Path(finished), set(table["patient"]))
     with _removed_on_failure(Path(images), Path(labels)):
         for patient in table.loc[~table["excluded"], "patient"].unique():
@@ -73,6 +74,8 @@ def convert_cohort(
                     link_or_copy(file, Path(folder) / file.name)
         write_cases(table, cases)
     print(summary(name, table))
+    for finding in findings:
+        print(f"WARNING: cohort {name}: {finding.message}")
 
 
 def find_patients(name: str, cohort: dict) -> list[RawPatient]:
@@ -100,7 +103,7 @@ def find_patients(name: str, cohort: dict) -> list[RawPatient]:
 
 def _convert_all(
     name: str, patients: list[RawPatient], convert: Callable, threads: int, label_map: dict[str, int]
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, list[Finding]]:
     clashes = name_clashes(patients)
     rows, faults = [], {}
     convertible = [patient for patient in patients if patient.name not in clashes]
@@ -109,16 +112,22 @@ def _convert_all(
         rows += own_rows
         if own_faults:
             faults[patient.name] = own_faults
-    shared = [f"cohort {name}: {line}" for line in cohort_faults([r for r in rows if "measured" in r], label_map)]
+    converted = [row for row in rows if "measured" in row]
+    of_cohort = [*shared_files(convertible, name), *cohort_faults(converted, label_map)]
+    shared = [f"cohort {name}: {line}" for line in of_cohort]
     if clashes or faults or shared:
         if faults:
             print(exclusions(name, faults))
         raise CollectedErrors([*fault_lines(name, clashes, faults), *shared])
+    findings = cohort_findings(converted)
+    for row in converted:
+        words = [finding.word for finding in findings if row["case"] in finding.cases]
+        row["repairs"] = ";".join(filter(None, [row["repairs"], *words]))
     whole = {"slices": "Int64", "frame": "Int64"}
     table = pd.DataFrame(rows, columns=list(CASES)).astype(whole).sort_values("case")
     if table["excluded"].all():
         raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
-    return table
+    return table, findings
 
 
 def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str]]) -> list[str]:

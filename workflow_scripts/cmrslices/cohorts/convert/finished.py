@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -27,11 +28,12 @@ def source_digest(settings: object, files: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for file in sorted(files):
+        digest.update(os.fsencode(file))  # a name need not be UTF-8
         try:
             status = file.stat()
-            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
         except OSError:
-            digest.update(f"{file}\0missing\0".encode())
+            digest.update(b"\0missing\0")
     return digest.hexdigest()
 
 

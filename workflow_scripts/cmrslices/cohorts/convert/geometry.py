@@ -47,19 +47,23 @@ def repair_affine(affine: np.ndarray, spacing_mm: np.ndarray) -> tuple[np.ndarra
     return repaired, repairs
 
 
-def corner_distance_px(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance between the corresponding corners of two grids, in pixels of the first.
+def corner_distance_mm(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Largest distance between the corresponding corners of two grids.
 
     Parameters
     ----------
     first, second : (4, 4) array
-        Affines.
+        Affines, mm.
     shape : tuple of int
         Number of voxels of both grids along each axis.
     """
     corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape], [1])).reshape(4, -1)
-    shift_mm = ((first - second) @ corners)[:3]
-    return float(np.linalg.norm(shift_mm, axis=0).max() / np.linalg.norm(first[:3, 0]))
+    return float(np.linalg.norm(((first - second) @ corners)[:3], axis=0).max())
+
+
+def corner_distance_px(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
+    """`corner_distance_mm` in pixels of the first grid."""
+    return corner_distance_mm(first, second, shape) / float(np.linalg.norm(first[:3, 0]))
 
 
 def reverse_slices(voxels: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from cmrslices.cohorts.convert.raw import (
     frame_number,
     read_nifti_patient,
     read_rows,
+    shown_name,
 )
 from cmrslices.labels import PHASES
 from cmrslices.runtime.errors import InputError
@@ -43,7 +44,7 @@ def find_patients(cohort: dict) -> list[RawPatient]:
     Raises
     ------
     InputError
-        The information CSV is missing, ambiguous or lacks a column.
+        The information CSV is missing, ambiguous or lacks a column, or its name is not UTF-8.
     """
     folder = Path(cohort["folder"])
     table = _information_csv(folder)
@@ -57,9 +58,12 @@ def find_patients(cohort: dict) -> list[RawPatient]:
 def _information_csv(folder: Path) -> Path:
     tables = _tables(folder, "*M&Ms*nformation*.csv") or _tables(folder, "*.csv")
     if len(tables) != 1:
-        found = ", ".join(path.name for path in tables) or "none"
+        found = ", ".join(shown_name(path.name) for path in tables) or "none"
         raise InputError(f"{folder}: one information CSV is needed, found {found}; the layout is: {LAYOUT}")
-    return tables[0]
+    (table,) = tables
+    if table.name != shown_name(table.name):
+        raise InputError(f"{folder / shown_name(table.name)}: the name of the CSV is not UTF-8; rename it")
+    return table
 
 
 def _tables(folder: Path, pattern: str) -> list[Path]:

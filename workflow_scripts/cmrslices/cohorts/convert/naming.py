@@ -8,6 +8,7 @@ import hmac
 import sys
 from pathlib import Path
 
+from cmrslices.cohorts.convert.raw import folder_names
 from cmrslices.runtime.errors import InputError
 
 SHORTEST_KEY = 16
@@ -55,5 +56,5 @@ def hashed_name(name: str, key: bytes) -> str:
 if __name__ == "__main__":
     key_file, cohort = sys.argv[1:]
     key = read_key(key_file)
-    for folder in sorted(path for path in Path(cohort).iterdir() if path.is_dir()):
-        print(hashed_name(folder.name, key), folder.name)
+    for folder in folder_names(cohort):
+        print(hashed_name(folder, key), folder)

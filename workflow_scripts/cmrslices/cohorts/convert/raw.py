@@ -132,7 +132,7 @@ def read_rows(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
 
 def content_name(path: Path) -> str:
     """Name of a file with a digest of its content. The content itself may hold what must not be written elsewhere."""
-    return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    return f"{shown_name(path.name)} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def path_inside(folder: Path, text: str) -> Path:
@@ -164,8 +164,19 @@ def folder_names(folder: str | Path) -> list[str]:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
         kept = [name for name in names if name.lower() not in DEBRIS]
-        return sorted(os.fsencode(name).decode("utf-8", "backslashreplace") for name in kept)
+        return sorted(map(shown_name, kept))
     return []
+
+
+def shown_name(name: str) -> str:
+    r"""Name of a file as it can be printed: bytes that are no UTF-8 are written as ``\xNN``.
+
+    Examples
+    --------
+    >>> print(shown_name("M\udcfcller.csv"))
+    M\xfcller.csv
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def frame_number(text: str, first: int) -> int:

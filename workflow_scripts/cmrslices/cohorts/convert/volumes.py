@@ -10,12 +10,18 @@ from typing import cast
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
-from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px, repair_affine
+from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px
+from cmrslices.cohorts.convert.nifti_header import has_lost_header, has_lost_spacing, read_grid
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.nifti import check_gzip
+
+ROUNDING = 1e-3
+"""Some tools store label values as floating-point numbers that are off a whole number by rounding."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,8 @@ def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStac
     ------
     InputError
         A file is missing, damaged or no 3D (or 4D) stack; its third axis cannot be that of the slices; image and label
-        differ in their grid; the image has no content; the label has unknown values, no labelled slice or a gap between
-        labelled slices.
+        differ in their grid; the image has no content, or values beyond float32; the label has unknown values, no
+        labelled slice or a gap between labelled slices.
     """
     image, affine, repairs = _read_volume(raw.image, raw.frame)
     label, label_affine, label_repairs = _read_volume(raw.label, raw.frame)
@@ -108,16 +114,34 @@ def read_labelled_stack(raw: RawCase, label_map: dict[str, int]) -> LabelledStac
         raise InputError(
             f"{raw.label}: {_size(label)} voxels, but its image has {_size(image)}; image and label must share one grid"
         )
-    distance_px = corner_distance_px(affine, label_affine, image.shape)
-    if distance_px > TOLERANCE_PX:
-        raise InputError(
-            f"{raw.label}: its grid lies up to {distance_px:.2g} pixels off its image's; resample it to the image"
-        )
+    _check_same_grid(raw, affine, label_affine, image.shape)
     mapped = map_labels(label, label_map, raw.label)
     check_labelled_slices(mapped, raw.label)
     if image.dtype.kind == "f":
-        image = image.astype(np.float32)
+        image = _to_float32(image, raw.image)
     return LabelledStack(image, mapped, affine, tuple(sorted({*repairs, *label_repairs})), raw.frame)
+
+
+def _check_same_grid(raw: RawCase, affine: np.ndarray, label_affine: np.ndarray, shape: tuple[int, ...]) -> None:
+    distance_px = corner_distance_px(affine, label_affine, shape)
+    if distance_px <= TOLERANCE_PX:
+        return
+    off = f"its grid lies up to {distance_px:.2g} pixels off its"
+    if has_lost_header(label_affine, affine):
+        raise InputError(f"{raw.label}: {off} image's; copy the image's geometry onto it (its header was lost)")
+    if has_lost_spacing(affine, label_affine):  # images without directions and place are known: those of ACDC
+        raise InputError(f"{raw.image}: {off} label's; copy the label's geometry onto it (its header was lost)")
+    raise InputError(f"{raw.label}: {off} image's; resample it to the image")
+
+
+def _to_float32(image: np.ndarray, path: Path) -> np.ndarray:
+    largest, limit = float(np.abs(image).max()), float(np.finfo(np.float32).max)
+    if largest > limit:
+        raise InputError(
+            f"{path}: the largest value is {largest:.3g}, but float32, in which images are kept, ends at {limit:.3g}; "
+            "scale the values down"
+        )
+    return image.astype(np.float32)
 
 
 def _size(voxels: np.ndarray) -> str:
@@ -134,13 +158,9 @@ def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray,
         voxels = _select_frame(file, frame, path)
     if voxels.dtype.kind not in "iuf":
         raise InputError(f"{path}: voxels of type {voxels.dtype}; grey values or labels are needed")
-    spacing_mm = np.array(file.header.get_zooms()[:3], dtype=np.float64)
-    affine = np.asarray(file.affine, dtype=np.float64)
-    if not (np.isfinite(affine).all() and np.isfinite(spacing_mm).all() and (spacing_mm > 0).all()):
-        raise InputError(f"{path}: the header's spacing or affine is not finite and positive; correct the header")
-    if np.linalg.matrix_rank(affine) < 4:
-        raise InputError(f"{path}: the header's axes do not span space; correct the header")
-    return voxels, *repair_affine(affine, spacing_mm)
+    with _readable(path):
+        affine, repairs = read_grid(file, path)
+    return voxels, affine, repairs
 
 
 @contextlib.contextmanager
@@ -149,6 +169,9 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except (HeaderDataError, WrapStructError, OverflowError, MemoryError) as fault:
+        reason = " ".join(str(fault).split())
+        raise InputError(f"{path}: its header is damaged ({reason}); export it again") from None
     except (ImageFileError, EOFError, OSError, ValueError, zlib.error) as fault:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: truncated or not what its name says ({reason}); fetch it again") from None
@@ -225,7 +248,7 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     Parameters
     ----------
     label : array
-        The source's values, of any numeric type.
+        The source's values, of any numeric type. A value that is at most `ROUNDING` off a whole number is that number.
     label_map : dict
         Value of LVBP, LVM and RVBP in the source.
     path : Path
@@ -234,17 +257,41 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     Raises
     ------
     InputError
-        A value is neither 0 nor in the map.
+        A value is neither 0 nor in the map, or no whole number.
     """
-    unknown = sorted(set(np.unique(label).tolist()) - {0, *label_map.values()})
-    if unknown:
-        shown = ", ".join(f"{value:g}" for value in unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    if label.dtype.kind == "f":
+        label = _whole_numbers(label, path)
+    unknown = np.setdiff1d(label, [0, *label_map.values()])
+    if unknown.size:
         known = ", ".join(f"{value} {name}" for name, value in label_map.items())
-        raise InputError(f"{path}: unknown label values {shown}; known are 0 and {known}")
+        raise InputError(f"{path}: unknown label values {_some(unknown)}; known are 0 and {known}")
     mapped = np.zeros(label.shape, dtype=np.uint8)
     for name, value in label_map.items():
         mapped[label == value] = LABELS[name]
     return mapped
+
+
+def _whole_numbers(label: np.ndarray, path: Path) -> np.ndarray:
+    rounded = np.rint(label)
+    odd = label[~(np.abs(label - rounded) <= ROUNDING)]  # NaN is odd too
+    if not np.isfinite(odd).all():
+        strange = _some(odd[~np.isfinite(odd)])
+        raise InputError(
+            f"{path}: unknown label values {strange}; the label map holds no numbers there: export it again"
+        )
+    if odd.size:
+        raise InputError(
+            f"{path}: unknown label values {_some(odd)}; label values are not whole numbers, such as {_some(odd[:1])}: "
+            "the label map was resampled with interpolation; use nearest neighbour"
+        )
+    return rounded
+
+
+def _some(values: np.ndarray) -> str:
+    """Up to five of the values, each with as many digits as tell it from its neighbours."""
+    different = np.unique(values)
+    shown = [f"{value}".removesuffix(".0") for value in different[:5]]
+    return ", ".join(shown) + (", ..." if len(different) > 5 else "")
 
 
 def check_labelled_slices(label: np.ndarray, path: Path) -> None:
