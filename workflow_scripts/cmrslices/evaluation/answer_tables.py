@@ -198,7 +198,7 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
     rows = [name for name in ("cohort", "subgroup", "approach", "versus", "label", "region") if name != across]
     told = [name for name in rows if name not in ("subgroup", "versus") or table[name].nunique() > 1]
     columns = [name for name in COLUMN_ORDER if name in set(table[across])]
-    text = [_cell(row) for row in table.itertuples()]
+    text = [_cell(row) for _, row in table.iterrows()]
     bold = table["p_holm"] < LEVEL_OF_MARKS
     places = pd.MultiIndex.from_frame(table[rows].drop_duplicates())
     wide = table.assign(text=text, bold=bold).pivot(index=rows, columns=across, values=["text", "bold"])
@@ -216,7 +216,8 @@ def _rules_section(rules: pd.DataFrame, cohorts: Mapping[str, str], approaches: 
     return Section(*RULES_QUESTION, cells, pd.DataFrame(index=cells.index))
 
 
-def _cell(row: tuple) -> str:
-    seeds = f" ({tables.number(row.lowest_seed)} to {tables.number(row.highest_seed)})" if row.seeds > 1 else ""
-    near = f" {NEAR}" if row.p_equivalent < LEVEL_OF_MARKS else ""
-    return f"{tables.with_interval(row.estimate, row.low, row.high)}{near}{seeds}"
+def _cell(row: pd.Series) -> str:
+    lowest, highest = tables.number(row["lowest_seed"]), tables.number(row["highest_seed"])
+    seeds = f" ({lowest} to {highest})" if row["seeds"] > 1 else ""
+    near = f" {NEAR}" if row["p_equivalent"] < LEVEL_OF_MARKS else ""
+    return f"{tables.with_interval(row['estimate'], row['low'], row['high'])}{near}{seeds}"

@@ -185,8 +185,9 @@ def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
         right, wrong = (_difference(kind, name, baseline, *parts) for kind, parts in of_kind.items())
         yield right
         yield wrong
-        for kind, parts in of_kind.items() if bound else ():
-            yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
+        if bound:
+            for kind, parts in of_kind.items():
+                yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
         even = xr.apply_ufunc(break_even, right.values, wrong.values)
         yield Answer("break_even", name, baseline, even, xr.ufuncs.minimum(right.patients, wrong.patients))
 

@@ -33,18 +33,17 @@ def false_positives(scores: pd.DataFrame, baseline: str, others: list[str]) -> p
     """
     one_run = scores.assign(seed=0, right=True)
     design = Design(baseline, tuple(others), None, ())
-    rates, areas = [], []
+    bounds: dict[str, list[pd.DataFrame]] = {"invented": [], "invented_mm2": []}
     for cohort, part in one_run.groupby("cohort", observed=True):
         for answer in about_slices(count_cells(part, [baseline, *others]), design):
-            if answer.question in ("invented", "invented_mm2"):
+            if answer.question in bounds:
                 low, high = interval(answer.values.sel(seed=ALL_SEEDS, drop=True), answer.patients)
-                bounds = xr.Dataset({"patients": answer.patients, "low": low, "high": high}).to_dataframe()
-                table = bounds.reset_index().assign(cohort=cohort, approach=answer.approach)
-                (rates if answer.question == "invented" else areas).append(table)
-    rate = pd.concat(rates).assign(
+                table = xr.Dataset({"patients": answer.patients, "low": low, "high": high}).to_dataframe().reset_index()
+                bounds[answer.question].append(table.assign(cohort=cohort, approach=answer.approach))
+    rate = pd.concat(bounds["invented"]).assign(
         rate_low=lambda table: table["low"].clip(0, 100) / 100, rate_high=lambda table: table["high"].clip(0, 100) / 100
     )
-    area = pd.concat(areas).rename(columns={"low": "area_low_mm2", "high": "area_high_mm2"})
+    area = pd.concat(bounds["invented_mm2"]).rename(columns={"low": "area_low_mm2", "high": "area_high_mm2"})
     table = count_false_positives(scores).astype(dict.fromkeys(KEY, str))
     table = table.merge(rate[[*KEY, "patients", "rate_low", "rate_high"]], on=KEY, how="left")
     table = table.merge(area[[*KEY, "area_low_mm2", "area_high_mm2"]], on=KEY, how="left")
