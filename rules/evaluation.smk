@@ -58,6 +58,8 @@ rule table1:
         "../envs/report.yaml"
     params:
         cohorts=TITLES["cohorts"],
+        baseline=BASELINE,
+        scoring=SETTINGS.evaluation.scoring,
         significance=SETTINGS.evaluation.significance,
         code=code_of("table1"),
     script:
@@ -101,6 +103,7 @@ rule table3:
         cohorts=TITLES["cohorts"],
         approaches=TITLES["approaches"],
         baseline=BASELINE,
+        scoring=SETTINGS.evaluation.scoring,
         significance=SETTINGS.evaluation.significance,
         candidates=[name for name, row in SETTINGS.approaches.items() if row.router != "reference"],
         code=code_of("table3"),
@@ -140,6 +143,7 @@ rule answers:
     input:
         scores=all_scores,
         regions=expand(RESULTS / "classifiers/regions/{cohort}.csv", cohort=COHORTS),
+        cases=expand(RESULTS / "cohorts/{cohort}/cases.csv", cohort=COHORTS),
         table1=paper_table("table1"),
         table3=paper_table("table3"),
     output:
@@ -169,6 +173,8 @@ rule answers:
         approaches=TITLES["approaches"],
         baseline=BASELINE,
         routers={name: row.router for name, row in SETTINGS.approaches.items()},
+        scoring=SETTINGS.evaluation.scoring,
+        margin=SETTINGS.evaluation.margin,
         code=code_of("answers"),
     script:
         "../workflow_scripts/answers.py"

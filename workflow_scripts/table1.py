@@ -7,6 +7,8 @@ with planned_job(snakemake, __file__):
     write_table1(
         scores=snakemake.input.scores,
         cohorts=snakemake.params.cohorts,
+        baseline=snakemake.params.baseline,
+        scoring=snakemake.params.scoring,
         significance=snakemake.params.significance,
         paper=snakemake.input.paper,
         table=snakemake.output.table,

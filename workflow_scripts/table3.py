@@ -10,6 +10,7 @@ with planned_job(snakemake, __file__):
         approaches=snakemake.params.approaches,
         baseline=snakemake.params.baseline,
         candidates=snakemake.params.candidates,
+        scoring=snakemake.params.scoring,
         significance=snakemake.params.significance,
         paper=snakemake.input.paper,
         table=snakemake.output.table,

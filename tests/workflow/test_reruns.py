@@ -144,6 +144,8 @@ KEYS = {
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
+    "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, TABLES),
+    "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {"answers": 1, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
@@ -274,6 +276,7 @@ SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmen
 CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
+STATISTICS_RULES = {"table1", "table3", "answers"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
@@ -339,12 +342,14 @@ MODULES = {
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
-    "cmrslices/evaluation/answers.py": {"answers"},
-    "cmrslices/evaluation/cells.py": {"answers"},
-    "cmrslices/evaluation/intervals.py": {"answers"},
+    "cmrslices/evaluation/answers.py": STATISTICS_RULES,
+    "cmrslices/evaluation/cells.py": STATISTICS_RULES,
     "cmrslices/classification/metrics.py": {"select_classifier"},
     "cmrslices/classification/confusion.py": {"select_classifier"},
+    "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
+    "cmrslices/evaluation/jackknife.py": STATISTICS_RULES,
+    "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
     "cmrslices/presentation/__init__.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
     "cmrslices/presentation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
@@ -353,7 +358,9 @@ MODULES = {
     "cmrslices/presentation/tables.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/writing.py": {"figure2", *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
     "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
-    "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
+    "cmrslices/evaluation/rule_agreement.py": {"answers"},
+    "cmrslices/evaluation/scoring.py": STATISTICS_RULES,
+    "cmrslices/evaluation/statistics.py": STATISTICS_RULES,
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},

@@ -345,6 +345,14 @@ class Evaluation(Section):
     significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
         description="p values below it are starred"
     )
+    scoring: Literal["carried", "union", "all"] = Field(
+        description="which slices have a DSC: those whose reference carries the label (`carried`), also those in which "
+        "the approach invents it (`union`, nnU-Net's rule), or all labelled slices (`all`)"
+    )
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber] = Field(
+        description="two approaches are near each other if they differ by less, in points of DSC %; "
+        "choose it beforehand"
+    )
     profile_points: Annotated[int, Field(ge=2, le=10_000), MadeWhole] = Field(
         description="points of the profile from base to apex"
     )

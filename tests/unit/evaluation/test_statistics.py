@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cmrslices.evaluation.statistics import count_false_positives, improvements, paired, regional_gap, welch
+from cmrslices.evaluation.statistics import count_false_positives, holm, improvements, paired, regional_gap, welch
 from cmrslices.labels import LABELS, NON_CARDIAC, REGIONS
 from cmrslices.runtime.errors import InputError
 
@@ -166,3 +166,26 @@ def test_no_slices_without_the_label_means_no_rate():
     counts = count_false_positives(scores(BASE))
     assert (counts["slices"] == 0).all()
     assert counts["rate"].isna().all()
+
+
+# ---- Many tests ---------------------------------------------------------------
+
+
+def holm_by_definition(p):
+    """The smallest level at which Holm's procedure rejects each hypothesis."""
+    order = np.argsort(p)
+    corrected = np.empty(len(p))
+    for rank, index in enumerate(order):
+        corrected[index] = min(1, max(p[order[k]] * (len(p) - k) for k in range(rank + 1)))
+    return corrected
+
+
+def test_holms_correction_is_that_of_its_definition():
+    p = np.random.default_rng(3).uniform(0, 0.2, 25)
+    assert holm(pd.Series(p)).tolist() == pytest.approx(holm_by_definition(p).tolist())
+
+
+def test_what_was_not_tested_is_not_of_the_family():
+    assert holm(pd.Series([np.nan, 0.01, np.nan, 0.2])).tolist() == pytest.approx(
+        [np.nan, 0.02, np.nan, 0.2], nan_ok=True
+    )

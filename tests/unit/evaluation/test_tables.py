@@ -59,11 +59,13 @@ def files(folder, name, endings):
     return {kind: folder / f"{name}{ending}" for kind, ending in endings.items()}
 
 
-def table1(folder, scores, name="table1"):
+def table1(folder, scores, name="table1", scoring="carried"):
     table, against_paper = (files(folder, name, endings) for endings in (TABLE, AGAINST_PAPER))
     write_table1(
         scores=[scores["baseline", cohort] for cohort in COHORTS],
         cohorts=COHORTS,
+        baseline="baseline",
+        scoring=scoring,
         significance=0.01,
         paper=PAPER / "table1.csv",
         table=list(table.values()),
@@ -81,6 +83,7 @@ def table3(folder, scores, approaches=APPROACHES, name="table3"):
         approaches=approaches,
         baseline="baseline",
         candidates=list(APPROACHES),
+        scoring="carried",
         significance=0.01,
         paper=PAPER / "table3.csv",
         table=table,
@@ -109,13 +112,22 @@ def test_table_1_is_laid_out_as_in_the_paper(tmp_path, scores):
 def test_the_cells_of_table_1_are_those_of_its_csv(tmp_path, scores):
     outputs = table1(tmp_path, scores)
     row = pd.read_csv(outputs["csv"]).iloc[0]
-    assert markdown_cells(outputs["markdown"], 2)[2] == rf"{row['mean']:.2f}\* ({row['sd']:.2f})"
+    assert markdown_cells(outputs["markdown"], 2)[2] == rf"{row['mean']:.2f}\*† ({row['sd']:.2f})"
 
 
 def test_captions_state_numbers_test_and_star(tmp_path, scores):
     caption = table1(tmp_path, scores)["markdown"].read_text().splitlines()[0]
-    assert r"\* p < 0.01 against the middle (Welch's t-test)" in caption
+    assert r"\* p < 0.01 against the middle (Welch's t-test, slices taken as independent" in caption
+    assert (
+        "† p < 0.01 with patients as the unit (cluster jackknife), after Holm's correction within the table" in caption
+    )
+    assert "over the slices whose reference carries the label" in caption
     assert "NHS n = 10 patients, 30 slices" in caption
+
+
+def test_table_1_follows_the_scoring_rule(tmp_path, scores):
+    caption = table1(tmp_path, scores, scoring="all")["markdown"].read_text().splitlines()[0]
+    assert "over all labelled slices" in caption
 
 
 def test_html_has_the_stars_and_the_bold_cells_of_the_markdown(tmp_path, scores):
@@ -148,7 +160,7 @@ def test_table_3_prints_the_largest_improvement_bold_and_starred(tmp_path, score
     outputs = table3(tmp_path, scores)
     changes = pd.read_csv(outputs["csv"]).query("cohort == 'nhs' and label == 'LVBP' and region == 'base'")
     mean, sd = (tables.number(changes.iloc[1][name]) for name in ("mean_difference", "sd_difference"))
-    assert markdown_cells(outputs["markdown"], 3)[2] == rf"**{mean}\* ({sd})**"
+    assert markdown_cells(outputs["markdown"], 3)[2] == rf"**{mean}\*† ({sd})**"
     assert r"\textbf{" + f"{mean}* ({sd})".replace("-", "$-$") + "}" in outputs["latex"].read_text()
 
 

@@ -36,11 +36,12 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     cohorts = {name: row.title for name, row in settings.cohorts.items()}
     approaches = {name: row.title for name, row in settings.approaches.items()}
     routers = {name: row.router for name, row in settings.approaches.items()}
-    found = answers(scores, design_of(baseline, routers))
+    scoring, margin = settings.evaluation.scoring, settings.evaluation.margin
+    found = answers(scores, design_of(baseline, routers), margin)
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
-    beside = agreement(found, paper_cells(table1, table3, baseline))
+    beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
-    write_tables(found, beside, cohorts, approaches, *files)
+    write_tables(found, beside, cohorts, approaches, scoring, margin, *files)
 
 
 def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cmrslices.evaluation.answers import DECIMALS, ENDS
+from cmrslices.evaluation.answers import ENDS, EVERYONE
+from cmrslices.evaluation.jackknife import DECIMALS
 
 CELL = ["question", "cohort", "approach", "label", "region"]
 
@@ -31,7 +32,7 @@ def paper_cells(table1: pd.DataFrame, table3: pd.DataFrame, baseline: str) -> pd
     return both[[*CELL, "paper", "paper_significant"]]
 
 
-def agreement(found: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
+def agreement(found: pd.DataFrame, paper: pd.DataFrame, scoring: str) -> pd.DataFrame:
     """Our answers beside the paper's, cell by cell.
 
     Parameters
@@ -40,6 +41,8 @@ def agreement(found: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         As `answers` gives them.
     paper : DataFrame
         As `paper_cells` gives them.
+    scoring : str
+        The scoring rule of our answers.
 
     Returns
     -------
@@ -49,7 +52,8 @@ def agreement(found: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
         significant and our interval excludes 0), ``only the paper``, ``only ours``, ``neither``, or ``no interval``.
         The cells that both have, in the paper's order.
     """
-    ours = found.rename(columns={"estimate": "ours"}).astype(dict.fromkeys(CELL, str))
+    asked = found[(found["scoring"] == scoring) & (found["subgroup"] == EVERYONE)]
+    ours = asked.rename(columns={"estimate": "ours"}).astype(dict.fromkeys(CELL, str))
     table = paper.merge(ours[[*CELL, "ours", "low", "high"]], on=CELL)
     starred = table["paper_significant"].astype(bool)
     clear = (table["low"] > 0) | (table["high"] < 0)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmrslices.cohorts.tables import read_cases
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
@@ -29,6 +30,9 @@ def write_answers(
     approaches: Mapping[str, str],
     baseline: str,
     routers: Mapping[str, str],
+    cases: list[str],
+    scoring: str,
+    margin: float,
     table1: str | Path,
     table3: str | Path,
     table: Files,
@@ -48,6 +52,12 @@ def write_answers(
         The approach that the others are compared with.
     routers : dict
         Approach to its router.
+    cases : list of path
+        The cohorts' cases.csv: disease group and vendor, where they are known.
+    scoring : str
+        The scoring rule of what is shown; the answers are given under all of them.
+    margin : float
+        Approaches are near each other if they differ by less, in points of DSC %.
     table1, table3 : path
         The paper's.
     table, against_paper : Files
@@ -60,9 +70,10 @@ def write_answers(
     """
     named = pd.concat(map(read_regions, regions))
     slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
-    found = answers(slices, design_of(baseline, routers))
-    beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline))
-    write_tables(found, beside, cohorts, approaches, table, against_paper)
+    about = pd.concat(read_cases(path) for path in cases)
+    found = answers(with_subgroups(slices, about), design_of(baseline, routers), margin)
+    beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline), scoring)
+    write_tables(found, beside, cohorts, approaches, scoring, margin, table, against_paper)
 
 
 def write_tables(
@@ -70,6 +81,8 @@ def write_tables(
     beside: pd.DataFrame,
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
+    scoring: str,
+    margin: float,
     table: Files,
     against_paper: Files,
 ) -> None:
@@ -80,10 +93,15 @@ def write_tables(
     found, beside : DataFrame
         As `answers` and `agreement` give them.
     cohorts, approaches : dict of name to title
+    scoring : str
+        The scoring rule of what is shown.
+    margin : float
+        In points of DSC %.
     table, against_paper : Files
         To write.
     """
-    intro, parts = introduction(found, cohorts), sections(found, cohorts, approaches)
+    intro = introduction(found, cohorts, scoring, margin)
+    parts = sections(found, cohorts, approaches, scoring)
     formats = {
         ".csv": lambda: tables.csv(found),
         ".md": lambda: answers_markdown(intro, parts),
@@ -92,6 +110,20 @@ def write_tables(
     write_text(table, formats)
     cells = agreement_cells(beside, cohorts, approaches)
     write_table(against_paper, beside, "Cell by cell", agreement_caption(beside), cells)
+
+
+def with_subgroups(scores: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns group (of disease) and vendor, empty where they are not known.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As `read_scores` gives them.
+    cases : DataFrame
+        cases.csv of all cohorts.
+    """
+    known = cases.set_index("case")[["group", "vendor"]].fillna("")
+    return scores.join(known, on="case")
 
 
 def with_right(scores: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:

@@ -5,23 +5,41 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cmrslices.evaluation.cells import ALL_LABELS
-from cmrslices.evaluation.intervals import LEVEL
+from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
+from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
+from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
+from cmrslices.evaluation.rule_agreement import FINDING, across_rules
+from cmrslices.evaluation.scoring import SCORING_RULES
 from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.labels import NON_CARDIAC, REGIONS
 from cmrslices.presentation import pages, tables
 
 QUESTIONS = {
     "gap": ("Is there a gap?", "The baseline's middle minus its base and apex, in points of DSC %."),
     "change": ("What does an approach change?", "Approach minus baseline, in points of DSC %."),
+    "contrast": (
+        "How do the approaches compare with each other?",
+        "Approach minus the one that it is compared with (versus), in points of DSC %.",
+    ),
     "share": (
         "How much of the gap is that?",
         "The change at an end, in % of the baseline's gap there, where the gap's interval is above 0.",
     ),
-    "left": ("How far is the upper bound?", "Upper bound minus approach, in points of DSC %."),
     "missed": (
         "How often is a label missed altogether?",
-        "Slices that carry the label and of which nothing is found (DSC 0), in %.",
+        "Slices that carry the label and of which nothing is found (DSC 0), in %. Any: slices in which that happens to "
+        "at least one of the labels that they carry.",
     ),
+    "invented": (
+        "How often is a label invented?",
+        "Slices whose reference lacks the label and in which some of it is predicted (false positives), in %. Any: "
+        "slices in which that happens to at least one of the labels that they lack.",
+    ),
+    "invented_change": (
+        "What does an approach change about invented labels?",
+        "Rate of false positives of the approach minus that of the baseline, in percentage points; above 0 is worse.",
+    ),
+    "invented_mm2": ("How large is what is invented?", "Mean area of the false positives, in mm²."),
 }
 CLASSIFIER = {
     "errors": "errors (%)",
@@ -38,9 +56,26 @@ CLASSIFIER_QUESTION = (
     "baseline, in points of DSC %, on the slices whose region it names (right) or misses (wrong). Break-even: the "
     "errors at which the routed approach would equal the baseline if both changes stayed what they are.",
 )
-TESTED = ["gap", "change", "share", "left", "right", "right_bound", "wrong", "wrong_bound"]
-"""Questions for which 0 means that there is no difference."""
-LABEL_TITLES = {ALL_LABELS: "all (mean)"}
+SUBGROUP_QUESTIONS = {
+    "gap": (
+        "Is the gap the same in every group of patients?",
+        "The baseline's middle minus its base and apex, mean over the labels, in points of DSC %.",
+    ),
+    "change": (
+        "Is the change the same in every group of patients?",
+        "Approach minus baseline, mean over the labels, in points of DSC %.",
+    ),
+}
+RULES_QUESTION = (
+    "Does it hold under every scoring rule?",
+    "Gaps and differences of which at least one rule's interval excludes 0, in points of DSC %. "
+    + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
+)
+COLUMN_ORDER = [*REGIONS, "whole heart", NON_CARDIAC, *CLASSIFIER.values()]
+LEVEL_OF_MARKS = 0.05
+"""Corrected p below it are bold; p of equivalence below it get the mark of nearness."""
+NEAR = "≈"
+LABEL_TITLES = {ALL_LABELS: "all (mean)", ANY_LABEL: "any"}
 REGION_TITLES = {WHOLE_HEART: "whole heart"}
 
 
@@ -53,26 +88,40 @@ class Section(NamedTuple):
     bold: pd.DataFrame
 
 
-def introduction(found: pd.DataFrame, cohorts: Mapping[str, str]) -> str:
-    """What the intervals are about, and how many patients and seeds there are.
+def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, margin: float) -> str:
+    """What the intervals and marks say, and how many patients and seeds there are.
 
     Parameters
     ----------
     found : DataFrame
         As `answers` gives them.
     cohorts : dict of name to title
+    scoring : str
+        The rule whose answers are shown.
+    margin : float
+        In points of DSC %.
     """
     seeds = found["seeds"].max()
     about = found.groupby("cohort", sort=False, observed=True)["patients"].max()
     data = "; ".join(f"{cohorts[cohort]} n = {patients} patients" for cohort, patients in about.items())
-    over = f"patients and {seeds} seeds" if seeds > 1 else "patients; with one seed they say nothing about others"
+    of_seeds = (
+        f"In parentheses: the lowest and the highest of {seeds} seeds, each about the patients that it tests; "
+        "answers.csv has their SD."
+        if seeds > 1
+        else "With one seed, nothing is known about how much another training would change."
+    )
     return (
-        f"{LEVEL:.0%} intervals over {over}. Bold: a difference whose interval excludes 0. Means are over the slices "
-        f"that carry the label; all is the mean over the labels. {data}."
+        f"Brackets: {LEVEL:.0%} intervals over patients, for the models that were trained (cluster jackknife); none "
+        f"with fewer than {MINIMUM_PATIENTS} patients. {of_seeds} Bold: the difference from 0 remains after Holm's "
+        f"correction within its table (p < {LEVEL_OF_MARKS:g}). {NEAR}: the difference is shown to be within "
+        f"{margin:g} points (two one-sided tests, p < {LEVEL_OF_MARKS:g} each, not corrected). Scoring rule: "
+        f"{scoring}; the mean DSC is over {SCORING_RULES[scoring]}; all is the mean over the labels. {data}."
     )
 
 
-def sections(found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> list[Section]:
+def sections(
+    found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str], scoring: str
+) -> list[Section]:
     """A table for each question that has an answer.
 
     Parameters
@@ -80,13 +129,19 @@ def sections(found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mappin
     found : DataFrame
         As `answers` gives them.
     cohorts, approaches : dict of name to title
+    scoring : str
+        The rule whose answers are shown; the table about the rules shows all.
     """
-    named = _titled(found, cohorts, approaches)
-    parts = [(named[named["question"] == question], "region", *text) for question, text in QUESTIONS.items()]
-    classifier = named[named["question"].isin(CLASSIFIER)]
-    measured = classifier.assign(measure=classifier["question"].map(CLASSIFIER))
-    parts.append((measured, "measure", *CLASSIFIER_QUESTION))
-    return [_section(*table) for table in parts if table[0]["estimate"].notna().any()]
+    shown = _titled(found[found["scoring"].isin([scoring, ANY_SCORING])], cohorts, approaches)
+    everyone = shown[shown["subgroup"] == EVERYONE]
+    parts = [(everyone[everyone["question"] == question], "region", *text) for question, text in QUESTIONS.items()]
+    measured = everyone[everyone["question"].isin(CLASSIFIER)]
+    parts.append((measured.assign(measure=measured["question"].map(CLASSIFIER)), "measure", *CLASSIFIER_QUESTION))
+    grouped = shown[(shown["subgroup"] != EVERYONE) & (shown["label"] == LABEL_TITLES[ALL_LABELS])]
+    parts += [(grouped[grouped["question"] == name], "region", *text) for name, text in SUBGROUP_QUESTIONS.items()]
+    made = [_section(*table) for table in parts if len(table[0])]
+    rules = across_rules(found)
+    return [*made, _rules_section(rules, cohorts, approaches)] if len(rules) else made
 
 
 def answers_markdown(intro: str, parts: list[Section]) -> str:
@@ -115,36 +170,54 @@ def agreement_caption(beside: pd.DataFrame) -> str:
     return (
         "Gaps and changes beside the paper's Tables 1 and 3, in points of DSC %. The paper's are significant at "
         f"p < 0.01 by t-tests that take slices as independent; ours count where the {LEVEL:.0%} interval over patients "
-        f"and seeds excludes 0. Cells by verdict: {counts or 'none'}."
+        f"excludes 0. Cells by verdict: {counts or 'none'}."
     )
 
 
 def agreement_cells(beside: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> pd.DataFrame:
     """The agreement's finished cells; arguments as in `sections`."""
     named = _titled(beside, cohorts, approaches)
-    named["ours"] = [_cell(*row) for row in beside[["ours", "low", "high"]].itertuples(index=False)]
+    named["ours"] = [tables.with_interval(*row) for row in beside[["ours", "low", "high"]].itertuples(index=False)]
     return tables.tidy_cells(named.drop(columns=["low", "high"]), {})
 
 
 def _titled(table: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> pd.DataFrame:
-    titles = {"cohort": cohorts, "approach": approaches, "label": LABEL_TITLES, "region": REGION_TITLES}
-    return table.assign(**{column: tables.titled(table[column], names) for column, names in titles.items()})
+    titles = {
+        "cohort": cohorts,
+        "approach": approaches,
+        "versus": approaches,
+        "label": LABEL_TITLES,
+        "region": REGION_TITLES,
+    }
+    names = {column: tables.titled(table[column], names) for column, names in titles.items() if column in table}
+    return table.assign(**names)
 
 
 def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Section:
     """A row per place, a column per region or measure; those without any answer are left out."""
-    rows = [name for name in ("cohort", "approach", "label", "region") if name != across]
-    order, table = table[across].unique(), table.dropna(subset="estimate")
-    columns = [name for name in order if name in set(table[across])]
-    clear = ((table["low"] > 0) | (table["high"] < 0)) & table["question"].isin(TESTED)
-    text = [_cell(*row) for row in table[["estimate", "low", "high"]].itertuples(index=False)]
+    rows = [name for name in ("cohort", "subgroup", "approach", "versus", "label", "region") if name != across]
+    told = [name for name in rows if name not in ("subgroup", "versus") or table[name].nunique() > 1]
+    columns = [name for name in COLUMN_ORDER if name in set(table[across])]
+    text = [_cell(row) for _, row in table.iterrows()]
+    bold = table["p_holm"] < LEVEL_OF_MARKS
     places = pd.MultiIndex.from_frame(table[rows].drop_duplicates())
-    wide = table.assign(text=text, clear=clear).pivot(index=rows, columns=across, values=["text", "clear"])
+    wide = table.assign(text=text, bold=bold).pivot(index=rows, columns=across, values=["text", "bold"])
     wide = wide.reindex(places)
-    cells = wide["text"][columns].fillna("").rename_axis(columns=None).reset_index()
-    return Section(title, caption, cells, wide["clear"][columns].eq(True).reset_index(drop=True))
+    cells = wide["text"][columns].fillna("").rename_axis(columns=None).reset_index()[[*told, *columns]]
+    return Section(title, caption, cells, wide["bold"][columns].eq(True).reset_index(drop=True))
 
 
-def _cell(estimate: float, low: float, high: float) -> str:
-    bounds = "" if pd.isna(low) else f" [{tables.number(low)}, {tables.number(high)}]"
-    return f"{tables.number(estimate)}{bounds}"
+def _rules_section(rules: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> Section:
+    cells = _titled(rules[[*FINDING, "holds"]], cohorts, approaches)
+    for rule in SCORING_RULES:
+        values = rules[[f"{rule}_estimate", f"{rule}_low", f"{rule}_high"]]
+        cells[rule] = [tables.with_interval(*row) for row in values.itertuples(index=False)]
+    cells = cells[[*FINDING, *SCORING_RULES, "holds"]]
+    return Section(*RULES_QUESTION, cells, pd.DataFrame(index=cells.index))
+
+
+def _cell(row: pd.Series) -> str:
+    lowest, highest = tables.number(row["lowest_seed"]), tables.number(row["highest_seed"])
+    seeds = f" ({lowest} to {highest})" if row["seeds"] > 1 else ""
+    near = f" {NEAR}" if row["p_equivalent"] < LEVEL_OF_MARKS else ""
+    return f"{tables.with_interval(row['estimate'], row['low'], row['high'])}{near}{seeds}"

@@ -1,20 +1,36 @@
 """What the scores of one or several seeds say: the questions, each with its formula and its interval."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.cells import EITHER, count_cells, means, patients_in
-from cmrslices.evaluation.intervals import ALL_SEEDS, DRAWS, OBSERVED, bootstrap_weights, interval
+from cmrslices.evaluation.cells import ALL_SEEDS, EITHER, count_cells, means, patients_in
+from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, p_different, p_equivalent
+from cmrslices.evaluation.scoring import SCORING_RULES, score_under
+from cmrslices.evaluation.statistics import holm
 
-DECIMALS = 9
-"""Decimals kept, so that floating-point noise does not pass for a difference."""
-PERCENTAGES = ("missed", "errors", "break_even")
+DIFFERENCES = ["gap", "change", "contrast", "right", "wrong", "right_bound", "wrong_bound"]
+"""Questions about differences in points of DSC: they are tested against 0 and against the margin."""
+TESTED = [*DIFFERENCES, "invented_change"]
+"""Questions for which 0 means that there is no difference."""
+PERCENTAGES = ["missed", "invented", "errors", "break_even"]
 """Questions whose answers lie within 0 and 100."""
 ENDS = ["base", "apex"]
+SUBGROUPS = ["phase", "group", "vendor"]
+"""Columns of the scores by which patients or cases are told apart, where they have them."""
+EVERYONE = "all"
+"""Subgroup of all patients and phases."""
+ANY_SCORING = "any"
+"""Scoring rule of the questions that do not depend on it."""
+COLUMNS = [
+    *("scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"),
+    *("estimate", "low", "high", "p", "p_holm", "p_equivalent"),
+    *("seeds", "seed_sd", "lowest_seed", "highest_seed", "patients"),
+]
 
 
 class Design(NamedTuple):
@@ -44,51 +60,57 @@ class Answer(NamedTuple):
     Attributes
     ----------
     question, approach : str
-    values : DataArray, axes seed, draw, label, region
-        As `interval` takes them.
-    patients : DataArray of int, axes label, region
+    versus : str
+        The approach that it is compared with; empty if there is none.
+    values : DataArray, axes without, seed, label, region, and scoring and subgroup where they apply
+    patients : DataArray of int, with the axes of `values` but without and seed
         Patients with such slices: the fewest of those that the answer compares.
     """
 
     question: str
     approach: str
+    versus: str
     values: xr.DataArray
     patients: xr.DataArray
 
 
-def answers(scores: pd.DataFrame, design: Design, draws: int = DRAWS) -> pd.DataFrame:
-    """Answer the questions for every cohort, label and region.
+def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame:
+    """Answer the questions for every cohort, label and region, under every scoring rule.
 
     Parameters
     ----------
     scores : DataFrame
         As `read_scores` gives them, of all seeds and approaches, with the columns seed, and right: whether the
-        selected classifier names the slice's reference region.
+        selected classifier names the slice's reference region. `SUBGROUPS` may be among the columns.
     design : Design
-    draws : int
-        Of the bootstrap; the draws are the same in every call.
+    margin : float
+        Two approaches are near each other if they differ by less, in points of DSC %.
 
     Returns
     -------
     DataFrame
-        question, cohort, approach, label (`ALL_LABELS` too), region (`WHOLE_HEART` too), estimate, low, high,
-        lowest_seed and highest_seed (the estimates of single seeds), seeds, patients (with such slices: the
-        fewest of those that the answer compares). The questions:
+        scoring (`SCORING_RULES`, or `ANY_SCORING`), question, cohort, subgroup (`EVERYONE`, or such as ``phase ED``),
+        approach, versus, label (the mean over all and any of them, too), region (the whole heart, too), estimate, low,
+        high, p (against 0), p_holm (p after Holm's correction over the answers of the scoring rule, question and kind
+        of subgroup), p_equivalent (that it lies within the margin), seeds, seed_sd, lowest_seed, highest_seed (of the
+        estimates of single seeds), patients (with such slices: the fewest of those that the answer compares). The
+        questions:
 
         - ``gap``: the baseline's middle minus its base or apex.
-        - ``missed``: slices that carry the label and in which nothing of it is found (DSC 0), in %; of the baseline,
-          too.
         - ``change``: the approach minus the baseline.
         - ``share``: the change at an end, in % of the baseline's gap there; empty unless the interval of the gap
           is above 0.
-        - ``left``: the upper bound minus the approach.
-        - ``errors``: slices whose region the classifier misses, in %.
+        - ``contrast``: an approach minus another one before it (`versus`), neither of them the baseline.
         - ``right``, ``wrong``: the change on the slices whose region the classifier names or misses.
         - ``right_bound``, ``wrong_bound``: the upper bound minus the baseline on the same slices.
         - ``break_even``: see `break_even`.
+        - ``missed``: slices that carry the label and in which nothing of it is found (DSC 0), in %.
+        - ``invented``: slices that lack the label and in which some of it is predicted, in %.
+        - ``invented_mm2``: the mean area of what is predicted in them.
+        - ``invented_change``: the approach's ``invented`` minus the baseline's, in percentage points.
+        - ``errors``: slices whose region the classifier misses, in %.
 
-        All but ``missed``, ``share``, ``errors`` and ``break_even`` are in points of DSC %. A percentage of slices
-        that is the same in every draw has no interval.
+        In subgroups only ``gap`` and ``change`` are asked. What is not said to be something else is in points of DSC %.
 
     Raises
     ------
@@ -98,59 +120,105 @@ def answers(scores: pd.DataFrame, design: Design, draws: int = DRAWS) -> pd.Data
     tables = []
     # Arrays with different places on an axis are an error; xarray would go on with the places that they share.
     with xr.set_options(arithmetic_join="exact"):
-        for cohort, part in scores.dropna(subset="dsc").groupby("cohort", observed=True):
-            cells = count_cells(part, [design.baseline, *design.others])
-            found = means(cells, bootstrap_weights(cells.sizes["patient"], draws))
-            table = pd.concat([_rows(*answer) for answer in ask(found, patients_in(cells), design)])
-            table.insert(1, "cohort", cohort)
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        for cohort, part in scores.groupby("cohort", observed=True):
+            for answer in _ask_cohort(part, design):
+                tables.append(_rows(answer, margin).assign(cohort=cohort))
+    found = pd.concat(tables, ignore_index=True)
+    kind = found["subgroup"].str.split(" ").str[0]
+    found["p_holm"] = found.groupby(["scoring", "question", kind])["p"].transform(holm)
+    return found[COLUMNS]
 
 
-def ask(found: xr.Dataset, patients: xr.DataArray, design: Design) -> Iterator[Answer]:
-    """Every question about one cohort, in the order of the rows.
-
-    Parameters
-    ----------
-    found : Dataset
-        As `means` gives it.
-    patients : DataArray
-        As `patients_in` gives it.
-    design : Design
-    """
-
-    def dsc(approach: str, classifier: str = EITHER) -> xr.DataArray:
-        return found["dsc"].sel(approach=approach, classifier=classifier, drop=True)
-
-    def missed(approach: str) -> xr.DataArray:
-        return found["missed"].sel(approach=approach, classifier=EITHER, drop=True)
-
-    baseline, bound = design.baseline, design.upper_bound
-    in_either, in_right, in_wrong = (patients.sel(classifier=kind, drop=True) for kind in (EITHER, "right", "wrong"))
-    gap = dsc(baseline).sel(region="middle", drop=True) - dsc(baseline).sel(region=ENDS)
-    in_gap = xr.ufuncs.minimum(in_either.sel(region="middle", drop=True), in_either.sel(region=ENDS))
-    gap_low, _ = interval(gap, in_gap)
-
-    yield Answer("gap", baseline, gap, in_gap)
-    for name in (baseline, *design.others):
-        yield Answer("missed", name, missed(name), in_either)
+def gaps_and_changes(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
+    """The baseline's gap, and what every other approach changes; `cells` as `count_cells` gives them."""
+    dsc = means(cells)["dsc"].sel(classifier=EITHER, drop=True)
+    patients = patients_in(cells)["scored"].sel(classifier=EITHER, drop=True)
+    yield _gap(dsc, patients, design.baseline)
     for name in design.others:
-        change = dsc(name) - dsc(baseline)
-        share = 100 * change.sel(region=ENDS) / gap
-        yield Answer("change", name, change, in_either)
-        yield Answer("share", name, share.where(gap_low > 0), in_gap)
-        if bound and name != bound:
-            yield Answer("left", name, dsc(bound) - dsc(name), in_either)
+        yield _difference("change", name, design.baseline, dsc, patients)
+
+
+def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
+    """All answers about one cohort; those about the DSC have the axis scoring, those about subgroups also subgroup."""
+    approaches = [design.baseline, *design.others]
+    yield from _about_dsc(_under_each_rule(scores, approaches), design)
+    subgroups = {name: _under_each_rule(part, approaches) for name, part in _subgroups(scores)}
+    if subgroups:
+        names = pd.Index(subgroups, name="subgroup")
+        yield from gaps_and_changes(xr.concat(subgroups.values(), names, join="outer", fill_value=0), design)
+    yield from about_slices(count_cells(scores, approaches), design)
+
+
+def _under_each_rule(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
+    """Cells with one more axis, scoring."""
+    cells = [count_cells(score_under(scores, rule), approaches) for rule in SCORING_RULES]
+    return xr.concat(cells, pd.Index(SCORING_RULES, name="scoring"))
+
+
+def _subgroups(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Parts of a cohort by each of `SUBGROUPS` in which it has several."""
+    for column in SUBGROUPS:
+        if column in scores and scores[column].nunique() > 1:
+            for value, part in scores[scores[column] != ""].groupby(column, observed=True):
+                yield f"{column} {value}", part
+
+
+def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
+    """The questions about the DSC, in the order of the rows."""
+    found, counts = means(cells)["dsc"], patients_in(cells)["scored"]
+    baseline, bound = design.baseline, design.upper_bound
+    dsc, patients = found.sel(classifier=EITHER, drop=True), counts.sel(classifier=EITHER, drop=True)
+    gap, *changes = gaps_and_changes(cells, design)
+    yield gap
+    yield from changes
+    low, _ = interval(gap.values.sel(seed=ALL_SEEDS, drop=True), gap.patients)
+    for change in changes:
+        share = 100 * change.values.sel(region=ENDS) / gap.values
+        fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
+        yield Answer("share", change.approach, baseline, share.where(low > 0), fewest)
+    for first, second in combinations(design.others, 2):
+        yield _difference("contrast", second, first, dsc, patients)
     for name in design.classified:
-        right, wrong = (dsc(name, kind) - dsc(baseline, kind) for kind in ("right", "wrong"))
-        yield Answer("errors", name, found["errors"], in_either)
-        yield Answer("right", name, right, in_right)
-        yield Answer("wrong", name, wrong, in_wrong)
+        of_kind = {
+            kind: [part.sel(classifier=kind, drop=True) for part in (found, counts)] for kind in ("right", "wrong")
+        }
+        right, wrong = (_difference(kind, name, baseline, *parts) for kind, parts in of_kind.items())
+        yield right
+        yield wrong
         if bound:
-            yield Answer("right_bound", name, dsc(bound, "right") - dsc(baseline, "right"), in_right)
-            yield Answer("wrong_bound", name, dsc(bound, "wrong") - dsc(baseline, "wrong"), in_wrong)
-        even = xr.apply_ufunc(break_even, right, wrong)
-        yield Answer("break_even", name, even, xr.ufuncs.minimum(in_right, in_wrong))
+            for kind, parts in of_kind.items():
+                yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
+        even = xr.apply_ufunc(break_even, right.values, wrong.values)
+        yield Answer("break_even", name, baseline, even, xr.ufuncs.minimum(right.patients, wrong.patients))
+
+
+def about_slices(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
+    """The questions about what is missed, invented, and routed wrongly; `cells` as `count_cells` gives them."""
+    found = means(cells).sel(classifier=EITHER, drop=True)
+    counts = patients_in(cells).sel(classifier=EITHER, drop=True)
+    approaches = [design.baseline, *design.others]
+    for question, kind in (("missed", "carries"), ("invented", "lacks"), ("invented_mm2", "invented")):
+        for name in approaches:
+            values, patients = (part.sel(approach=name, drop=True) for part in (found[question], counts[kind]))
+            yield Answer(question, name, "", values, patients)
+    for name in design.others:
+        yield _difference("invented_change", name, design.baseline, found["invented"], counts["lacks"])
+    for name in design.classified:
+        values, patients = (part.sel(approach=name, drop=True) for part in (found["errors"], counts["carries"]))
+        yield Answer("errors", name, "", values, patients)
+
+
+def _gap(dsc: xr.DataArray, patients: xr.DataArray, baseline: str) -> Answer:
+    values, counts = (part.sel(approach=baseline, drop=True) for part in (dsc, patients))
+    gap = values.sel(region="middle", drop=True) - values.sel(region=ENDS)
+    fewest = xr.ufuncs.minimum(counts.sel(region="middle", drop=True), counts.sel(region=ENDS))
+    return Answer("gap", baseline, "", gap, fewest)
+
+
+def _difference(question: str, approach: str, versus: str, values: xr.DataArray, patients: xr.DataArray) -> Answer:
+    ours, theirs = (values.sel(approach=name, drop=True) for name in (approach, versus))
+    fewest = patients.sel(approach=[approach, versus]).min("approach")
+    return Answer(question, approach, versus, ours - theirs, fewest)
 
 
 def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
@@ -183,23 +251,28 @@ def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
         return np.where(right > wrong, 100 * np.clip(right / (right - wrong), 0, 1), np.nan)
 
 
-def _rows(question: str, approach: str, values: xr.DataArray, patients: xr.DataArray) -> pd.DataFrame:
-    observed = values.sel(draw=OBSERVED, drop=True)
-    single = observed.drop_sel(seed=ALL_SEEDS)
-    low, high = interval(values, patients)
-    if question in PERCENTAGES:
-        varies = low < high
-        low, high = (bound.clip(0, 100).where(varies) for bound in (low, high))
+def _rows(answer: Answer, margin: float) -> pd.DataFrame:
+    values = answer.values.sel(seed=ALL_SEEDS, drop=True)
+    single = answer.values.isel(without=NOBODY).drop_sel(seed=ALL_SEEDS)
+    low, high = interval(values, answer.patients)
+    p, equivalent = p_different(values, answer.patients), p_equivalent(values, answer.patients, margin)
+    if answer.question in PERCENTAGES:
+        low, high = (bound.clip(0, 100) for bound in (low, high))
     columns = {
-        "estimate": observed.sel(seed=ALL_SEEDS, drop=True),
+        "estimate": values.isel(without=NOBODY),
         "low": low,
         "high": high,
+        "p": p if answer.question in TESTED else xr.full_like(p, np.nan),
+        "p_equivalent": equivalent if answer.question in DIFFERENCES else xr.full_like(p, np.nan),
+        "seed_sd": single.std("seed", ddof=1) if single.sizes["seed"] > 1 else xr.full_like(p, np.nan),
         "lowest_seed": single.min("seed"),
         "highest_seed": single.max("seed"),
         "seeds": single.sizes["seed"],
-        "patients": patients,
+        "patients": answer.patients,
     }
-    table = xr.Dataset(columns).to_dataframe(["label", "region"]).round(DECIMALS).reset_index()
-    table.insert(0, "question", question)
-    table.insert(1, "approach", approach)
-    return table
+    axes = [name for name in ("scoring", "subgroup", "label", "region") if name in values.dims]
+    table = xr.Dataset(columns).to_dataframe(axes).reset_index().dropna(subset="estimate")
+    numbers = ["estimate", "low", "high", "seed_sd", "lowest_seed", "highest_seed"]
+    place = {"scoring": ANY_SCORING, "subgroup": EVERYONE} | {axis: table[axis] for axis in axes}
+    names = {"question": answer.question, "approach": answer.approach, "versus": answer.versus}
+    return table.round(dict.fromkeys(numbers, DECIMALS)).assign(**place, **names)

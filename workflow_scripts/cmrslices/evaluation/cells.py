@@ -1,14 +1,14 @@
-"""Sums over each patient's slices, and means over the patients and over the patients that a bootstrap draws.
+"""Sums over each patient's slices, and means over the patients: all of them, and all but each.
 
 A cell is a group of slices: those of one seed, label and region about which the classifier is right, or wrong. Sums and
 means are arrays with named axes:
 
 - ``patient`` (sums): in the order of the patients' first slices, so that their names do not matter,
-- ``draw`` (means): `OBSERVED`, the patients as they are, then the draws of the bootstrap,
+- ``without`` (means): nobody, then each patient in turn; see `cmrslices.evaluation.jackknife`,
 - ``seed``: each seed; in means also `ALL_SEEDS`, all seeds together,
 - ``classifier``: whether the classifier is ``right`` or ``wrong`` about a slice's region; in means also `EITHER`,
-- ``label``: LVBP, LVM, RVBP; in means also `ALL_LABELS`, the mean over the labels,
-- ``region``: base, middle, apex; in means also `WHOLE_HEART`, all slices together,
+- ``label``: LVBP, LVM, RVBP, and `ANY_LABEL`; in means also `ALL_LABELS`, the mean over the three,
+- ``region``: base, middle, apex, non-cardiac; in means also `WHOLE_HEART`, the first three together,
 - ``approach``.
 """
 
@@ -16,112 +16,145 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.intervals import ALL_SEEDS
+from cmrslices.evaluation.jackknife import leave_out_each
 from cmrslices.evaluation.statistics import WHOLE_HEART
-from cmrslices.labels import LABELS, REGIONS
+from cmrslices.labels import LABELS, REGIONS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
 ALL_LABELS = "all"
 """Label of the mean over the labels."""
+ANY_LABEL = "any"
+"""Label of the slices in which something happens to at least one of the labels."""
+ALL_SEEDS = "all"
+"""Place on the axis ``seed`` of all seeds together."""
 EITHER = "either"
 """Place of the slices about which the classifier is right and of those about which it is wrong, together."""
 
-CELL = ["patient", "seed", "classifier", "label", "region"]
+CELL = ["patient", "seed", "classifier", "label", "region", "approach"]
 
 
 def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
-    """Sum the slices' DSC by patient, seed, classifier (right or wrong), label, region and approach.
+    """Sum what is known of the slices by patient, seed, classifier (right or wrong), label, region and approach.
 
     Parameters
     ----------
     scores : DataFrame
-        Of one cohort, without empty DSCs; see `cmrslices.evaluation.answers.answers`.
+        Of one cohort, under one scoring rule; see `cmrslices.evaluation.answers.answers`.
     approaches : list of str
         The first one is the baseline.
 
     Returns
     -------
-    Dataset, axes patient, seed, classifier, label, region
-        - ``dsc``, with the axis approach: the sum of the slices' DSC in %,
-        - ``missed``, with the axis approach: the number of slices with a DSC of 0, times 100,
-        - ``slices``: the number of slices.
+    Dataset, axes patient, seed, classifier, label, region, approach
+        - ``scored``, ``dsc``: number of slices with a DSC, and the sum of it in %,
+        - ``carries``, ``missed``: slices whose reference carries the label, and those of them with a DSC of 0,
+        - ``lacks``, ``invented``, ``invented_mm2``: slices whose reference lacks the label, those of them in which some
+          of it is predicted, and the sum of its area.
 
     Raises
     ------
     InputError
         When the approaches of a seed are not scored on the same slices.
     """
-    names = scores.assign(classifier=np.where(scores["right"], "right", "wrong"))
-    wide = names.pivot(index=[*CELL, "case", "slice"], columns="approach", values="dsc").reindex(columns=approaches)
-    if wide.isna().any(axis=None):
-        first = wide.columns[wide.isna().any()][0]
-        raise InputError(f"scores: {first} and {approaches[0]} are not scored on the same slices; publish again")
-    sums = {
-        "dsc": (100 * wide).groupby(CELL, observed=True).sum().stack(),
-        "missed": (100.0 * (wide == 0)).groupby(CELL, observed=True).sum().stack(),
-        "slices": wide.groupby(CELL, observed=True).size().astype(float),
-    }
-    cells = xr.Dataset({name: part.to_xarray() for name, part in sums.items()})
+    _check_slices(scores, approaches)
+    carries = scores["reference_mm2"] > 0
+    invented = ~carries & (scores["predicted_mm2"] > 0)
+    slices = scores.assign(
+        classifier=np.where(scores["right"], "right", "wrong"),
+        label=scores["label"].astype(str),
+        scored=scores["dsc"].notna(),
+        dsc=100 * scores["dsc"].fillna(0),
+        carries=carries,
+        missed=carries & (scores["dsc"] == 0),
+        lacks=~carries,
+        invented=invented,
+        invented_mm2=scores["predicted_mm2"].where(invented, 0),
+    )
+    either = ["carries", "missed", "lacks", "invented"]
+    any_label = slices.groupby(["seed", "approach", "case", "slice"], observed=True, sort=False).agg(
+        {**dict.fromkeys(["patient", "classifier", "region"], "first"), **dict.fromkeys(either, "any")}
+        | {"invented_mm2": "sum"}
+    )
+    rows = pd.concat([slices, any_label.reset_index().assign(label=ANY_LABEL, scored=False, dsc=0.0)])
+    numbers = ["scored", "dsc", *either, "invented_mm2"]
+    sums = rows.astype(dict.fromkeys(numbers, float)).groupby(CELL, observed=True)[numbers].sum().to_xarray()
     order = {
         "patient": scores["patient"].unique(),
         "seed": scores["seed"].unique(),
         "classifier": ["wrong", "right"],
-        "label": list(LABELS),
-        "region": list(REGIONS),
+        "label": [*LABELS, ANY_LABEL],
+        "region": list(TABLE_ORDER),
         "approach": approaches,
     }
-    return cells.reindex(order).fillna(0)
+    return sums.reindex(order).fillna(0)
 
 
-def means(cells: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
-    """Weighted means over the slices of every cell, of all labels and of the whole heart.
+def means(cells: xr.Dataset) -> xr.Dataset:
+    """Means over the slices of every cell, of all labels and of the whole heart.
 
     Parameters
     ----------
     cells : Dataset
         As `count_cells` gives it.
-    weights : DataArray, axes draw, patient
-        How often each patient counts.
 
     Returns
     -------
-    Dataset, axes seed, draw, label, region
-        In %; NaN where a cell has no slice.
+    Dataset, axes without, seed, classifier, label, region, approach
+        In %, but for the area; NaN where a cell has no slice of the kind.
 
-        - ``dsc``, with the axes classifier and approach: mean DSC,
-        - ``missed``, with the axes classifier and approach: slices with a DSC of 0,
-        - ``errors``: slices about which the classifier is wrong.
+        - ``dsc``: mean DSC,
+        - ``missed``: slices with a DSC of 0, of those that carry the label,
+        - ``invented``: slices in which the label is predicted, of those that lack it,
+        - ``invented_mm2``: mean area of what is invented, over the slices where it is,
+        - ``errors``: slices about which the classifier is wrong, of those that carry the label.
     """
-    drawn = cells.map(xr.dot, args=(weights,), dim="patient", optimize=True)
-    sums = _with_sum(drawn, "seed", ALL_SEEDS)
-    sums = _with_sum(_with_sum(sums, "classifier", EITHER), "region", WHOLE_HEART)
-    slices = sums["slices"]
+    sums = _with_sums(leave_out_each(cells))
+    wrong, either = (sums["carries"].sel(classifier=name, drop=True) for name in ("wrong", EITHER))
     found = xr.Dataset(
         {
-            "dsc": sums["dsc"] / slices,
-            "missed": sums["missed"] / slices,
-            "errors": 100 * slices.sel(classifier="wrong", drop=True) / slices.sel(classifier=EITHER, drop=True),
+            "dsc": _ratio(sums["dsc"], sums["scored"]),
+            "missed": _ratio(100 * sums["missed"], sums["carries"]),
+            "invented": _ratio(100 * sums["invented"], sums["lacks"]),
+            "invented_mm2": _ratio(sums["invented_mm2"], sums["invented"]),
+            "errors": _ratio(100 * wrong, either),
         }
     )
-    return _joined(found, found.mean("label", skipna=False), "label", ALL_LABELS)
+    return _joined(found, found.sel(label=list(LABELS)).mean("label", skipna=False), "label", ALL_LABELS)
 
 
-def patients_in(cells: xr.Dataset) -> xr.DataArray:
-    """Number of patients with slices in every cell.
+def patients_in(cells: xr.Dataset) -> xr.Dataset:
+    """Number of patients with slices of each kind in every cell.
 
     Returns
     -------
-    DataArray of int, axes classifier, label, region
-        With the places that `means` adds. For all labels, it is the number of the label with the fewest patients.
+    Dataset of int, axes classifier, label, region, approach
+        ``scored``, ``carries``, ``lacks`` and ``invented``, as in `count_cells`, with the places that `means` adds. For
+        all labels, it is the number of the label with the fewest patients.
     """
-    slices = cells["slices"].sum("seed").to_dataset()
-    slices = _with_sum(_with_sum(slices, "classifier", EITHER), "region", WHOLE_HEART)
-    counts = (slices > 0).sum("patient")
-    return _joined(counts, counts.min("label"), "label", ALL_LABELS)["slices"]
+    kinds = cells[["scored", "carries", "lacks", "invented"]]
+    counts = (_with_sums(kinds).sel(seed=ALL_SEEDS, drop=True) > 0).sum("patient")
+    return _joined(counts, counts.sel(label=list(LABELS)).min("label"), "label", ALL_LABELS)
 
 
-def _with_sum(cells: xr.Dataset, axis: str, name: str) -> xr.Dataset:
-    return _joined(cells, cells.sum(axis), axis, name)
+def _check_slices(scores: pd.DataFrame, approaches: list[str]) -> None:
+    """Every slice and label of a seed is there once for each approach."""
+    counts = scores.groupby(["seed", "case", "slice", "label", "approach"], observed=True).size().unstack("approach")
+    absent = counts.reindex(columns=approaches).isna().any()
+    if absent.any():
+        raise InputError(
+            f"scores: {absent.idxmax()} and {approaches[0]} are not scored on the same slices; publish again"
+        )
+
+
+def _with_sums(cells: xr.Dataset) -> xr.Dataset:
+    """The cells with places for all seeds, for the classifier right or wrong, and for the whole heart."""
+    both = _joined(cells, cells.sum("seed"), "seed", ALL_SEEDS)
+    both = _joined(both, both.sum("classifier"), "classifier", EITHER)
+    return _joined(both, both.sel(region=list(REGIONS)).sum("region"), "region", WHOLE_HEART)
+
+
+def _ratio(sums: xr.DataArray, slices: xr.DataArray) -> xr.DataArray:
+    return sums / slices.where(slices > 0)
 
 
 def _joined(cells: xr.Dataset, total: xr.Dataset, axis: str, name: str) -> xr.Dataset:

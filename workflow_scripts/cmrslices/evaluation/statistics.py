@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from cmrslices.evaluation.jackknife import DECIMALS
 from cmrslices.labels import REGIONS
 from cmrslices.runtime.errors import InputError
 
@@ -19,7 +20,7 @@ def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        Of one approach, as `read_scores` gives them.
+        Of one approach, as `read_scores` gives them, under one scoring rule.
     significance : float
         p below it is significant.
 
@@ -62,14 +63,16 @@ def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
 
 
 def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], significance: float) -> pd.DataFrame:
-    """Each approach against the baseline, on the same slices, by cohort, label and region.
+    """Each approach against the baseline by cohort, label and region.
 
-    Paired t-test (paper, section 3, experiment 2).
+    Paired t-test (paper, section 3, experiment 2). The scoring rules ``carried`` and ``all`` give both a DSC for the
+    same slices. Under ``union`` the means and the SDs are those of each approach's own slices, and the test takes the
+    slices for which both have a DSC.
 
     Parameters
     ----------
     scores : DataFrame
-        Of all approaches, as `read_scores` gives them.
+        Of all approaches, as `read_scores` gives them, under one scoring rule.
     baseline : str
         The approach that the others are compared with.
     candidates : list of str
@@ -80,9 +83,9 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
     Returns
     -------
     DataFrame
-        cohort, approach, label, region (base, middle, apex, all), slices, mean_difference (approach -
-        baseline) and sd_difference (baseline - approach) in points of DSC %, so that positive is better for both;
-        p, significant, best (the largest mean improvement among the candidates).
+        cohort, approach, label, region (base, middle, apex, all), slices (for which both have a DSC), mean_difference
+        (approach - baseline) and sd_difference (baseline - approach) in points of DSC %, so that positive is better for
+        both; p, significant, best (the largest mean improvement among the candidates).
 
     Raises
     ------
@@ -100,7 +103,7 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
       region  slices  mean_difference  sd_difference      p  significant  best
     2   apex       3           13.333         -5.275  0.057         True  True
     """
-    pairs = _paired(_percent(scores), baseline)
+    pairs = _paired(scores.assign(dsc=100 * scores["dsc"]), baseline)
     rows = []
     for (cohort, approach, label), part in pairs.groupby(["cohort", "approach", "label"], observed=False):
         if approach == baseline:
@@ -108,16 +111,17 @@ def improvements(scores: pd.DataFrame, baseline: str, candidates: list[str], sig
         for region in (*REGIONS, WHOLE_HEART):
             slices = part if region == WHOLE_HEART else part[part["region"] == region]
             ours, theirs = slices["dsc"], slices["dsc_baseline"]
+            in_both = slices.dropna(subset=["dsc", "dsc_baseline"])
             rows.append(
                 {
                     "cohort": cohort,
                     "approach": approach,
                     "label": label,
                     "region": region,
-                    "slices": len(slices),
-                    "mean_difference": (ours - theirs).mean(),
+                    "slices": len(in_both),
+                    "mean_difference": round(ours.mean() - theirs.mean(), DECIMALS),
                     "sd_difference": theirs.std() - ours.std(),
-                    "p": paired(ours, theirs),
+                    "p": paired(in_both["dsc"], in_both["dsc_baseline"]),
                 }
             )
     numbers = dict.fromkeys(["mean_difference", "sd_difference", "p"], float)
@@ -207,6 +211,32 @@ def paired(first: pd.Series, second: pd.Series) -> float:
     if len(difference) < 2 or np.ptp(difference) == 0:
         return np.nan
     return float(stats.ttest_1samp(difference, 0).pvalue)
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """Correct the p of a family of tests so that the chance of any false finding among them keeps its level.
+
+    Holm's step-down procedure (S. Holm, A simple sequentially rejective multiple test procedure, *Scand. J. Stat.* 6,
+    65-70, 1979).
+
+    Parameters
+    ----------
+    p : Series
+        A test without p (NaN) is not of the family.
+
+    Returns
+    -------
+    Series
+        The corrected p, at most 1; NaN where p is.
+
+    Examples
+    --------
+    >>> holm(pd.Series([0.01, 0.04, 0.03, np.nan])).tolist()
+    [0.03, 0.06, 0.06, nan]
+    """
+    ordered = p.dropna().sort_values()
+    steps = ordered * np.arange(len(ordered), 0, -1)
+    return steps.cummax().clip(upper=1).reindex(p.index)
 
 
 def _percent(scores: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmrslices.evaluation.patient_tests import HOLDS, patient_tests, with_patient_tests
 from cmrslices.evaluation.scores import read_scores
+from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.evaluation.statistics import regional_gap
 from cmrslices.labels import REGIONS
 from cmrslices.presentation import tables
@@ -18,6 +20,8 @@ KEY = ["cohort", "label", "region"]
 def write_table1(
     scores: list[str],
     cohorts: Mapping[str, str],
+    baseline: str,
+    scoring: str,
     significance: float,
     paper: str | Path,
     table: Files,
@@ -31,24 +35,31 @@ def write_table1(
         The baseline's scores of every cohort.
     cohorts : dict of name to title
         In the order of the rows.
+    baseline : str
+        The approach.
+    scoring : str
+        One of `SCORING_RULES`.
     significance : float
-        p below it is starred.
+        p below it is marked.
     paper : path
         The paper's Table 1.
     table, against_paper : Files
         To write.
     """
-    slices = read_scores(scores, cohorts)
-    gap = regional_gap(slices, significance)
+    slices = score_under(read_scores(scores, cohorts), scoring)
+    gap = regional_gap(slices, significance).assign(approach=baseline)
+    gap = with_patient_tests(gap, patient_tests(slices, baseline, []), significance).drop(columns="approach")
     beside = beside_paper(gap, read_paper(paper), KEY, ["mean", "sd", "significant"])
     data = tables.test_data(slices, cohorts)
     caption = (
-        f"Mean (SD) of the baseline's DSC (%) by cardiac region and label. * p < {significance:g} against the "
-        f"middle (Welch's t-test). {data}."
+        f"Mean (SD) of the baseline's DSC (%) by cardiac region and label, over {SCORING_RULES[scoring]}. "
+        f"* p < {significance:g} against the middle (Welch's t-test, slices taken as independent, as in the paper). "
+        f"{HOLDS.format(significance)} {data}."
     )
     beside_caption = (
         "Table 1 beside the paper's: DSC in %, difference: ours minus the paper's; significant: against the middle, "
-        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). {data}."
+        f"Welch's t-test (ours p < {significance:g}, the paper's p < 0.01). Our means are over "
+        f"{SCORING_RULES[scoring]}. {data}."
     )
     beside_cells = tables.tidy_cells(beside, {"cohort": cohorts})
     write_table(table, gap, "Table 1", caption, layout(gap, cohorts), label="tab:gap")
@@ -57,7 +68,8 @@ def write_table1(
 
 def layout(gap: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
     """Cells as in the paper: a row per cohort and label, a column per region, ``mean (SD)`` starred."""
-    text = [tables.mean_sd(*row) for row in zip(gap["mean"], gap["sd"], gap["significant"], strict=True)]
+    columns = gap[["mean", "sd", "significant", "holds"]].itertuples(index=False)
+    text = [tables.mean_sd(mean, sd, tables.marks(star, holds)) for mean, sd, star, holds in columns]
     table = gap.assign(text=text).pivot(index=["cohort", "label"], columns="region", values="text")
     order = gap[["cohort", "label"]].drop_duplicates()
     table = table.loc[pd.MultiIndex.from_frame(order), list(REGIONS)].reset_index()

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmrslices.evaluation import false_positives as invented
+from cmrslices.evaluation.patient_tests import HOLDS, patient_tests, with_patient_tests
 from cmrslices.evaluation.scores import read_scores
-from cmrslices.evaluation.statistics import WHOLE_HEART, count_false_positives, improvements
+from cmrslices.evaluation.scoring import SCORING_RULES, score_under
+from cmrslices.evaluation.statistics import WHOLE_HEART, improvements
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import tables
 from cmrslices.presentation.paper import beside_paper, read_paper
@@ -15,10 +18,6 @@ from cmrslices.presentation.writing import Files, write_table
 
 KEY = ["cohort", "approach", "label", "region"]
 VALUES = ["mean_difference", "sd_difference", "significant"]
-FALSE_POSITIVES = (
-    "False positives: of the slices whose reference does not carry the label (slices), those with any of it "
-    "predicted, and the mean area predicted in them. Descriptive: no test, no stars."
-)
 HEADINGS = {region: region.capitalize() for region in REGIONS} | {WHOLE_HEART: "Whole heart"}
 
 
@@ -28,6 +27,7 @@ def write_table3(
     approaches: Mapping[str, str],
     baseline: str,
     candidates: list[str],
+    scoring: str,
     significance: float,
     paper: str | Path,
     table: Files,
@@ -46,8 +46,10 @@ def write_table3(
         The approach the others are compared with.
     candidates : list of str
         The approaches among which the largest improvement is bold.
+    scoring : str
+        One of `SCORING_RULES`.
     significance : float
-        p below it is starred.
+        p below it is marked.
     paper : path
         The paper's Table 3.
     table, against_paper, false_positives : Files
@@ -58,18 +60,20 @@ def write_table3(
     InputError
         When the approaches are not scored on the same slices.
     """
-    slices = read_scores(scores, cohorts, approaches)
-    changes = improvements(slices, baseline, candidates, significance)
+    slices = score_under(read_scores(scores, cohorts, approaches), scoring)
+    others = [name for name in approaches if name != baseline]
+    tests = patient_tests(slices, baseline, others)
+    changes = with_patient_tests(improvements(slices, baseline, candidates, significance), tests, significance)
     beside = _with_sign(beside_paper(changes, read_paper(paper), KEY, VALUES))
-    wrong = count_false_positives(slices)
+    wrong = invented.false_positives(slices, baseline, others)
 
-    caption, beside_caption = _captions(approaches[baseline], significance, tables.test_data(slices, cohorts))
+    caption, beside_caption = _captions(approaches[baseline], scoring, significance, tables.test_data(slices, cohorts))
     titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
     cells, bold = layout(changes, cohorts, approaches)
     beside_cells = tables.tidy_cells(beside, titles)
     write_table(table, changes, "Table 3", caption, cells, bold, label="tab:improvement")
     write_table(against_paper, beside, "Table 3 against the paper", beside_caption, beside_cells)
-    write_table(false_positives, wrong, "False positives", FALSE_POSITIVES, _false_positives_cells(wrong, titles))
+    write_table(false_positives, wrong, "False positives", invented.CAPTION, _false_positives_cells(wrong, titles))
 
 
 def layout(
@@ -79,7 +83,9 @@ def layout(
 
     A row per cohort and approach; columns by label and region, ``mean (SD)`` differences starred.
     """
-    table = changes.assign(text=[tables.mean_sd(*row) for row in changes[VALUES].itertuples(index=False)])
+    columns = changes[[*VALUES, "holds"]].itertuples(index=False)
+    texts = [tables.mean_sd(mean, sd, tables.marks(star, holds)) for mean, sd, star, holds in columns]
+    table = changes.assign(text=texts)
     rows = pd.MultiIndex.from_frame(table[["cohort", "approach"]].drop_duplicates())
     cells, bold = _wide(table, "text", rows), _wide(table, "best", rows).astype(bool)
     names = rows.to_frame(index=False)
@@ -88,15 +94,15 @@ def layout(
     return cells, bold
 
 
-def _captions(baseline: str, significance: float, data: str) -> tuple[str, str]:
-    meaning = f"against {baseline} on the same slices, in points of DSC %; positive is better"
+def _captions(baseline: str, scoring: str, significance: float, data: str) -> tuple[str, str]:
+    meaning = f"against {baseline}, in points of DSC %; positive is better. Means are over {SCORING_RULES[scoring]}"
     caption = (
-        f"Difference of the mean (and of the SD) of the DSC {meaning}. "
-        f"* p < {significance:g} (paired t-test); bold: the largest improvement of a label and region, "
-        f"upper bounds aside. {data}."
+        f"Difference of the mean (and of the SD) of the DSC {meaning}. * p < {significance:g} (paired t-test, slices "
+        f"taken as independent, as in the paper). {HOLDS.format(significance)} Bold: the largest improvement of a "
+        f"label and region, upper bounds aside. {data}."
     )
     beside_caption = (
-        f"Table 3 beside the paper's: differences {meaning}; difference: ours minus the paper's; significant: paired "
+        f"Table 3 beside the paper's: differences {meaning}. Difference: ours minus the paper's; significant: paired "
         f"t-test (ours p < {significance:g}, the paper's p < 0.01). {data}."
     )
     return caption, beside_caption
@@ -115,6 +121,13 @@ def _with_sign(beside: pd.DataFrame) -> pd.DataFrame:
 
 
 def _false_positives_cells(table: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    percent = table[table["slices"] > 0].assign(rate=100 * table["rate"])
-    columns = {"rate": "rate (%)", "mean_area_mm2": "mean area (mm²)"}
-    return tables.tidy_cells(percent.rename(columns=columns), titles)
+    found = table[table["slices"] > 0]
+    rates = 100 * found[["rate", "rate_low", "rate_high"]]
+    areas = found[["mean_area_mm2", "area_low_mm2", "area_high_mm2"]]
+    cells = found[["cohort", "approach", "region", "label", "slices", "patients", "false_positives"]].assign(
+        **{
+            "rate (%)": [tables.with_interval(*row) for row in rates.itertuples(index=False)],
+            "mean area (mm²)": [tables.with_interval(*row) for row in areas.itertuples(index=False)],
+        }
+    )
+    return tables.tidy_cells(cells, titles)

@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 
 STAR = "*"
+"""Mark of what is significant by the paper's test."""
+DAGGER = "†"
+"""Mark of what also holds with patients as the unit."""
 PACKAGES = "% \\usepackage{adjustbox,booktabs}\n"
 LATEX_CHARACTERS = str.maketrans(
-    {character: f"\\{character}" for character in "&%_#${}"} | {"\\": r"\textbackslash{}", "<": "$<$"}
+    {character: f"\\{character}" for character in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "<": "$<$", DAGGER: r"\textdagger{}"}
 )
 
 
@@ -18,9 +22,20 @@ def number(value: float, decimals: int = 2) -> str:
     return "" if pd.isna(value) else f"{value:z.{decimals}f}"
 
 
-def mean_sd(mean: float, sd: float, significant: bool) -> str:
-    """``mean (SD)`` as the paper prints it, the mean starred where it is significant; empty without a mean."""
-    return "" if pd.isna(mean) else f"{number(mean)}{STAR if significant else ''} ({number(sd)})"
+def mean_sd(mean: float, sd: float, marks: str = "") -> str:
+    """``mean (SD)`` as the paper prints it, with marks behind the mean; empty without a mean."""
+    return "" if pd.isna(mean) else f"{number(mean)}{marks} ({number(sd)})"
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """``value [low, high]``; without bounds only the value, and empty without a value."""
+    bounds = "" if pd.isna(low) else f" [{number(low)}, {number(high)}]"
+    return f"{number(value)}{bounds}"
+
+
+def marks(significant: bool, holds: bool) -> str:
+    """The marks of a mean: `STAR` and `DAGGER`, where they are due."""
+    return (STAR if significant else "") + (DAGGER if holds else "")
 
 
 def words(value: object) -> str:
