@@ -17,7 +17,6 @@ The intervals are about the models that were trained: they say what other patien
 would change is shown by seeds, beside them.
 """
 
-import numpy as np
 import xarray as xr
 from scipy import stats
 
