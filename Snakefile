@@ -43,6 +43,7 @@ rule all:
         ),
         figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion"]),
         answers=RESULTS / "tables/answers.html",
+        forests=expand(RESULTS / "figures/forest/{cohort}.html", cohort=COHORTS),
         provenance=RESULTS / "provenance.yaml",
         summaries=expand(
             RESULTS / "report/{name}",

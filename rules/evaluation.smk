@@ -180,6 +180,35 @@ rule answers:
         "../workflow_scripts/answers.py"
 
 
+rule forest:
+    """Gap and changes of one cohort with their intervals, by region, label and approach, in one look."""
+    input:
+        answers=RESULTS / "tables/answers.csv",
+    output:
+        figure=[
+            RESULTS / "figures/forest/{cohort}.png",
+            RESULTS / "figures/forest/{cohort}.pdf",
+            report(
+                RESULTS / "figures/forest/{cohort}.html",
+                **caption("forest", "7 What the numbers say")
+                | {"labels": lambda w: {"cohort": TITLES["cohorts"][w.cohort], "shown": "Forest plot"}},
+            ),
+        ],
+    log:
+        RESULTS / "logs/forest/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        title=lambda w: TITLES["cohorts"][w.cohort],
+        approaches=TITLES["approaches"],
+        scoring=SETTINGS.evaluation.scoring,
+        margin=SETTINGS.evaluation.margin,
+        code=code_of("forest"),
+    script:
+        "../workflow_scripts/forest.py"
+
+
 rule provenance:
     """The resolved configuration, the versions and the commit, beside the results."""
     input:

@@ -1,7 +1,8 @@
 """What published seeds say, with intervals: python workflow_scripts/answer_seeds.py FOLDER.
 
 FOLDER, such as results/published/acdc, holds a folder seed* per run that publish.py made. Written into it:
-answers.csv and .md, and agreement.csv and .md, the paper's Tables 1 and 3 cell by cell.
+answers.csv and .md, a forest plot of each cohort, and agreement.csv and .md, the paper's Tables 1 and 3
+cell by cell.
 """
 
 import sys

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cmrslices.evaluation.figure2 import write_figure2
 from cmrslices.evaluation.profile import case_profile, profiles, region_bounds
@@ -55,6 +56,15 @@ def test_the_profile_is_the_mean_and_spread_over_the_cases(scores_csv):
     assert first[["approach", "label"]].tolist() == ["baseline", "LVBP"]
     expected = [0, 60, np.sqrt(200), 55, 60, 65, 2]
     assert first[["position", "mean", "sd", "q25", "median", "q75", "cases"]].tolist() == pytest.approx(expected)
+
+
+def test_the_band_is_the_interval_over_patients():
+    """With one case each, it is Student's interval of the patients' values."""
+    dsc = [0.5, 0.6, 0.7, 0.9, 0.65, 0.8]
+    table = pd.DataFrame({"patient": [f"p{k}" for k in range(6)], "dsc": dsc}).assign(position=0.5, region="middle")
+    row = profiles(table.assign(case=table["patient"], approach="a", label="LVM"), points=3).loc[1]
+    expected = stats.ttest_1samp(100 * np.array(dsc), 0).confidence_interval(0.95)
+    assert row[["low", "high"]].tolist() == pytest.approx(list(expected))
 
 
 def test_positions_that_no_case_reaches_count_no_cases(scores_csv):

@@ -10,13 +10,15 @@ from cmrslices.config import Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answers import answers
+from cmrslices.evaluation.forest import draw_forest, select
 from cmrslices.evaluation.scores import read_scores
+from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import read_paper
 from cmrslices.runtime.errors import InputError
 
 
 def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
-    """Write answers.csv and .md, and agreement.csv and .md, into the folder of the published seeds.
+    """Write answers.csv and .md, agreement.csv and .md, and forest_<cohort>.png into the folder of the published seeds.
 
     Parameters
     ----------
@@ -41,6 +43,9 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
+    for cohort, title in cohorts.items():
+        figure = draw_forest(select(found, cohort, scoring), title, approaches, margin)
+        write_figure([folder / f"forest_{cohort}.png"], title, figure)
     write_tables(found, beside, cohorts, approaches, scoring, margin, *files)
 
 

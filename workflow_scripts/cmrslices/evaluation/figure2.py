@@ -14,8 +14,6 @@ from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import figures
 from cmrslices.presentation.writing import Files
 
-# Okabe and Ito's colours, which the colour-blind tell apart, in the order of the paper's Figure 2.
-COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
 LINES = ("-", (0, (1, 1)), (0, (4, 1.5)), (0, (6, 1, 1, 1)), (0, (2.5, 1)))
 HEIGHT_MM = 118
 HEIGHTS = (6, 4, 1.6)
@@ -46,7 +44,7 @@ def write_figure2(
 
 
 def draw_profiles(table: pd.DataFrame, approaches: Mapping[str, str], bounds: tuple[float, float]) -> Figure:
-    """A column per label: mean, SD, and the number of cases below; a line per approach.
+    """A column per label: mean with its interval over patients, SD, and the number of cases; a line per approach.
 
     Parameters
     ----------
@@ -72,7 +70,7 @@ def draw_profiles(table: pd.DataFrame, approaches: Mapping[str, str], bounds: tu
             _mark_regions(panel, bounds)
         for panel, name in zip(panels[:, 0], ("Mean DSC (%)", "SD of the DSC (%)", "Cases"), strict=True):
             panel.set_ylabel(name)
-        for panel in panels[1:, 0]:
+        for panel in panels[:, 0]:
             panel.set_ylim(bottom=0)
         figure.align_ylabels(panels[:, 0])
         figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=3.5)
@@ -80,9 +78,11 @@ def draw_profiles(table: pd.DataFrame, approaches: Mapping[str, str], bounds: tu
 
 
 def _draw_lines(panel: Axes, table: pd.DataFrame, value: str, approaches: Mapping[str, str]) -> None:
-    styles = zip(itertools.cycle(COLOURS), itertools.cycle(LINES), strict=False)
+    styles = zip(itertools.cycle(figures.COLOURS), itertools.cycle(LINES), strict=False)
     for (approach, title), (colour, line) in zip(approaches.items(), styles, strict=False):
         part = table[table["approach"] == approach]
+        if value == "mean":
+            panel.fill_between(part["position"], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0)
         panel.plot(part["position"], part[value], color=colour, linestyle=line, linewidth=1.3, label=title)
     panel.grid(axis="y", color="0.9", linewidth=0.5)
     panel.set_axisbelow(True)

@@ -2,6 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+
+from cmrslices.evaluation.jackknife import interval, leave_out_each
 
 
 def grid(points: int) -> np.ndarray:
@@ -55,17 +58,19 @@ def profiles(scores: pd.DataFrame, points: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        approach, label, position (0 base to 1 apex), mean, sd, q25, median, q75 (DSC in %), cases (those that carry
-        the label in a slice on each side of the position, or at it).
+        approach, label, position (0 base to 1 apex), mean, low, high (the interval of the mean over patients), sd, q25,
+        median, q75 (DSC in %), cases (those that carry the label in a slice on each side of the position, or at it).
     """
     carried = scores.dropna(subset="dsc").sort_values(["case", "position"])
     parts = {}
     for key, part in carried.groupby(["approach", "label"], observed=True):
-        cases = [
-            case_profile(case["position"].to_numpy(), 100 * case["dsc"].to_numpy(), points)
-            for _, case in part.groupby("case")
-        ]
-        parts[key] = _spread(pd.DataFrame(cases))
+        cases = {
+            (case["patient"].iloc[0], name): case_profile(
+                case["position"].to_numpy(), 100 * case["dsc"].to_numpy(), points
+            )
+            for name, case in part.groupby("case")
+        }
+        parts[key] = _spread(pd.DataFrame.from_dict(cases, orient="index"))
     return pd.concat(parts, names=["approach", "label"]).reset_index(["approach", "label"])
 
 
@@ -82,11 +87,15 @@ def region_bounds(scores: pd.DataFrame) -> tuple[float, float]:
 
 
 def _spread(cases: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread of the columns; the first level of the rows' index is the patient."""
     quartiles = cases.quantile([0.25, 0.5, 0.75])
+    low, high = _interval(cases)
     return pd.DataFrame(
         {
             "position": grid(cases.shape[1]),
             "mean": cases.mean(),
+            "low": low,
+            "high": high,
             "sd": cases.std(),
             "q25": quartiles.loc[0.25],
             "median": quartiles.loc[0.5],
@@ -94,3 +103,15 @@ def _spread(cases: pd.DataFrame) -> pd.DataFrame:
             "cases": cases.count(),
         }
     )
+
+
+def _interval(cases: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the mean of each column, over patients."""
+    patients = [patient for patient, _ in cases.index]
+    by_patient = cases.set_axis(pd.Index(patients)).groupby(level=0, sort=False)
+    axes = ("patient", "position")
+    sums = leave_out_each(xr.Dataset({"dsc": (axes, by_patient.sum()), "cases": (axes, by_patient.count())}))
+    means = sums["dsc"] / sums["cases"].where(sums["cases"] > 0)
+    counts = xr.DataArray((by_patient.count() > 0).sum().to_numpy(), dims="position")
+    low, high = interval(means, counts)
+    return low.to_numpy(), high.to_numpy()

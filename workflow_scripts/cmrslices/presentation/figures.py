@@ -28,6 +28,8 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
 }
+COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
+"""Okabe and Ito's colours, which the colour-blind tell apart, in the order of the paper's Figure 2."""
 PAGE_DPI, PAGE_WEBP = 160, {"quality": 85, "use_sharp_yuv": True}
 """Resolution and compression of a figure in an HTML page. Browsers show pages of up to 2 MB in Snakemake's report."""
 UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}

@@ -1,0 +1,168 @@
+"""Forest plot: gap and changes with their intervals, by region, label and approach, in one look."""
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cmrslices.evaluation.answers import ENDS, EVERYONE
+from cmrslices.evaluation.cells import ALL_LABELS
+from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.labels import LABELS, REGIONS
+from cmrslices.presentation import figures
+from cmrslices.presentation.writing import Files
+
+NAMES = ["scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"]
+ROWS = {ALL_LABELS: "all (mean)"} | {label: label for label in reversed(LABELS)}
+"""Label to its name, from the lowest row to the highest."""
+COLUMNS = {region: region for region in REGIONS} | {WHOLE_HEART: "whole heart"}
+GAP_COLOUR = "0.25"
+LEVEL_OF_MARKS = 0.05
+ROW_MM, BLOCK_MM = 3.4, 7.0
+
+
+def write_forest(
+    answers: str | Path,
+    cohort: str,
+    title: str,
+    approaches: Mapping[str, str],
+    scoring: str,
+    margin: float,
+    figure: Files,
+) -> None:
+    """Draw the forest plot of one cohort.
+
+    Parameters
+    ----------
+    answers : path
+        answers.csv.
+    cohort, title : str
+        The cohort's name and title.
+    approaches : dict of name to title
+        In the order of the legend.
+    scoring : str
+        The scoring rule of the answers that are shown.
+    margin : float
+        Drawn as a band, in points of DSC %.
+    figure : Files
+        To write.
+    """
+    shown = select(read_answers(answers), cohort, scoring)
+    figures.write_figure(figure, f"Gap and changes, {title}", draw_forest(shown, title, approaches, margin))
+
+
+def read_answers(path: str | Path) -> pd.DataFrame:
+    """Read answers.csv; names are text, and an empty cell among numbers is missing."""
+    numbers = dict.fromkeys(["low", "high", "p", "p_holm", "p_equivalent", "seed_sd"], "")
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=numbers)
+
+
+def select(answers: pd.DataFrame, cohort: str, scoring: str) -> pd.DataFrame:
+    """The rows of the forest plot: gaps and changes of one cohort under one scoring rule, of all patients."""
+    found = answers[answers["question"].isin(["gap", "change"]) & (answers["cohort"].astype(str) == cohort)]
+    found = found[(found["scoring"] == scoring) & (found["subgroup"] == EVERYONE)]
+    return found[found["label"].isin(ROWS)]
+
+
+def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str], margin: float) -> Figure:
+    """A column per region; above, the baseline's gap by label; below, the change by every other approach.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        As `select` gives them.
+    title : str
+        Of the cohort.
+    approaches : dict of name to title
+    margin : float
+        In points of DSC %.
+
+    Notes
+    -----
+    A point is the estimate, and its line the interval over patients. A full point remains different from 0 after Holm's
+    correction (p < 0.05). Short strokes are the lowest and the highest seed, where there are several.
+    """
+    changes = answers[answers["question"] == "change"]
+    named = [name for name in approaches if name in set(changes["approach"])]
+    colours = _colours(approaches)
+    gap = answers[answers["question"] == "gap"]
+    baseline = gap["approach"].iloc[0]
+    heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 1))
+    with figures.print_style():
+        figure = Figure(figsize=figures.size_inches(sum(heights) + 4 * BLOCK_MM))
+        panels = figure.subplots(2, len(COLUMNS), sharex="row", sharey="row", height_ratios=heights)
+        for region, (above, below) in zip(COLUMNS, panels.T, strict=True):
+            below.set_title(COLUMNS[region])
+            _draw_rows(below, changes[changes["region"] == region], named, colours, margin)
+            if region in ENDS:
+                above.set_title(COLUMNS[region])
+                _draw_rows(above, gap[gap["region"] == region], [baseline], {baseline: GAP_COLOUR}, margin)
+            else:
+                above.set_axis_off()
+        panels[0, 0].set_ylabel("Gap: middle\nminus this end")
+        panels[1, 0].set_ylabel("Change: approach minus baseline")
+        for panel in panels[1]:
+            panel.set_xlabel("points of DSC %")
+        figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])
+        handles = _legend(approaches, named, several=bool((answers["seeds"] > 1).any()), margin=margin)
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw_rows(
+    panel: Axes, answers: pd.DataFrame, approaches: list[str], colours: Mapping[str, str], margin: float
+) -> None:
+    """A row per label; in it, a line per approach."""
+    lines = {name: line for line, name in enumerate(reversed(approaches))}
+    panel.axvspan(-margin, margin, color="0.92", linewidth=0)
+    panel.axvline(0, color="0.5", linewidth=0.6)
+    for row, label in enumerate(ROWS):
+        for _, found in answers[answers["label"] == label].iterrows():
+            approach = found["approach"]
+            _draw_line(panel, found, row * (len(lines) + 0.6) + lines[approach], colours[approach])
+    centres = [row * (len(lines) + 0.6) + (len(lines) - 1) / 2 for row in range(len(ROWS))]
+    panel.set_yticks(centres, ROWS.values())
+    panel.set_ylim(-0.8, centres[-1] + (len(lines) - 1) / 2 + 0.8)
+    panel.tick_params(axis="y", length=0)
+    for row in range(1, len(ROWS)):
+        panel.axhline(row * (len(lines) + 0.6) - 0.8, color="0.85", linewidth=0.4)
+    panel.grid(axis="x", color="0.9", linewidth=0.4)
+    panel.set_axisbelow(True)
+
+
+def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str) -> None:
+    heights = [height, height]
+    panel.plot(found[["low", "high"]].astype(float), heights, color=colour, linewidth=1.1)
+    if found["seeds"] > 1:
+        seeds = found[["lowest_seed", "highest_seed"]].astype(float)
+        panel.plot(seeds, heights, "|", color=colour, markersize=4, markeredgewidth=0.7)
+    face = colour if found["p_holm"] < LEVEL_OF_MARKS else "white"
+    panel.plot(found["estimate"], height, "o", color=colour, markerfacecolor=face, markersize=3.4, markeredgewidth=0.9)
+
+
+def _legend(approaches: Mapping[str, str], named: list[str], several: bool, margin: float) -> list[Line2D]:
+    lines = [
+        Line2D(
+            [], [], color=_colours(approaches)[name], marker="o", markersize=3.4, linewidth=1.1, label=approaches[name]
+        )
+        for name in named
+    ]
+    marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": 3.4}
+    seeds = [Line2D([], [], marker="|", label="lowest and highest seed", **marks)] if several else []
+    return [
+        *lines,
+        Line2D([], [], marker="o", label="holds after Holm's correction (p < 0.05)", **marks),
+        Line2D([], [], marker="o", markerfacecolor="white", label="does not hold, or is not tested", **marks),
+        *seeds,
+        Line2D([], [], color="0.88", linewidth=5, label=f"within ±{margin:g} point{'' if margin == 1 else 's'}"),
+    ]
+
+
+def _colours(approaches: Mapping[str, str]) -> dict[str, str]:
+    """Each approach's colour, as in Figure 2."""
+    return dict(zip(approaches, itertools.cycle(figures.COLOURS), strict=False))
