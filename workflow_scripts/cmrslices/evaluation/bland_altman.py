@@ -57,14 +57,12 @@ def write_bland_altman(
     """
     slices = with_volumes(read_scores(scores, [cohort], approaches), {cohort: read_cases(cases)})
     published = read_paper(literature)
-    human = published[published["measure"] == HUMAN].set_index("quantity")["value"].to_dict()
+    human = published[published["measure"] == HUMAN]
     function = patient_function(regional_volumes(slices))
     figures.write_figure(figure, f"Bland-Altman, {title}", draw_bland_altman(function, approaches, human, title))
 
 
-def draw_bland_altman(
-    function: pd.DataFrame, approaches: Mapping[str, str], human: Mapping[str, str], title: str
-) -> Figure:
+def draw_bland_altman(function: pd.DataFrame, approaches: Mapping[str, str], human: pd.DataFrame, title: str) -> Figure:
     """A row per quantity and a column per approach; the panels of a row share their axes.
 
     Parameters
@@ -72,12 +70,13 @@ def draw_bland_altman(
     function : DataFrame
         Of one cohort, as `patient_function` gives it.
     approaches : dict of name to title
-    human : dict of quantity to text
-        The inter-reader error, to be printed below the name of the quantity.
+    human : DataFrame
+        quantity, value and source of published inter-reader errors; the value stands below the name of its quantity.
     title : str
         Of the cohort.
     """
     agreement = volume_agreement(function).set_index(["quantity", "approach"])
+    errors = dict(zip(human["quantity"], human["value"], strict=True))
     with figures.print_style():
         figure = Figure(figsize=figures.size_inches(HEIGHT_MM))
         panels = figure.subplots(len(SHOWN), len(approaches), sharex="row", sharey="row", squeeze=False)
@@ -89,14 +88,17 @@ def draw_bland_altman(
             # Room for the numbers above the points.
             low, high = row[0].get_ylim()
             row[0].set_ylim(low, high + 0.3 * (high - low))
-            row[0].set_ylabel(_row_name(quantity, human), linespacing=1.3)
+            row[0].set_ylabel(_row_name(quantity, errors), linespacing=1.3)
         for panel, name in zip(panels[0], approaches.values(), strict=True):
             panel.set_title(textwrap.fill(name, TITLE_CHARACTERS), fontsize=7, pad=6)
         figure.align_ylabels(panels[:, 0])
         figure.suptitle(title, fontsize=9)
-        figure.supxlabel("Mean of reference and prediction (units as on the left)", fontsize=7.5)
-        figure.supylabel("Prediction - reference", fontsize=7.5)
-        figure.legend(*_legend(panels), loc="outside lower center", ncols=4, handlelength=2.5)
+        figure.supylabel("Prediction \N{MINUS SIGN} reference", fontsize=7.5)
+        for panel in panels[-1]:
+            panel.set_xlabel("Mean of the two")
+        legend = figure.legend(*_legend(panels), loc="outside lower center", ncols=4, handlelength=2.5)
+        if len(human):
+            legend.set_title(f"human: {HUMAN} ({'; '.join(human['source'].unique())})", {"size": 6})
     return figure
 
 
@@ -125,12 +127,13 @@ def _draw_agreement(panel: Axes, found: pd.Series) -> None:
         for bound in (found["low"], found["high"]):
             panel.axhline(bound, color=LINE, linewidth=0.8, linestyle=(0, (4, 2)), label="95 % limits of agreement")
         numbers = f"{found['bias']:z.1f} ({found['low']:z.1f} to {found['high']:z.1f})"
+    numbers = numbers.replace("-", "\N{MINUS SIGN}")
     panel.text(0.5, 0.99, numbers, transform=panel.transAxes, ha="center", va="top", fontsize=5.5)
 
 
-def _row_name(quantity: str, human: Mapping[str, str]) -> str:
+def _row_name(quantity: str, errors: Mapping[str, str]) -> str:
     name = f"{quantity} ({QUANTITIES[quantity]})"
-    return f"{name}\nhuman: {human[quantity]}" if quantity in human else name
+    return f"{name}\nhuman: {errors[quantity]}" if quantity in errors else name
 
 
 def _legend(panels: list) -> tuple[list, list]:

@@ -224,6 +224,6 @@ def _check_same_slices(scores: pd.DataFrame) -> None:
         short = fewer.index[fewer[approach]]
         cohort, case = short[0]
         raise InputError(
-            f"scores: {approach} lacks slices of {len(short)} cases that other approaches are scored on, such as {case}; "
+            f"scores: {approach} lacks slices of {len(short)} cases that other approaches have, such as {case}; "
             f"delete scores/{approach}/{cohort}.csv and run again"
         )

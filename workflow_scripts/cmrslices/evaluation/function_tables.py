@@ -30,7 +30,7 @@ COLUMNS = {
     "r": "r",
     "missing_phase": "One phase only",
     "undefined": "Undefined",
-    "es_larger": "ES > ED",
+    "es_larger": "ES above ED",
 }
 CORRELATIONS = ("icc", "r")
 ORIGIN = ("group", "vendor")
@@ -178,12 +178,12 @@ def agreement_caption(agreement: pd.DataFrame, cohorts: Mapping[str, str], liter
     few = [title for name, title in cohorts.items() if name in most and most[name] < FEWEST_PATIENTS]
     return " ".join(
         [
-            "Prediction - reference, in ml, in percentage points of EF, or in g. In the LaTeX table: bias (SD).",
+            "Prediction - reference, in ml, in percentage points of EF, or in g. The LaTeX table holds bias (SD) only.",
             f"{CONVENTIONS}.",
-            "95 % limits: limits of agreement, bias - 1.96 SD to bias + 1.96 SD. ICC(2,1): absolute agreement of single "
+            "95 % limits: limits of agreement, bias - 1.96 SD to bias + 1.96 SD. ICC(2,1): absolute agreement, single "
             "measures. One phase only: patients without the ED or ES that the quantity needs; they do not count. "
             "Undefined: patients without an EF because their EDV is 0 in the reference or in the prediction. "
-            "ES > ED: patients whose ESV is above their EDV in the reference or in the prediction; they count.",
+            "ES above ED: patients whose ESV is above their EDV in the reference or in the prediction; they count.",
             f"With fewer than {FEWEST_PATIENTS} patients there are no limits, no ICC and no r"
             + (f" ({', '.join(few)})." if few else "."),
             literature_text(literature),
