@@ -24,6 +24,8 @@ PAPER = {
     "table1": 1,
     "table3": 1,
     "figure2": 1,
+    "cardiac_function": 1,
+    "bland_altman": 3,
     "answers": 1,
     "provenance": 1,
     "cohort_summary": 1,

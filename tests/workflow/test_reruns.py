@@ -18,9 +18,10 @@ from cmrslices.runtime.code_digest import code_files
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
 TABLES = {**STARRED, "answers": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
-RESULTS = {**TABLES, "figure2": 1, **PICTURES}
+FUNCTION = {"cardiac_function": 1, "bland_altman": 3}
+RESULTS = {**TABLES, "figure2": 1, **FUNCTION, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
-ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **PICTURES}
+ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **FUNCTION, **PICTURES}
 SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
@@ -40,6 +41,8 @@ EXTERNAL_COHORT = {
     "score": 5,
     "example_slices": 1,
     "worst_cases": 1,
+    "cardiac_function": 1,
+    "bland_altman": 1,
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
@@ -70,7 +73,14 @@ KEYS = {
     "precision": ({"precision": "fp32"}, EVERYTHING_TRAINED),
     "cohorts.<name>.title": (
         acdc(title="Other"),
-        {**TABLES, "cohort_summary": 1, "example_slices": 1, "worst_cases": 1},
+        {
+            **TABLES,
+            "cohort_summary": 1,
+            "cardiac_function": 1,
+            "bland_altman": 1,
+            "example_slices": 1,
+            "worst_cases": 1,
+        },
     ),
     "cohorts.<name>.format": (acdc(format="nifti"), EXTERNAL_COHORT),
     "cohorts.<name>.folder": (acdc(folder="raw/mnms"), EXTERNAL_COHORT),
@@ -134,7 +144,7 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **PICTURES},
+        {"table3": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **FUNCTION, **PICTURES},
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
     "approaches.<name>.model": (
@@ -258,6 +268,8 @@ AFTER = {
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
     "table3": {"table3": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
+    "cardiac_function": {"cardiac_function": 1},
+    "bland_altman": {"bland_altman": 3},
     "answers": {"answers": 1},
     "provenance": RECORD,
     "cohort_summary": {"cohort_summary": 1},
@@ -274,6 +286,7 @@ SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmen
 CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
+FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
@@ -302,11 +315,11 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
@@ -335,24 +348,45 @@ MODULES = {
     "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/evaluation/__init__.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/evaluation/__init__.py": {
+        "score",
+        "table1",
+        "table3",
+        "figure2",
+        "answers",
+        *FUNCTION_RULES,
+        *PICTURE_RULES,
+    },
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
     "cmrslices/evaluation/answers.py": {"answers"},
+    "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
     "cmrslices/evaluation/cells.py": {"answers"},
+    "cmrslices/evaluation/function.py": FUNCTION_RULES,
+    "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
+    "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
+    "cmrslices/evaluation/volume_errors.py": {"cardiac_function"},
     "cmrslices/evaluation/intervals.py": {"answers"},
     "cmrslices/classification/metrics.py": {"select_classifier"},
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/presentation/__init__.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/presentation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/paper.py": TABLE_RULES,
+    "cmrslices/presentation/__init__.py": {"figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/figures.py": {"figure2", "bland_altman", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
+    "cmrslices/presentation/pages.py": {"figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *TABLE_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
-    "cmrslices/presentation/tables.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/writing.py": {"figure2", *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/presentation/tables.py": {"figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/writing.py": {"figure2", *FUNCTION_RULES, *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
+    "cmrslices/evaluation/scores.py": {
+        "score",
+        "table1",
+        "table3",
+        "figure2",
+        "answers",
+        *FUNCTION_RULES,
+        *PICTURE_RULES,
+    },
     "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
