@@ -1,5 +1,5 @@
 """3 Experiments: scores of every slice, the performance gap (Table 1), what reduces it
-(Table 3), the profile over the heart (Figure 2), and what all of it says.
+(Table 3), the profile over the heart (Figure 2), cardiac function, and what all of it says.
 
 Needs   predictions/{approach}/{cohort} and the cohorts' reference labels
 Makes   scores/{approach}/{cohort}.csv, tables/, figures/

@@ -1,7 +1,7 @@
 """The part of a finished run that may be published: slice scores, regions, curves, timings, tables and figures.
 
 Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
-predictions, weights, logs, and what headers say.
+predictions, weights, logs, and what headers say, except for the distance of the slice centres.
 
 Numbers replace the names of patients. They follow the order of the names, because the tables are made again byte for
 byte only if the rows keep their order. The numbers keep names out of the repository, but they do not hide a patient

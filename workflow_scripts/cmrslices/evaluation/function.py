@@ -71,7 +71,7 @@ def with_volumes(scores: pd.DataFrame, cases: Mapping[str, pd.DataFrame]) -> pd.
 
     >>> scores = pd.DataFrame({"cohort": ["acdc"], "approach": ["baseline"], "case": ["acdc_1_ED"]})
     >>> scores = scores.assign(slice=0, label="LVBP", reference_mm2=500.0, predicted_mm2=400.0)
-    >>> cases = pd.DataFrame({"case": ["acdc_1_ED"], "excluded": [False], "spacing_z_mm": [10.0]})
+    >>> cases = pd.DataFrame({"case": ["acdc_1_ED"], "spacing_z_mm": [10.0]})
     >>> with_volumes(scores, {"acdc": cases})[["reference_ml", "predicted_ml"]]
        reference_ml  predicted_ml
     0           5.0           4.0
@@ -93,7 +93,7 @@ def slice_distances(cases: pd.DataFrame, cohort: str, scored: np.ndarray) -> pd.
     Parameters
     ----------
     cases : DataFrame
-        The cohort's cases.csv: case, excluded, spacing_z_mm.
+        The cohort's cases.csv: case, spacing_z_mm.
     cohort : str
     scored : array of str
         The cases that are needed.
@@ -113,7 +113,7 @@ def slice_distances(cases: pd.DataFrame, cohort: str, scored: np.ndarray) -> pd.
             f"cohort {cohort}: cases.csv has no column spacing_z_mm, so there are no volumes; "
             "convert the cohort again, or publish its run again"
         )
-    distance_mm = cases[~cases["excluded"]].set_index("case")["spacing_z_mm"]
+    distance_mm = cases.set_index("case")["spacing_z_mm"]
     for case in scored:
         if case not in distance_mm.index:
             raise InputError(f"cohort {cohort}: {case} has scores, but no row in cases.csv; run the workflow again")
