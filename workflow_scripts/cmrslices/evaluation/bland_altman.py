@@ -4,7 +4,9 @@ import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -96,9 +98,11 @@ def draw_bland_altman(function: pd.DataFrame, approaches: Mapping[str, str], hum
         figure.supylabel("Prediction \N{MINUS SIGN} reference", fontsize=7.5)
         for panel in panels[-1]:
             panel.set_xlabel("Mean of the two")
-        legend = figure.legend(*_legend(panels), loc="outside lower center", ncols=4, handlelength=2.5)
-        if len(human):
-            legend.set_title(f"human: {HUMAN} ({'; '.join(human['source'].unique())})", {"size": 6})
+        sources = f"human: {HUMAN} ({'; '.join(human['source'].unique())})" if len(human) else None
+        handles, names = _legend(panels)
+        figure.legend(
+            handles, names, loc="outside lower center", ncols=4, handlelength=2.5, title=sources, title_fontsize=6
+        )
     return figure
 
 
@@ -136,9 +140,9 @@ def _row_name(quantity: str, errors: Mapping[str, str]) -> str:
     return f"{name}\nhuman: {errors[quantity]}" if quantity in errors else name
 
 
-def _legend(panels: list) -> tuple[list, list]:
+def _legend(panels: np.ndarray) -> tuple[list[Artist], list[str]]:
     """A handle and a name of everything that is drawn in any panel."""
-    found = {}
+    found: dict[str, Artist] = {}
     for panel in panels.flat:
         for handle, name in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(name, handle)
