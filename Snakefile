@@ -42,6 +42,11 @@ rule all:
             table=["table1", "table2", "table3"],
         ),
         figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion"]),
+        function=expand(
+            RESULTS / "tables/{table}.html",
+            table=["cardiac_function", "volume_errors"],
+        ),
+        bland_altman=expand(RESULTS / "figures/bland_altman_{cohort}.html", cohort=COHORTS),
         answers=RESULTS / "tables/answers.html",
         forests=expand(RESULTS / "figures/forest/{cohort}.html", cohort=COHORTS),
         provenance=RESULTS / "provenance.yaml",

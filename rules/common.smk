@@ -42,6 +42,7 @@ RESULTS = Path(SETTINGS.results)
 ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS / accepted_code.FILE)))
 # A relative path, so that a moved clone re-runs nothing.
 PAPER = Path(os.path.relpath(PROJECT)) / "resources/paper"
+LITERATURE = PAPER.parent / "literature/function.csv"
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)

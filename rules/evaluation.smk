@@ -1,5 +1,5 @@
 """3 Experiments: scores of every slice, the performance gap (Table 1), what reduces it
-(Table 3), the profile over the heart (Figure 2), and what all of it says.
+(Table 3), the profile over the heart (Figure 2), cardiac function, and what all of it says.
 
 Needs   predictions/{approach}/{cohort} and the cohorts' reference labels
 Makes   scores/{approach}/{cohort}.csv, tables/, figures/
@@ -136,6 +136,73 @@ rule figure2:
         code=code_of("figure2"),
     script:
         "../workflow_scripts/figure2.py"
+
+
+rule cardiac_function:
+    """Volumes, ejection fractions and LV mass of every patient, and which region their errors come from."""
+    input:
+        scores=all_scores,
+        cases=expand(RESULTS / "cohorts/{cohort}/cases.csv", cohort=COHORTS),
+        literature=local(LITERATURE),
+    output:
+        table=[
+            RESULTS / "tables/cardiac_function.csv",
+            RESULTS / "tables/cardiac_function.md",
+            RESULTS / "tables/cardiac_function.tex",
+            report(
+                RESULTS / "tables/cardiac_function.html",
+                **caption("cardiac_function", "3 Tables", table="Cardiac function"),
+            ),
+        ],
+        errors=[
+            RESULTS / "tables/volume_errors.csv",
+            RESULTS / "tables/volume_errors.md",
+            report(
+                RESULTS / "tables/volume_errors.html",
+                **caption("volume_errors", "3 Tables", table="Errors of the volumes"),
+            ),
+        ],
+        patients=RESULTS / "tables/patients_function.csv",
+    log:
+        RESULTS / "logs/cardiac_function.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        code=code_of("cardiac_function"),
+    script:
+        "../workflow_scripts/cardiac_function.py"
+
+
+rule bland_altman:
+    """Difference against mean of every patient's volumes, ejection fractions and LV mass, a page per cohort."""
+    input:
+        scores=expand(RESULTS / "scores/{approach}/{{cohort}}.csv", approach=SETTINGS.approaches),
+        cases=RESULTS / "cohorts/{cohort}/cases.csv",
+        literature=local(LITERATURE),
+    output:
+        figure=[
+            RESULTS / "figures/bland_altman_{cohort}.png",
+            RESULTS / "figures/bland_altman_{cohort}.pdf",
+            report(
+                RESULTS / "figures/bland_altman_{cohort}.html",
+                **caption("bland_altman", "4 Figures")
+                | {"labels": lambda w: {"figure": f"Bland-Altman, {TITLES['cohorts'][w.cohort]}"}},
+            ),
+        ],
+    log:
+        RESULTS / "logs/bland_altman/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        title=lambda w: TITLES["cohorts"][w.cohort],
+        approaches=TITLES["approaches"],
+        code=code_of("bland_altman"),
+    script:
+        "../workflow_scripts/bland_altman.py"
 
 
 rule answers:

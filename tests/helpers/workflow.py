@@ -107,12 +107,17 @@ AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
 
 
 def aggregate_again(published, folder, project=ROOT):
-    """Make the tables and figures of a published run again in a folder, from its slice scores."""
+    """Make the tables and figures of a published run again in a folder, from its slice scores.
+
+    Cardiac function is made where it is published: older folders have no slice distances.
+    """
+    function = ("cardiac_function",) if (published / "tables/cardiac_function.csv").exists() else ()
+    aggregation = (*AGGREGATION, *function)
     for part in ("scores", "classifiers", "cohorts"):
         shutil.copytree(published / part, folder / part)
     (folder / "classifiers/selected.yaml").unlink()
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
-    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
+    rules = ("--no-hooks", "--allowed-rules", *aggregation, "--", *aggregation)
     answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
     assert answer.returncode == 0, answer.stderr
 

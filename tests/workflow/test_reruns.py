@@ -16,11 +16,13 @@ from cmrslices.runtime.code_digest import code_files
 # ---- Configuration ----------------------------------------------------------
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
-TABLES = {**STARRED, "answers": 1}
+ANSWERS = {"answers": 1, "forest": 3}
+TABLES = {**STARRED, **ANSWERS}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
-RESULTS = {**TABLES, "figure2": 1, **PICTURES}
+FUNCTION = {"cardiac_function": 1, "bland_altman": 3}
+RESULTS = {**TABLES, "figure2": 1, **FUNCTION, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
-ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **PICTURES}
+ONE_APPROACH = {name: count for name, count in RESULTS.items() if name != "table1"} | {"predict": 3, "score": 3}
 SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
@@ -40,6 +42,8 @@ EXTERNAL_COHORT = {
     "score": 5,
     "example_slices": 1,
     "worst_cases": 1,
+    "cardiac_function": 1,
+    "bland_altman": 1,
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
@@ -70,7 +74,14 @@ KEYS = {
     "precision": ({"precision": "fp32"}, EVERYTHING_TRAINED),
     "cohorts.<name>.title": (
         acdc(title="Other"),
-        {**TABLES, "cohort_summary": 1, "example_slices": 1, "worst_cases": 1},
+        {
+            **TABLES,
+            "cohort_summary": 1,
+            "cardiac_function": 1,
+            "bland_altman": 1,
+            "example_slices": 1,
+            "worst_cases": 1,
+        },
     ),
     "cohorts.<name>.format": (acdc(format="nifti"), EXTERNAL_COHORT),
     "cohorts.<name>.folder": (acdc(folder="raw/mnms"), EXTERNAL_COHORT),
@@ -134,7 +145,7 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **PICTURES},
+        {"table3": 1, "figure2": 1, **ANSWERS, "provenance": 1, "timings": 1, **FUNCTION, **PICTURES},
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
     "approaches.<name>.model": (
@@ -145,7 +156,7 @@ KEYS = {
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, TABLES),
-    "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {"answers": 1, "provenance": 1}),
+    "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
@@ -260,7 +271,10 @@ AFTER = {
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
     "table3": {"table3": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
-    "answers": {"answers": 1},
+    "cardiac_function": {"cardiac_function": 1},
+    "bland_altman": {"bland_altman": 3},
+    "answers": ANSWERS,
+    "forest": {"forest": 3},
     "provenance": RECORD,
     "cohort_summary": {"cohort_summary": 1},
     "segmenter_curves": {"segmenter_curves": 1, "timings": 1},
@@ -277,11 +291,12 @@ CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_cla
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
 STATISTICS_RULES = {"table1", "table3", "answers"}
+FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
-    *("make_demo_cohort", "fetch_weights", "predict_regions", "provenance", "timings"),
+    *("make_demo_cohort", "fetch_weights", "predict_regions", "forest", "provenance", "timings"),
     *CURVE_RULES,
 }
 """Rules that read or write the tables of a cohort: cases, splits, slices."""
@@ -305,11 +320,11 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
@@ -338,29 +353,66 @@ MODULES = {
     "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/evaluation/__init__.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/evaluation/__init__.py": {
+        "forest",
+        "score",
+        "table1",
+        "table3",
+        "figure2",
+        "answers",
+        *FUNCTION_RULES,
+        *PICTURE_RULES,
+    },
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
-    "cmrslices/evaluation/answers.py": STATISTICS_RULES,
-    "cmrslices/evaluation/cells.py": STATISTICS_RULES,
+    "cmrslices/evaluation/answers.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
+    "cmrslices/evaluation/cells.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/forest.py": {"forest"},
+    "cmrslices/evaluation/function.py": FUNCTION_RULES,
+    "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
+    "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
+    "cmrslices/evaluation/volume_errors.py": {"cardiac_function"},
     "cmrslices/classification/metrics.py": {"select_classifier"},
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/evaluation/jackknife.py": STATISTICS_RULES,
-    "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
-    "cmrslices/presentation/__init__.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/presentation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/paper.py": TABLE_RULES,
+    "cmrslices/presentation/__init__.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/figures.py": {
+        "forest",
+        "figure2",
+        "bland_altman",
+        "select_classifier",
+        *CURVE_RULES,
+        *PICTURE_RULES,
+    },
+    "cmrslices/presentation/pages.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *TABLE_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
-    "cmrslices/presentation/tables.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/writing.py": {"figure2", *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/presentation/tables.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/writing.py": {
+        "forest",
+        "figure2",
+        *FUNCTION_RULES,
+        *TABLE_RULES,
+        *CURVE_RULES,
+        *PICTURE_RULES,
+    },
+    "cmrslices/evaluation/scores.py": {
+        "score",
+        "table1",
+        "table3",
+        "figure2",
+        "answers",
+        *FUNCTION_RULES,
+        *PICTURE_RULES,
+    },
+    "cmrslices/evaluation/statistics.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/jackknife.py": {"figure2", "forest", *STATISTICS_RULES, *FUNCTION_RULES},
+    "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
     "cmrslices/evaluation/rule_agreement.py": {"answers"},
-    "cmrslices/evaluation/scoring.py": STATISTICS_RULES,
-    "cmrslices/evaluation/statistics.py": STATISTICS_RULES,
+    "cmrslices/evaluation/scoring.py": {"forest", *STATISTICS_RULES},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},

@@ -23,6 +23,19 @@ def test_tables_cover_every_cohort_approach_label_and_region(finished):
     assert set(pd.read_csv(tables / "table2.csv")["network"]) == {"shufflenet_v2_x1_0", "squeezenet1_0"}
 
 
+def test_cardiac_function_covers_every_cohort_approach_and_quantity(finished):
+    results = finished.folder / "results"
+    tables = results / "tables"
+    assert len(pd.read_csv(tables / "cardiac_function.csv")) == 3 * 5 * 9
+    assert len(pd.read_csv(tables / "volume_errors.csv")) == 3 * 5 * 5 * 5
+    patients = pd.read_csv(tables / "patients_function.csv", dtype=str)
+    tested = [pd.read_csv(file, dtype=str)["patient"].nunique() for file in (results / "scores/baseline").iterdir()]
+    assert len(patients) == sum(tested) * 5 * 9
+    for cohort in DEMO["patients"]:
+        for ending in ("png", "pdf", "html"):
+            assert (results / f"figures/bland_altman_{cohort}.{ending}").stat().st_size > 0
+
+
 def test_every_approach_is_scored_on_the_same_slices(finished):
     files = sorted((finished.folder / "results/scores").glob("*/nhs.csv"))
     assert len(files) == 5

@@ -15,6 +15,7 @@ from cmrslices.commands.publication import (
     CASES,
     CURVES,
     FILES,
+    FUNCTION,
     HISTORY,
     SCORES,
     checked,
@@ -118,6 +119,31 @@ def test_nothing_that_a_header_says_is_among_the_columns_of_cases():
 def test_a_missing_column_is_named():
     with pytest.raises(InputError, match=r"scores\.csv: there is no column dsc"):
         checked(score_row().drop(columns="dsc"), SCORES, "scores.csv", OWN)
+
+
+def test_the_slice_distance_is_published_and_must_be_a_number():
+    row = {"case": "acdc_0001_ED", "patient": "0001", "phase": "ED", "excluded": "False", "spacing_z_mm": "10.0"}
+    table = pd.DataFrame([row | {"flipped": "False", "direction_from": "labels"}])
+    assert checked(table, CASES, "cases.csv")["spacing_z_mm"].tolist() == ["10.0"]
+    with pytest.raises(InputError, match=r"cases\.csv: line 2: spacing_z_mm is not a number"):
+        checked(table.assign(spacing_z_mm="10 mm, Smith"), CASES, "cases.csv")
+
+
+def function_row(**changes):
+    row = {"cohort": "acdc", "approach": "baseline", "patient": "0001", "quantity": "LVEF", "unit": "%"}
+    return pd.DataFrame([row | {"reference": "", "predicted": "52.1", "note": "EDV is 0"} | changes])
+
+
+def test_a_patients_function_is_published_without_group_and_vendor():
+    table = function_row(group="Smith syndrome", vendor="Smith")
+    assert checked(table, FUNCTION, "function.csv", OWN).equals(function_row())
+
+
+@pytest.mark.parametrize("column", [name for name in FUNCTION if name != "patient"])
+def test_text_in_a_patients_function_is_refused_without_being_repeated(column):
+    with pytest.raises(InputError, match=f"function.csv: line 2: {column} is not") as fault:
+        checked(function_row(**{column: "of Smith"}), FUNCTION, "function.csv", OWN)
+    assert "Smith" not in str(fault.value)
 
 
 # ---- Configuration and provenance -------------------------------------------

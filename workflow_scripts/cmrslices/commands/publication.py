@@ -1,7 +1,7 @@
 """The part of a finished run that may be published: slice scores, regions, curves, timings, tables and figures.
 
 Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
-predictions, weights, logs, and what headers say.
+predictions, weights, logs, and what headers say, except for the distance of the slice centres.
 
 Numbers replace the names of patients. They follow the order of the names, because the tables are made again byte for
 byte only if the rows keep their order. The numbers keep names out of the repository, but they do not hide a patient
@@ -18,13 +18,14 @@ import yaml
 
 from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.function import NOTES, QUANTITIES
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.provenance import PACKAGES
 
 PROJECT = Path(__file__).parents[3]
 
-CASES = ("case", "patient", "phase", "excluded", "flipped", "direction_from")
+CASES = ("case", "patient", "phase", "excluded", "spacing_z_mm", "flipped", "direction_from")
 SPLITS = ("case", "patient", "split")
 SLICES = ("case", "patient", "phase", "slice", "region", "position")
 SCORES = (
@@ -32,6 +33,7 @@ SCORES = (
     *("label", "reference_mm2", "predicted_mm2", "dsc"),
 )
 PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
+FUNCTION = ("cohort", "approach", "patient", "quantity", "unit", "reference", "predicted", "note")
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
 CURVES = ("model", "epoch", "train_loss", "validation_loss", *LABELS, "learning_rate", "seconds")
 TIMINGS = ("rule", "job", "wall_s", "cpu_s", "max_rss_mb")
@@ -44,14 +46,21 @@ WORDS = {
     "split": ("train", "validation", "test"),
     "region": SLICE_CLASSES,
     "label": tuple(LABELS),
+    "quantity": tuple(QUANTITIES),
+    "unit": tuple(dict.fromkeys(QUANTITIES.values())),
+    "note": NOTES,
 }
 """The words that a column may hold. A cell of a column that is not here is a number, or empty."""
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
 
 TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("", "_against_paper"))
 FILES = (
-    *(f"tables/{name}.{ending}" for name in (*TABLES, "false_positives") for ending in ("csv", "md")),
-    *(f"tables/table{number}.tex" for number in (1, 2, 3)),
+    *(
+        f"tables/{name}.{ending}"
+        for name in (*TABLES, "false_positives", "cardiac_function", "volume_errors")
+        for ending in ("csv", "md")
+    ),
+    *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "cardiac_function")),
     *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
     "classifiers/selected.yaml",
@@ -107,6 +116,7 @@ def _publish(results: Path, target: Path) -> None:
     for name in FILES:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_existing(results / name), target / name)
+    _publish_function(results, target, settings)
     for cohort in settings.cohorts:
         _publish_cohort(results, target, cohort, settings)
     for network in settings.classification.networks:
@@ -128,10 +138,22 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
         **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
     }
-    names = new_names(_read(results / f"cohorts/{cohort}/cases.csv"), cohort)
+    names = new_names(_cases(results, cohort), cohort)
     for name, columns in tables.items():
         own = {"cohort": (cohort,), "approach": (Path(name).parent.name,)}
         _write(checked(renamed(_read(results / name), names, name), columns, name, own), target / name)
+
+
+def _publish_function(results: Path, target: Path, settings: Settings) -> None:
+    """Write every patient's function with the new names, without group and vendor."""
+    name = "tables/patients_function.csv"
+    table = _read(results / name)
+    own = {"cohort": tuple(settings.cohorts), "approach": tuple(settings.approaches)}
+    parts = [
+        renamed(table[table["cohort"] == cohort], new_names(_cases(results, cohort), cohort), name)
+        for cohort in settings.cohorts
+    ]
+    _write(checked(pd.concat(parts, ignore_index=True), FUNCTION, name, own), target / name)
 
 
 def new_names(cases: pd.DataFrame, cohort: str) -> dict[str, dict[str, str]]:
@@ -310,6 +332,10 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise InputError(f"{path} is missing; let the run finish first")
     return path
+
+
+def _cases(results: Path, cohort: str) -> pd.DataFrame:
+    return _read(results / f"cohorts/{cohort}/cases.csv")
 
 
 def _read(path: Path) -> pd.DataFrame:
