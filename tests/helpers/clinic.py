@@ -59,12 +59,12 @@ class Exam:
 
     def cine(self) -> list[list[Path]]:
         """Files of the short-axis cine, [slice][time]."""
-        stack = find_cine(read_frames(self.folder)[0], read_workspace(self.workspace))
+        stack = find_cine(read_frames(self.folder)[0], read_workspace(self.workspace).contours)
         return [[self.folder / frame.file for frame in times] for times in stack.frames]
 
     def contoured(self) -> list[list[Path]]:
         """Files of the contoured images by slice."""
-        keys = {uid for uid, _ in read_workspace(self.workspace)}
+        keys = {uid for uid, _ in read_workspace(self.workspace).contours}
         found = [[file for file in times if uid_of(file) in keys] for times in self.cine()]
         return [files for files in found if files]
 

@@ -366,7 +366,7 @@ def test_a_slice_of_its_own_series_with_hardly_any_frames_is_a_fault():
 
 def test_a_written_cine_is_found(tmp_path):
     write_cine(tmp_path, slices=4, times=10)
-    frames, _, _ = read_frames(tmp_path)
+    frames = read_frames(tmp_path).frames
     stack = find_cine(frames, named(frames, times=(0, 4)))
     assert positions(stack) == [0, 1, 2, 3]
     assert [each.clocks[0] for each in stack.frames[2]] == [40.5 * time for time in range(10)]
@@ -374,7 +374,7 @@ def test_a_written_cine_is_found(tmp_path):
 
 def test_an_enhanced_cine_is_found(tmp_path):
     save(enhanced(slices=3, times=8), tmp_path / "multi.dcm")
-    frames, _, _ = read_frames(tmp_path)
+    frames = read_frames(tmp_path).frames
     stack = find_cine(shuffled(frames), [frames[0].key, frames[12].key])
     assert [[each.key[1] for each in times] for times in stack.frames] == np.arange(24).reshape(3, 8).tolist()
 
@@ -383,7 +383,7 @@ def test_the_real_series_has_12_slices_of_20_frames_in_order():
     folder = REAL_DATA / "SCD/SCD0000101"
     if not folder.is_dir():
         pytest.skip(f"the real data are absent: no folder {folder}")
-    frames, _, _ = read_frames(folder)
+    frames = read_frames(folder).frames
     contoured = [each.key for each in frames if each.file in ("48.dcm", "59.dcm", "88.dcm", "99.dcm")]
     stack = find_cine(frames, contoured)
     assert stack.choice == "12 slices x 20 frames of 1 of 1 series, to which all 4 contoured images belong"

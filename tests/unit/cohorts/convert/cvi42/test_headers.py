@@ -295,7 +295,7 @@ def test_an_image_that_keeps_its_geometry_beside_encrypted_attributes_is_read(tm
 def test_a_file_stored_twice_counts_once_with_a_note(tmp_path):
     write_cine(tmp_path / "one", slices=1, times=3)
     write_cine(tmp_path / "two", slices=1, times=3)
-    frames, _, notes = read_frames(tmp_path)
+    frames, _, notes, *_ = read_frames(tmp_path)
     assert len(frames) == 3
     assert {Path(frame.file).parent.name for frame in frames} == {"one"}
     assert notes == ("duplicated-files-3",)
@@ -365,7 +365,7 @@ def test_real_headers_are_read(tmp_path):
     folder = REAL_DATA / "SCD/SCD0000101"
     if not folder.is_dir():
         pytest.skip(f"the real data are absent: no folder {folder}")
-    frames, scanner, notes = read_frames(folder)
+    frames, scanner, notes, *_ = read_frames(folder)
     assert len(frames) == 240
     assert len({frame.position_mm for frame in frames}) == 12
     assert {frame.matrix for frame in frames} == {(256, 256)}

@@ -17,7 +17,7 @@ def read(tmp_path):
     def write_and_read(text: str | bytes):
         path = tmp_path / "study.cvi42wsx"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_workspace(path)
+        return read_workspace(path).contours
 
     return write_and_read
 

@@ -42,7 +42,8 @@ class Cine:
         What was taken and why, without header text.
     notes : tuple of str
         Findings that are no faults: ``spacing-uneven``, ``in-plane-offset-slice-K-by-D-mm``,
-        ``contours-on-N-other-images-set-aside``.
+        ``parallel-cine-slices-set-aside-N`` for slices of other series that lie beside the stack and do not continue
+        it, such as those with another number of frames; ``contours-on-N-other-images-set-aside``.
     """
 
     frames: tuple[tuple[Frame, ...], ...]
@@ -122,6 +123,10 @@ def find_cine(frames: list[Frame], contoured: Collection[ImageKey]) -> Cine:
         raise _no_short_axis(acquisitions, f"the contours lie on a series of {positions}")
     _check_frames(chosen)
     affine, notes = lay_out([acquisition.frames[0] for acquisition in chosen])
+    taken = {acquisition.position for acquisition in chosen}
+    beside = {acquisition.position for acquisition in parallel if acquisition.is_cine} - taken
+    if beside:
+        notes.append(f"parallel-cine-slices-set-aside-{len(beside)}")
     used = sum(acquisition.contours(contoured) for acquisition in chosen)
     aside = len(contoured) - used
     if aside:

@@ -32,14 +32,15 @@ def group_by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
     for frame in frames:
         key = (frame.orientation, frame.spacing_mm, frame.matrix)
         if key not in known:
-            known[key] = next((group for group in groups if _same_geometry(group[0], frame)), [])
+            known[key] = next((group for group in groups if same_geometry(group[0], frame)), [])
             if not known[key]:
                 groups.append(known[key])
         known[key].append(frame)
     return groups
 
 
-def _same_geometry(first: Frame, second: Frame) -> bool:
+def same_geometry(first: Frame, second: Frame) -> bool:
+    """Whether two images share orientation, pixel spacing and matrix; their positions do not matter."""
     return (
         first.matrix == second.matrix
         and _same_spacing(first, second)
