@@ -64,8 +64,10 @@ def check_contoured(unplaced: Sequence[Unplaced], contoured: Collection[ImageKey
         The workspace has contours on such an image.
     """
     drawn = [image for image in unplaced if image.key in contoured]
+    series = {image.series for image in drawn}
     if drawn:
-        raise InputError(f"{describe_unplaced(drawn)}, but contours lie on them; export the original images again")
+        such = describe_unplaced([image for image in unplaced if image.series in series])
+        raise InputError(f"{such}, but contours lie on {len(drawn)} of these images; export the original images again")
 
 
 def set_aside_unplaced(unplaced: Sequence[Unplaced], cine: Cine) -> tuple[str, ...]:

@@ -559,7 +559,8 @@ def _problem(keyword: str, stored: list) -> str:
         return f"no {keyword}"
     numbers, count = _floats(stored), GEOMETRY[keyword]
     if len(numbers) != count:
-        return f"{keyword} {_shown(stored)} (not {count} number{'s' if count > 1 else ''})"
+        comma = "a decimal comma, " if "," in "".join(map(str, stored)) else ""
+        return f"{keyword} {_shown(stored)} ({comma}not {count} number{'s' if count > 1 else ''})"
     if keyword in ("PixelSpacing", "Rows", "Columns") and min(numbers) <= 0:
         return f"{keyword} {_shown(stored)} (not positive)"
     if keyword == "ImageOrientationPatient" and not _is_orthonormal(numbers):

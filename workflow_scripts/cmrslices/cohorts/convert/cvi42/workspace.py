@@ -41,8 +41,8 @@ UNUSED = re.compile(
 them: long axis, papillary muscles, RV epicardium, blood pool, enhancement and its reference, regions of interest,
 reference points, markers and measurements."""
 
-SHOWN = re.compile(r"[A-Za-z](?:[A-Za-z_]|[0-9]{1,2}(?![0-9])){0,39}")
-"""A contour's name that messages may repeat: a short word without long numbers, such as dates."""
+SHOWN = re.compile(r"[A-Za-z](?:[A-Za-z_]|[0-9](?![0-9])){0,39}")
+"""A contour's name that messages may repeat: a short word without numbers of several digits, such as dates."""
 
 NUMBERED = re.compile(r"(.+?)[ _]?(?:\[[0-9]{1,6}\]|[0-9]{1,6})")
 """Name of a numbered contour, such as ``saendocardialContour0001`` or ``saendocardialContour[0001]``."""
