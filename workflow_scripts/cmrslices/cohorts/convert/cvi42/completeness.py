@@ -2,7 +2,7 @@
 
 import filecmp
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def set_aside_unplaced(unplaced: Sequence[Unplaced], cine: Cine) -> tuple[str, .
 def set_aside_other_studies(workspace: Workspace, headers: StudyHeaders) -> tuple[Workspace, tuple[str, ...]]:
     """Leave out what the workspace has on images of another study, such as the patient's previous exam.
 
-    A workspace names a study by its StudyInstanceUID. A study of which an image lies in the folder counts in any case.
+    A workspace names a study by its StudyInstanceUID. What it has on an image in the folder counts in any case.
 
     Returns
     -------
@@ -117,8 +117,8 @@ def set_aside_other_studies(workspace: Workspace, headers: StudyHeaders) -> tupl
         ``contours-on-N-images-of-another-study-set-aside``.
     """
     present = {frame.key for frame in headers.frames} | {image.key for image in headers.unplaced}
-    # A list with images of the folder is of this study, even if its UID was changed after the contours were drawn.
-    own = headers.studies.union(*(studies for image, studies in workspace.studies.items() if image in present))
+    # If no list has the study's UID, it was changed after the contours were drawn: then the images show the own list.
+    own = headers.studies & _studies(workspace, workspace.studies) or _studies(workspace, present)
     others = {image for image, studies in workspace.studies.items() if image not in present and own.isdisjoint(studies)}
     aside = others & workspace.contours.keys()
     if aside == workspace.contours.keys():
@@ -126,6 +126,11 @@ def set_aside_other_studies(workspace: Workspace, headers: StudyHeaders) -> tupl
     notes = (f"contours-on-{len(aside)}-images-of-another-study-set-aside",) if aside else ()
     images = (workspace.contours.keys() | workspace.sizes.keys() | workspace.unknown.keys()) - others
     return workspace.only(images), notes
+
+
+def _studies(workspace: Workspace, images: Iterable[ImageKey]) -> set[str]:
+    """Studies to which the workspace assigns the images."""
+    return {study for image in images for study in workspace.studies.get(image, ())}
 
 
 def note_unknown(workspace: Workspace) -> tuple[str, ...]:
