@@ -305,6 +305,30 @@ def test_contours_on_two_geometries_are_a_fault(attributes, words):
     refused(frames, named(frames), "other-5-0.dcm: ", words)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"spacing_mm": (1.5, 1.5)}, "1.5 x 1.5 against 1.5 x 1.25 mm"),
+        ({"matrix": (8, 8)}, "8 x 8 against 6 x 8 pixels"),
+    ],
+    ids=["spacing", "matrix"],
+)
+def test_a_slice_of_the_same_series_with_another_geometry_is_a_fault_even_without_contours(attributes, words):
+    frames = cine(positions=range(5)) + cine(positions=[5], **attributes)
+    refused(frames, named(cine(positions=range(5))), "sax-5-0.dcm: a slice of the series of sax-0-0.dcm", words)
+
+
+def test_a_long_axis_in_the_same_series_is_no_fault():
+    stack = find_cine(cine() + cine(positions=[9], orientation=LONG_AXIS), named(cine()))
+    assert len(stack.frames) == 6
+
+
+def test_a_parallel_slice_with_another_number_of_frames_is_noted():
+    stack = find_cine(cine() + cine("extra", [-1], times=19), named(cine()))
+    assert len(stack.frames) == 6
+    assert stack.notes == ("parallel-cine-slices-set-aside-1",)
+
+
 def test_contours_on_two_acquisitions_of_a_slice_are_a_fault():
     frames = cine() + cine("again", [3])
     refused(frames, named(frames), "sax-3-0.dcm", "again-3-0.dcm", "two acquisitions")

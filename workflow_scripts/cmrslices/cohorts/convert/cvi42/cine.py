@@ -14,6 +14,7 @@ from cmrslices.cohorts.convert.cvi42.slice_geometry import (
     group_by_position,
     is_on_grid,
     lay_out,
+    same_orientation,
 )
 from cmrslices.cohorts.convert.cvi42.workspace import ImageKey
 from cmrslices.runtime.errors import InputError
@@ -105,8 +106,8 @@ def find_cine(frames: list[Frame], contoured: Collection[ImageKey]) -> Cine:
     ------
     InputError
         A contoured image is not in the study; contours lie on images of several geometries, or on two acquisitions
-        of one slice; there is no short-axis cine; a slice or a frame is missing; a slice holds several images of
-        one time.
+        of one slice; slices of one series differ in pixel spacing or matrix; there is no short-axis cine; a slice or
+        a frame is missing; a slice holds several images of one time.
     """
     contoured = frozenset(contoured)
     acquisitions = _acquisitions(frames)
@@ -122,6 +123,7 @@ def find_cine(frames: list[Frame], contoured: Collection[ImageKey]) -> Cine:
         positions = f"{len(chosen)} slice position{'s' if len(chosen) > 1 else ''}"
         raise _no_short_axis(acquisitions, f"the contours lie on a series of {positions}")
     _check_frames(chosen)
+    _check_same_series(chosen, acquisitions)
     affine, notes = lay_out([acquisition.frames[0] for acquisition in chosen])
     taken = {acquisition.position for acquisition in chosen}
     beside = {acquisition.position for acquisition in parallel if acquisition.is_cine} - taken
@@ -311,6 +313,19 @@ def _check_frames(chosen: list[_Acquisition]) -> None:
             raise InputError(f"{where} has {count} frames, the others have {usual}; export the missing frames")
         if count > usual:
             raise InputError(f"{where} has {count} frames, the others have {usual}; remove what is no part of the cine")
+
+
+def _check_same_series(chosen: list[_Acquisition], acquisitions: list[_Acquisition]) -> None:
+    """Refuse slices of the same series and direction that have another pixel spacing or matrix."""
+    one = chosen[0].frames[0]
+    series = {acquisition.series for acquisition in chosen}
+    cines = (a for a in acquisitions if a.series in series and a.is_cine and a.geometry != chosen[0].geometry)
+    for other in (acquisition.frames[0] for acquisition in cines):
+        if same_orientation(one, other):
+            raise InputError(
+                f"{other.file}: a slice of the series of {one.file}, but with another geometry: "
+                f"{describe_difference(other, one)}; export the original images again"
+            )
 
 
 def _describe(chosen: list[_Acquisition], reasons: dict[str, list[int]], frames: list[Frame], contours: str) -> str:

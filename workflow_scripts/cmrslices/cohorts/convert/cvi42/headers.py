@@ -285,7 +285,7 @@ def read_frames(folder: Path) -> StudyHeaders:
     with silence_pydicom():
         for path in _files(folder):
             if path.is_symlink():
-                study.set_aside["linked"] += 1
+                study.set_aside["" if _is_workspace(path) else "linked"] += 1
                 continue
             name = path.relative_to(folder).as_posix()
             try:
@@ -396,7 +396,7 @@ def describe_problems(images: Sequence[tuple[str, dict[str, str]]]) -> str:
     files = len({file for file, _ in largest})
     others = len({file for file, _ in images}) - files
     such = " and ".join(problems.values())
-    also = f", and {others} others have similar faults" if others > 0 else ""
+    also = f", and {others} other{'s have' if others > 1 else ' has'} similar faults" if others > 0 else ""
     return f"{first}: {files} {'file has' if files == 1 else 'files have'} {such}{also}"
 
 
@@ -464,8 +464,12 @@ def _read_header(path: Path, name: str) -> FileDataset:
     raise InputError(f"{name}: a DICOM image without pixel data; export it again with its pixels")
 
 
+def _is_workspace(path: Path) -> bool:
+    return path.suffix.lower() == ".cvi42wsx"
+
+
 def _kind_of_plain_file(path: Path) -> str:
-    if path.suffix.lower() == ".cvi42wsx":
+    if _is_workspace(path):
         return ""
     return "not DICOM" if path.stat().st_size else "empty"
 

@@ -41,11 +41,12 @@ def group_by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
 
 def same_geometry(first: Frame, second: Frame) -> bool:
     """Whether two images share orientation, pixel spacing and matrix; their positions do not matter."""
-    return (
-        first.matrix == second.matrix
-        and _same_spacing(first, second)
-        and _turn_degrees(first, second) <= SAME_ORIENTATION_DEGREES
-    )
+    return first.matrix == second.matrix and _same_spacing(first, second) and same_orientation(first, second)
+
+
+def same_orientation(first: Frame, second: Frame) -> bool:
+    """Whether the rows and columns of two images have the same directions."""
+    return _turn_degrees(first, second) <= SAME_ORIENTATION_DEGREES
 
 
 def _same_spacing(first: Frame, second: Frame) -> bool:
