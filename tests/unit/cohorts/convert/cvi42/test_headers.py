@@ -230,6 +230,7 @@ def test_an_mr_image_whose_place_makes_no_sense_is_passed_over(tmp_path, keyword
         ("PixelSpacing", "1.5", "PixelSpacing '1.5' (not 2 numbers)"),
         ("PixelSpacing", "0\\0", "PixelSpacing '0\\0' (not positive)"),
         ("PixelSpacing", "1,5\\1,5", "PixelSpacing '1,5\\1,5' (a decimal comma, not 2 numbers)"),
+        ("PixelSpacing", "1_5\\1_5", "PixelSpacing of other characters than numbers (not 2 numbers)"),
         ("PixelSpacing", "Doe^Jane", "PixelSpacing of other characters than numbers (not 2 numbers)"),
         (
             "ImageOrientationPatient",

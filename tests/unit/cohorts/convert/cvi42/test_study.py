@@ -337,7 +337,7 @@ def test_another_image_size_in_the_workspace_is_a_fault_with_both_values(exam, f
 @pytest.mark.parametrize("key", ["PixelSize", "PixelSpacing"])
 def test_another_pixel_size_in_the_workspace_is_a_fault_with_both_values(exam, fault_of, key):
     exam.add("saendocardialContour", size(key, 1.5, 1.52))
-    assert f"the workspace says {key} 1.5 x 1.52 mm, the DICOM image has 1.5 x 1.5 mm" in fault_of()
+    assert f"the workspace says {key} 1.5 x 1.52, the DICOM image has 1.5 x 1.5 (in mm)" in fault_of()
 
 
 def test_a_size_that_is_stated_at_another_contour_of_the_image_is_compared_too(exam, fault_of):
@@ -347,7 +347,7 @@ def test_a_size_that_is_stated_at_another_contour_of_the_image_is_compared_too(e
 
 def test_a_size_that_is_not_two_numbers_is_a_fault(exam, fault_of):
     exam.add("saendocardialContour", size("ImageSize", "wide", 88))
-    assert "the workspace states a ImageSize that is not two numbers" in fault_of()
+    assert "the workspace says ImageSize that is not two numbers, the DICOM image is 48 x 44" in fault_of()
 
 
 def test_the_size_of_an_image_of_another_view_is_not_compared(exam, findings_of):
@@ -390,6 +390,14 @@ def test_an_end_slice_without_position_in_a_series_of_its_own_is_a_fault(exam, f
         exam.edit(file, ImagePositionPatient=None, SeriesInstanceUID="1.2.3.4.5")
     assert re.search(
         r"8 files have no ImagePositionPatient, so slices of the short-axis cine may be missing", fault_of()
+    )
+
+
+def test_an_end_slice_of_which_some_images_lack_a_position_is_a_fault(exam, fault_of):
+    for number, file in enumerate(exam.cine()[-1]):
+        exam.edit(file, SeriesInstanceUID="1.2.3.4.5", **({"ImagePositionPatient": None} if number > 2 else {}))
+    assert re.search(
+        r"5 files have no ImagePositionPatient, so slices of the short-axis cine may be missing", fault_of()
     )
 
 

@@ -326,7 +326,7 @@ def test_a_contour_of_one_or_two_points_is_a_fault(read, points):
         read(one(points=points))
 
 
-@pytest.mark.parametrize("coordinate", ["Doe", "nan", ""])
+@pytest.mark.parametrize("coordinate", ["Doe", "nan", "", "4_0", "40,5"])
 def test_a_coordinate_that_is_no_number_is_a_fault(read, coordinate):
     with pytest.raises(InputError, match="a point's coordinate is no number"):
         read(one().replace("<Point:x>40<", f"<Point:x>{coordinate}<"))

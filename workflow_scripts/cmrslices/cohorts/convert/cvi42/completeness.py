@@ -70,11 +70,11 @@ def check_contoured(unplaced: Sequence[Unplaced], contoured: Collection[ImageKey
         raise InputError(f"{such}, but contours lie on {len(drawn)} of these images; export the original images again")
 
 
-def set_aside_unplaced(unplaced: Sequence[Unplaced], cine: Cine) -> tuple[str, ...]:
+def set_aside_unplaced(headers: StudyHeaders, cine: Cine) -> tuple[str, ...]:
     """Note the images that have no place in space, if they cannot be slices of the cine.
 
-    An image may be of the cine if it is of one of its series. It may also be of it if its series has as many such
-    images as a cine, and what is known of their geometry agrees with the cine.
+    An image may be of the cine if it is of one of its series. It may also be of it if its series has as many images as
+    a cine slice has, and what is known of the image's geometry agrees with the cine.
 
     Returns
     -------
@@ -88,10 +88,11 @@ def set_aside_unplaced(unplaced: Sequence[Unplaced], cine: Cine) -> tuple[str, .
     """
     one = cine.frames[0][0]
     series = {frame.series for times in cine.frames for frame in times}
-    counts = Counter(image.series for image in unplaced)
+    images: list[Frame | Unplaced] = [*headers.frames, *headers.unplaced]
+    counts = Counter(image.series for image in images)
     missing = [
         image
-        for image in unplaced
+        for image in headers.unplaced
         if image.series in series
         or (counts[image.series] >= MIN_FRAMES and same_geometry(one, replace(one, **image.known)))
     ]
@@ -100,7 +101,7 @@ def set_aside_unplaced(unplaced: Sequence[Unplaced], cine: Cine) -> tuple[str, .
             f"{describe_unplaced(missing)}, so slices of the short-axis cine may be missing; "
             "export the original images again, or remove these files if they belong to another series"
         )
-    lacking = Counter(next(iter(image.problems)) for image in unplaced)
+    lacking = Counter(next(iter(image.problems)) for image in headers.unplaced)
     return tuple(f"images-without-{keyword}-set-aside-{count}" for keyword, count in sorted(lacking.items()))
 
 
@@ -169,11 +170,14 @@ def _contradiction(size: StatedSize, frame: Frame) -> str:
     is_matrix = size.key == "ImageSize"
     stored = frame.matrix[::-1] if is_matrix else frame.spacing_mm[::-1]
     tolerance = 0 if is_matrix else SAME_SPACING
-    if not size.values:
-        return f"the workspace states a {size.key} that is not two numbers"
-    if any(np.allclose(size.values, order, rtol=tolerance, atol=0) for order in (stored, stored[::-1])):
+    orders = (stored, stored[::-1])
+    if size.values and any(np.allclose(size.values, order, rtol=tolerance, atol=0) for order in orders):
         return ""
-    stated, found = (" x ".join(f"{value:.6g}" for value in values) for values in (size.values, stored))
+    stated = _product(size.values) if size.values else "that is not two numbers"
     if is_matrix:
-        return f"the workspace says {size.key} {stated}, the DICOM image is {found}"
-    return f"the workspace says {size.key} {stated} mm, the DICOM image has {found} mm"
+        return f"the workspace says {size.key} {stated}, the DICOM image is {_product(stored)}"
+    return f"the workspace says {size.key} {stated}, the DICOM image has {_product(stored)} (in mm)"
+
+
+def _product(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:.6g}" for value in values)

@@ -116,7 +116,10 @@ TAGS = {keyword: Tag(keyword) for keyword in KEYWORDS} | {"PhaseNumber": Tag(PHA
 GEOMETRY = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "Rows": 1, "Columns": 1}
 """Attributes without which an image has no place in space, each with its count of numbers."""
 
-OPTIONAL_NUMBERS = ("SeriesNumber", "AcquisitionNumber", *(clock for clock in CLOCKS if clock != "PhaseNumber"))
+OPTIONAL_NUMBERS = (
+    *("MagneticFieldStrength", "SeriesNumber", "AcquisitionNumber"),
+    *(clock for clock in CLOCKS if clock != "PhaseNumber"),
+)
 """Attributes that the workflow can do without: what is no number there is noted, and does not count."""
 
 RESCALING = ("RescaleSlope", "RescaleIntercept")
@@ -634,6 +637,9 @@ def _floats(values: list) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)
     except (TypeError, ValueError):
+        return ()
+    # Python reads 1_5 as 15; nobody else does.
+    if any("_" in value for value in values if isinstance(value, str)):
         return ()
     return numbers if all(map(math.isfinite, numbers)) else ()
 

@@ -66,7 +66,7 @@ def _read_folder(folder: Path) -> PatientStacks:
     workspace, other_studies = set_aside_other_studies(whole, headers)
     check_contoured(headers.unplaced, workspace.contours)
     cine = find_cine(headers.frames, workspace.contours)
-    unplaced = set_aside_unplaced(headers.unplaced, cine)
+    unplaced = set_aside_unplaced(headers, cine)
     drawn = [[workspace.contours.get(frame.key, {}) for frame in times] for times in cine.frames]
     with _named(file):
         check_sizes(workspace.sizes, cine)

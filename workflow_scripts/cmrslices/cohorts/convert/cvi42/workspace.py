@@ -146,22 +146,22 @@ def find_workspace(folder: Path) -> Path:
     InputError
         There is none, or more than one. If there is a workspace of another form, the message says what to do with it.
     """
-    files = sorted(path for path in folder.rglob("*") if path.name[0] != "." and path.is_file())
-    found = [path for path in files if path.suffix.lower() == ".cvi42wsx"]
+    paths = sorted(path for path in folder.rglob("*") if path.name[0] != ".")
+    found = [path for path in paths if path.suffix.lower() == ".cvi42wsx" and path.is_file()]
     if not found:
-        raise InputError(f"the study: no .cvi42wsx workspace in the patient's folder; {_other_form(files, folder)}")
+        raise InputError(f"the study: no .cvi42wsx workspace in the patient's folder; {_other_form(paths, folder)}")
     if len(found) > 1:
         names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise InputError(f"the study: {len(found)} workspaces ({names}); keep the one with the final contours")
     return found[0]
 
 
-def _other_form(files: list[Path], folder: Path) -> str:
+def _other_form(paths: list[Path], folder: Path) -> str:
     """Remedy where there is no ``.cvi42wsx`` file: it names the file that is there instead, if there is one."""
     for pattern, remedy in OTHER_FORMS.items():
-        named = [str(path.relative_to(folder)) for path in files if re.search(pattern, path.name, re.IGNORECASE)]
+        named = [path for path in paths if re.search(pattern, path.name, re.IGNORECASE) and path.is_file()]
         if named:
-            return f"there is {', '.join(named)}: {remedy}"
+            return f"there is {', '.join(str(path.relative_to(folder)) for path in named)}: {remedy}"
     return "put the exported workspace there"
 
 
@@ -488,4 +488,5 @@ def _finite(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    # Python reads 1_5 as 15; nobody else does.
+    return number if math.isfinite(number) and "_" not in text else None
