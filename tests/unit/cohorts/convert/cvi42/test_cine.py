@@ -15,6 +15,12 @@ from cmrslices.runtime.errors import InputError
 
 PHASE = ("ORIGINAL", "PRIMARY", "P", "ND")
 
+TURNED = (-0.8, -0.6, 0.0, 0.0, 0.0, 1.0)
+"""Orientation of a short-axis image that is turned by 180 degrees in its plane."""
+
+TURNED = (-0.8, -0.6, 0.0, 0.0, 0.0, 1.0)
+"""Orientation of a short-axis image that is turned by 180 degrees in its plane."""
+
 
 def long_axis(series, times=20):
     return cine(series, [0], times, orientation=LONG_AXIS)
@@ -310,12 +316,19 @@ def test_contours_on_two_geometries_are_a_fault(attributes, words):
     [
         ({"spacing_mm": (1.5, 1.5)}, "1.5 x 1.5 against 1.5 x 1.25 mm"),
         ({"matrix": (8, 8)}, "8 x 8 against 6 x 8 pixels"),
+        ({"orientation": TURNED}, "turned by 180 degrees"),
     ],
-    ids=["spacing", "matrix"],
+    ids=["spacing", "matrix", "orientation"],
 )
 def test_a_slice_of_the_same_series_with_another_geometry_is_a_fault_even_without_contours(attributes, words):
     frames = cine(positions=range(5)) + cine(positions=[5], **attributes)
     refused(frames, named(cine(positions=range(5))), "sax-5-0.dcm: a slice of the series of sax-0-0.dcm", words)
+
+
+@pytest.mark.parametrize("place", [2, 2.5, -1.4])
+def test_a_slice_at_a_place_that_the_stack_has_or_skips_is_not_noted(place):
+    stack = find_cine(cine() + cine("extra", [place], spacing_mm=(2.0, 2.0)), named(cine()))
+    assert stack.notes == ()
 
 
 def test_a_long_axis_in_the_same_series_is_no_fault():
@@ -323,8 +336,20 @@ def test_a_long_axis_in_the_same_series_is_no_fault():
     assert len(stack.frames) == 6
 
 
-def test_a_parallel_slice_with_another_number_of_frames_is_noted():
-    stack = find_cine(cine() + cine("extra", [-1], times=19), named(cine()))
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"times": 19},
+        {"times": 10},
+        {"spacing_mm": (1.5, 1.5)},
+        {"matrix": (8, 8)},
+        {"orientation": TURNED},
+        {"image_type": PHASE},
+    ],
+    ids=str,
+)
+def test_a_slice_beside_the_stack_that_does_not_continue_it_is_noted(attributes):
+    stack = find_cine(cine() + cine("extra", [-1], **attributes), named(cine()))
     assert len(stack.frames) == 6
     assert stack.notes == ("parallel-cine-slices-set-aside-1",)
 

@@ -346,12 +346,18 @@ def test_files_that_hold_no_mr_image_are_counted_by_kind(tmp_path):
     )
 
 
-def test_workspace_index_and_hidden_files_are_not_counted(tmp_path):
+def test_workspace_index_and_hidden_debris_are_not_counted(tmp_path):
     save(image("a"), tmp_path / "a.dcm")
     save(image("directory", SOPClassUID="1.2.840.10008.1.3.10", PixelData=None), tmp_path / "DICOMDIR")
     (tmp_path / "study.cvi42wsx").write_text("contours")
     (tmp_path / ".DS_Store").write_text("debris")
     assert read_frames(tmp_path).notes == ()
+
+
+def test_hidden_dicom_files_are_counted(tmp_path):
+    save(image("a"), tmp_path / "a.dcm")
+    save(image("b"), tmp_path / ".b.dcm")
+    assert read_frames(tmp_path).notes == ("hidden-DICOM-files-set-aside-1",)
 
 
 def test_a_study_of_other_dicom_objects_alone_says_which(tmp_path):

@@ -124,7 +124,7 @@ OPTIONAL_NUMBERS = (
 
 RESCALING = ("RescaleSlope", "RescaleIntercept")
 
-PLAIN_FILES = ("not DICOM", "empty", "linked")
+PLAIN_FILES = ("not DICOM", "empty", "linked", "hidden DICOM")
 """Kinds of files that are set aside and are no DICOM objects."""
 
 PLAIN_NUMBERS = re.compile(r"[0-9.,+eE \\-]{1,80}")
@@ -236,8 +236,9 @@ class StudyHeaders(NamedTuple):
     scanner : Scanner
     notes : tuple of str
         ``duplicated-files-N``: N files repeat an image of another file, and do not count.
-        ``KIND-files-set-aside-N``: N files hold no MR image; KIND is ``not-DICOM``, ``empty``, ``linked`` or the kind
-        of DICOM object. ``unreadable-ATTRIBUTE-in-N-files``: the value is no number, and is not used.
+        ``KIND-files-set-aside-N``: N files hold no MR image; KIND is ``not-DICOM``, ``empty``, ``linked``,
+        ``hidden-DICOM`` or the kind of DICOM object. ``unreadable-ATTRIBUTE-in-N-files``: the value is no number, and
+        is not used.
     unplaced : list of Unplaced
         MR images without a place in space.
     repeats : list of (Frame, Frame)
@@ -270,8 +271,8 @@ def read_frames(folder: Path) -> StudyHeaders:
     """Read the headers of all MR images below a folder, each once and without its pixels.
 
     DICOM files are recognised by their content. Set aside, and counted in the notes, are other files, other DICOM
-    objects (reports, presentation states, secondary captures) and symbolic links. Not counted are hidden files, an
-    index of the files (``DICOMDIR``) and the workspace.
+    objects (reports, presentation states, secondary captures) and symbolic links. Not counted are hidden folders,
+    hidden files that are not DICOM, an index of the files (``DICOMDIR``) and the workspace.
 
     Parameters
     ----------
@@ -287,10 +288,13 @@ def read_frames(folder: Path) -> StudyHeaders:
     study = _Study()
     with silence_pydicom():
         for path in _files(folder):
+            name = path.relative_to(folder).as_posix()
+            if path.name.startswith("."):
+                study.set_aside["hidden DICOM" if _is_dicom(path) else ""] += 1
+                continue
             if path.is_symlink():
                 study.set_aside["" if _is_workspace(path) else "linked"] += 1
                 continue
-            name = path.relative_to(folder).as_posix()
             try:
                 study.add(_read_header(path, name), name)
             except _SetAside as reason:
@@ -425,11 +429,11 @@ def silence_pydicom() -> Iterator[None]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, and links; hidden ones are left out."""
+    """All files below a folder, and links; hidden folders, such as the snapshots of a server, are left out."""
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if Path(parent, name).is_symlink()]
-        for path in (Path(parent, name) for name in sorted(names) + links if not name.startswith(".")):
+        for path in (Path(parent, name) for name in sorted(names) + links):
             if path.is_file() or path.is_symlink():
                 yield path
 
@@ -465,6 +469,15 @@ def _read_header(path: Path, name: str) -> FileDataset:
     if cut_off or not _stored(header, "PixelRepresentation"):
         raise InputError(f"{name}: the DICOM header is cut off; export it again")
     raise InputError(f"{name}: a DICOM image without pixel data; export it again with its pixels")
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a hidden file is an image after all, and not what an operating system leaves."""
+    try:
+        with path.open("rb") as file:
+            return _looks_like_dicom(file.read(132))
+    except OSError:
+        return False
 
 
 def _is_workspace(path: Path) -> bool:

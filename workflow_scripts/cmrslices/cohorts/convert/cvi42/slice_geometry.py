@@ -41,12 +41,11 @@ def group_by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
 
 def same_geometry(first: Frame, second: Frame) -> bool:
     """Whether two images share orientation, pixel spacing and matrix; their positions do not matter."""
-    return first.matrix == second.matrix and _same_spacing(first, second) and same_orientation(first, second)
-
-
-def same_orientation(first: Frame, second: Frame) -> bool:
-    """Whether the rows and columns of two images have the same directions."""
-    return _turn_degrees(first, second) <= SAME_ORIENTATION_DEGREES
+    return (
+        first.matrix == second.matrix
+        and _same_spacing(first, second)
+        and _turn_degrees(first, second) <= SAME_ORIENTATION_DEGREES
+    )
 
 
 def _same_spacing(first: Frame, second: Frame) -> bool:
@@ -86,6 +85,15 @@ def group_by_position(frames: Sequence[Frame]) -> list[tuple[float, list[Frame]]
         (float(positions_mm[indices].mean()), [frames[index] for index in indices])
         for indices in np.split(order, starts)
     ]
+
+
+def offset_along_normal_mm(frame: Frame, reference: Frame) -> float | None:
+    """Distance of an image from another one along their normal, positive towards the apex; None if not parallel."""
+    normal = _towards_apex(*np.reshape(reference.orientation, (2, 3)))
+    cosine = abs(normal @ _towards_apex(*np.reshape(frame.orientation, (2, 3))))
+    if cosine < np.cos(np.radians(SAME_ORIENTATION_DEGREES)):
+        return None
+    return float(np.subtract(frame.position_mm, reference.position_mm) @ normal)
 
 
 def _towards_apex(row: np.ndarray, column: np.ndarray) -> np.ndarray:
