@@ -350,6 +350,11 @@ def test_a_size_that_is_not_two_numbers_is_a_fault(exam, fault_of):
     assert "the workspace says ImageSize that is not two numbers, the DICOM image is 48 x 44" in fault_of()
 
 
+def test_a_size_that_the_image_itself_states_is_compared(exam, fault_of):
+    exam.rewrite('<Hash:item Hash:key="Contours">', size("ImageSize", 48, 45) + '<Hash:item Hash:key="Contours">', 1)
+    assert "the workspace says ImageSize 48 x 45, the DICOM image is 48 x 44; export" in fault_of()
+
+
 def test_the_size_of_an_image_of_another_view_is_not_compared(exam, findings_of):
     exam.add("lalaContour", size("ImageSize", 7, 7))
     assert findings_of() == []

@@ -142,7 +142,7 @@ def note_unknown(workspace: Workspace) -> tuple[str, ...]:
 def check_sizes(sizes: dict[ImageKey, list[StatedSize]], cine: Cine) -> None:
     """Compare what the workspace states about the images of the cine with the DICOM files.
 
-    The two numbers may stand in either order, because no reader of the format documents which one is first.
+    The two numbers may stand in either order, because the vendor does not document which one is first.
 
     Parameters
     ----------

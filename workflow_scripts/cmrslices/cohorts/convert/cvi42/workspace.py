@@ -37,9 +37,9 @@ UNUSED = re.compile(
     r"|apexEpiLv|AV|MV|TV|PV",
     re.IGNORECASE,
 )
-"""Names, without their number, of what is drawn in cvi42 but belongs to no label, as public readers of the format list
-them: long axis, papillary muscles, RV epicardium, blood pool, enhancement and its reference, regions of interest,
-reference points, markers and measurements."""
+"""Names, without their number, of what is drawn in cvi42 but belongs to no label: long axis, papillary muscles, RV
+epicardium, blood pool, enhancement and its reference, regions of interest, reference points, markers and measurements.
+They are those in public readers of the format, and others of the same kinds."""
 
 SHOWN = re.compile(r"[A-Za-z](?:[A-Za-z_]|[0-9](?![0-9])){0,39}")
 """A contour's name that messages may repeat: a short word without numbers of several digits, such as dates."""
