@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pydicom
+from dicom_files import set_text
 
 from cmrslices.cohorts.convert.cvi42.cine import find_cine
 from cmrslices.cohorts.convert.cvi42.headers import read_frames
@@ -59,12 +60,12 @@ class Exam:
 
     def cine(self) -> list[list[Path]]:
         """Files of the short-axis cine, [slice][time]."""
-        stack = find_cine(read_frames(self.folder)[0], read_workspace(self.workspace))
+        stack = find_cine(read_frames(self.folder)[0], read_workspace(self.workspace).contours)
         return [[self.folder / frame.file for frame in times] for times in stack.frames]
 
     def contoured(self) -> list[list[Path]]:
         """Files of the contoured images by slice."""
-        keys = {uid for uid, _ in read_workspace(self.workspace)}
+        keys = {uid for uid, _ in read_workspace(self.workspace).contours}
         found = [[file for file in times if uid_of(file) in keys] for times in self.cine()]
         return [files for files in found if files]
 
@@ -91,6 +92,20 @@ class Exam:
         text = self.workspace.read_text()
         assert old in text
         self.workspace.write_text(text.replace(old, new, count))
+
+    def add(self, key: str, text: str) -> None:
+        """Add text to every contour of this name in the workspace, before the contour's points."""
+        written = self.workspace.read_text()
+        start = f'<Hash:item Hash:key="{key}">'
+        assert start in written
+        self.workspace.write_text(written.replace(start, start + text))
+
+    def store(self, file: Path, **texts: str) -> None:
+        """Store texts as values of header fields, also such as no scanner writes."""
+        image = pydicom.dcmread(file)
+        for keyword, text in texts.items():
+            set_text(image, keyword, text)
+        image.save_as(file)
 
     def copy_workspace(self, other: "Exam") -> None:
         shutil.copy(other.workspace, self.workspace)

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import (
     EnhancedMRImageStorage,
     ExplicitVRLittleEndian,
@@ -52,6 +55,13 @@ def image(key: str, **attributes) -> Dataset:
     for keyword, value in (values | attributes).items():
         if value is not None:
             setattr(dataset, keyword, value)
+    return dataset
+
+
+def set_text(dataset: Dataset, keyword: str, text: str) -> Dataset:
+    """Store a text as the value of an attribute, without the checks that would refuse it."""
+    value = text.encode() + b" " * (len(text) % 2)
+    dataset[keyword] = RawDataElement(Tag(keyword), dictionary_VR(keyword), len(value), value, 0, False, True)
     return dataset
 
 

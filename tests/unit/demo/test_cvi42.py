@@ -64,7 +64,7 @@ def series_of(clinic, number, name):
 
 
 def workspace_of(clinic, number):
-    return read_workspace(clinic[0] / f"P{number:04d}/workspace.cvi42wsx")
+    return read_workspace(clinic[0] / f"P{number:04d}/workspace.cvi42wsx").contours
 
 
 def images_of(file):

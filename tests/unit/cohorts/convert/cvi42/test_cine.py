@@ -15,6 +15,12 @@ from cmrslices.runtime.errors import InputError
 
 PHASE = ("ORIGINAL", "PRIMARY", "P", "ND")
 
+TURNED = (-0.8, -0.6, 0.0, 0.0, 0.0, 1.0)
+"""Orientation of a short-axis image that is turned by 180 degrees in its plane."""
+
+TURNED = (-0.8, -0.6, 0.0, 0.0, 0.0, 1.0)
+"""Orientation of a short-axis image that is turned by 180 degrees in its plane."""
+
 
 def long_axis(series, times=20):
     return cine(series, [0], times, orientation=LONG_AXIS)
@@ -305,6 +311,49 @@ def test_contours_on_two_geometries_are_a_fault(attributes, words):
     refused(frames, named(frames), "other-5-0.dcm: ", words)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"spacing_mm": (1.5, 1.5)}, "1.5 x 1.5 against 1.5 x 1.25 mm"),
+        ({"matrix": (8, 8)}, "8 x 8 against 6 x 8 pixels"),
+        ({"orientation": TURNED}, "turned by 180 degrees"),
+    ],
+    ids=["spacing", "matrix", "orientation"],
+)
+def test_a_slice_of_the_same_series_with_another_geometry_is_a_fault_even_without_contours(attributes, words):
+    frames = cine(positions=range(5)) + cine(positions=[5], **attributes)
+    refused(frames, named(cine(positions=range(5))), "sax-5-0.dcm: a slice of the series of sax-0-0.dcm", words)
+
+
+@pytest.mark.parametrize("place", [2, 2.5, -1.4])
+def test_a_slice_at_a_place_that_the_stack_has_or_skips_is_not_noted(place):
+    stack = find_cine(cine() + cine("extra", [place], spacing_mm=(2.0, 2.0)), named(cine()))
+    assert stack.notes == ()
+
+
+def test_a_long_axis_in_the_same_series_is_no_fault():
+    stack = find_cine(cine() + cine(positions=[9], orientation=LONG_AXIS), named(cine()))
+    assert len(stack.frames) == 6
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"times": 19},
+        {"times": 10},
+        {"spacing_mm": (1.5, 1.5)},
+        {"matrix": (8, 8)},
+        {"orientation": TURNED},
+        {"image_type": PHASE},
+    ],
+    ids=str,
+)
+def test_a_slice_beside_the_stack_that_does_not_continue_it_is_noted(attributes):
+    stack = find_cine(cine() + cine("extra", [-1], **attributes), named(cine()))
+    assert len(stack.frames) == 6
+    assert stack.notes == ("parallel-cine-slices-set-aside-1",)
+
+
 def test_contours_on_two_acquisitions_of_a_slice_are_a_fault():
     frames = cine() + cine("again", [3])
     refused(frames, named(frames), "sax-3-0.dcm", "again-3-0.dcm", "two acquisitions")
@@ -366,7 +415,7 @@ def test_a_slice_of_its_own_series_with_hardly_any_frames_is_a_fault():
 
 def test_a_written_cine_is_found(tmp_path):
     write_cine(tmp_path, slices=4, times=10)
-    frames, _, _ = read_frames(tmp_path)
+    frames = read_frames(tmp_path).frames
     stack = find_cine(frames, named(frames, times=(0, 4)))
     assert positions(stack) == [0, 1, 2, 3]
     assert [each.clocks[0] for each in stack.frames[2]] == [40.5 * time for time in range(10)]
@@ -374,7 +423,7 @@ def test_a_written_cine_is_found(tmp_path):
 
 def test_an_enhanced_cine_is_found(tmp_path):
     save(enhanced(slices=3, times=8), tmp_path / "multi.dcm")
-    frames, _, _ = read_frames(tmp_path)
+    frames = read_frames(tmp_path).frames
     stack = find_cine(shuffled(frames), [frames[0].key, frames[12].key])
     assert [[each.key[1] for each in times] for times in stack.frames] == np.arange(24).reshape(3, 8).tolist()
 
@@ -383,7 +432,7 @@ def test_the_real_series_has_12_slices_of_20_frames_in_order():
     folder = REAL_DATA / "SCD/SCD0000101"
     if not folder.is_dir():
         pytest.skip(f"the real data are absent: no folder {folder}")
-    frames, _, _ = read_frames(folder)
+    frames = read_frames(folder).frames
     contoured = [each.key for each in frames if each.file in ("48.dcm", "59.dcm", "88.dcm", "99.dcm")]
     stack = find_cine(frames, contoured)
     assert stack.choice == "12 slices x 20 frames of 1 of 1 series, to which all 4 contoured images belong"

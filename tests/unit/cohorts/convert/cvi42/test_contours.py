@@ -266,7 +266,7 @@ def test_areas_of_real_contours_are_those_of_their_polygons(tmp_path):
     path = tmp_path / "study.cvi42wsx"
     path.write_text(workspace(images))
     errors = []
-    for (uid, _), contours in read_workspace(path).items():
+    for (uid, _), contours in read_workspace(path).contours.items():
         polygons = {name: Polygon(points) for name, points in outlines[int(uid.rpartition(".")[2])].items()}
         label = fill(contours, (256, 256))
         errors.append((label == LABELS["LVBP"]).sum() / polygons[ENDO].area - 1)

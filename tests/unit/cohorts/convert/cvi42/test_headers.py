@@ -8,7 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import LONG_AXIS, MATRIX, SHORT_AXIS, SPACING_MM, enhanced, image, place, save, uid, write_cine
+from dicom_files import (
+    LONG_AXIS,
+    MATRIX,
+    SHORT_AXIS,
+    SPACING_MM,
+    enhanced,
+    image,
+    place,
+    save,
+    set_text,
+    uid,
+    write_cine,
+)
 from places import REAL_DATA
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -209,6 +221,156 @@ def test_an_mr_image_whose_place_makes_no_sense_is_passed_over(tmp_path, keyword
     assert [frame.file for frame in read(tmp_path)] == ["a.dcm"]
 
 
+@pytest.mark.parametrize(
+    ("keyword", "stored", "problem"),
+    [
+        ("ImagePositionPatient", None, "no ImagePositionPatient"),
+        ("Rows", None, "no Rows"),
+        ("SOPInstanceUID", None, "no SOPInstanceUID"),
+        ("PixelSpacing", "1.5", "PixelSpacing '1.5' (not 2 numbers)"),
+        ("PixelSpacing", "0\\0", "PixelSpacing '0\\0' (not positive)"),
+        ("PixelSpacing", "1,5\\1,5", "PixelSpacing '1,5\\1,5' (a decimal comma, not 2 numbers)"),
+        ("PixelSpacing", "1_5\\1_5", "PixelSpacing of other characters than numbers (not 2 numbers)"),
+        ("PixelSpacing", "Doe^Jane", "PixelSpacing of other characters than numbers (not 2 numbers)"),
+        (
+            "ImageOrientationPatient",
+            "1\\0\\0\\1\\0\\0",
+            "ImageOrientationPatient '1\\0\\0\\1\\0\\0' (not two directions at a right angle)",
+        ),
+    ],
+)
+def test_it_is_said_why_an_mr_image_has_no_place_in_space(tmp_path, keyword, stored, problem):
+    save(image("a"), tmp_path / "a.dcm")
+    dataset = image("b", **{keyword: None})
+    dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    if stored is not None:
+        set_text(dataset, keyword, stored)
+    dataset.save_as(tmp_path / "b.dcm")
+    (unplaced,) = read_frames(tmp_path).unplaced
+    assert unplaced.problems == {keyword: problem}
+
+
+def test_the_number_of_files_without_a_place_in_space_is_said(tmp_path):
+    for name in ("a", "b", "c"):
+        save(image(name, ImagePositionPatient=None), tmp_path / f"{name}.dcm")
+    save(image("d", PixelSpacing=None), tmp_path / "d.dcm")
+    refused(
+        tmp_path,
+        "the study",
+        "none of its MR images has a place in space: a.dcm: 3 files have no ImagePositionPatient, "
+        "and 1 other has similar faults; export",
+    )
+
+
+def test_enhanced_frames_without_a_place_are_listed(tmp_path):
+    dataset = enhanced()
+    set_text(dataset.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0], "ImagePositionPatient", "1,5\\2\\3")
+    save(dataset, tmp_path / "multi.dcm")
+    (unplaced,) = read_frames(tmp_path).unplaced
+    assert unplaced.key == (uid("enhanced"), 1)
+    assert unplaced.problems == {
+        "ImagePositionPatient": "ImagePositionPatient '1,5\\2\\3' (a decimal comma, not 3 numbers)"
+    }
+
+
+def test_an_enhanced_file_without_a_description_of_its_frames_is_listed(tmp_path):
+    dataset = enhanced()
+    del dataset.PerFrameFunctionalGroupsSequence
+    save(dataset, tmp_path / "multi.dcm")
+    refused(tmp_path, "the study", "multi.dcm: 1 file has no PerFrameFunctionalGroupsSequence; export")
+
+
+def test_an_enhanced_file_that_describes_fewer_frames_than_it_has_is_a_fault(tmp_path):
+    dataset = enhanced()
+    del dataset.PerFrameFunctionalGroupsSequence[-1]
+    save(dataset, tmp_path / "multi.dcm")
+    refused(tmp_path, "multi.dcm", "NumberOfFrames is 24, but the header describes 23 frames; export it again")
+
+
+def test_an_image_whose_storage_class_stands_in_the_file_header_alone_is_read(tmp_path):
+    dataset = image("a")
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    del dataset.SOPClassUID
+    dataset.save_as(tmp_path / "a.dcm")
+    assert len(read(tmp_path)) == 1
+
+
+def test_a_value_for_rescaling_that_is_no_number_is_a_fault(tmp_path):
+    save(set_text(image("a"), "RescaleSlope", "1,5"), tmp_path / "a.dcm")
+    save(set_text(image("b"), "RescaleSlope", "nan"), tmp_path / "b.dcm")
+    refused(tmp_path, "a.dcm", "2 files have RescaleSlope '1,5' (no number); export the original images again")
+
+
+def test_a_value_for_rescaling_of_an_enhanced_frame_that_is_no_number_is_a_fault(tmp_path):
+    dataset = enhanced()
+    transformation = dataset.PerFrameFunctionalGroupsSequence[3].PixelValueTransformationSequence[0]
+    set_text(transformation, "RescaleIntercept", "-1,5")
+    save(dataset, tmp_path / "multi.dcm")
+    refused(tmp_path, "multi.dcm", "1 file has RescaleIntercept '-1,5' (no number)")
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_value_for_rescaling_changes_nothing(tmp_path, empty):
+    assert read_one(set_text(image("a"), "RescaleSlope", empty), tmp_path).rescale == (1, 0)
+
+
+@pytest.mark.parametrize("keyword", ["TriggerTime", "SeriesNumber", "AcquisitionNumber", "InstanceNumber"])
+def test_another_value_that_is_no_number_is_noted(tmp_path, keyword):
+    save(image("a"), tmp_path / "a.dcm")
+    save(set_text(image("b"), keyword, "x1"), tmp_path / "b.dcm")
+    assert read_frames(tmp_path).notes == (f"unreadable-{keyword}-in-1-files",)
+
+
+def test_files_that_hold_no_mr_image_are_counted_by_kind(tmp_path):
+    save(image("a"), tmp_path / "a.dcm")
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / "lost").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "a.dcm")
+    (tmp_path / "folder").symlink_to(tmp_path, target_is_directory=True)
+    storages = [
+        SecondaryCaptureImageStorage,
+        "1.2.840.10008.5.1.4.1.1.88.11",
+        "1.2.840.10008.5.1.4.1.1.104.1",
+        "1.3.46",
+    ]
+    for number, storage in enumerate(storages):
+        save(image(f"other {number}", SOPClassUID=storage, Rows=None), tmp_path / f"{number}.dcm")
+    assert read_frames(tmp_path).notes == (
+        "Basic-Text-SR-files-set-aside-1",
+        "Encapsulated-PDF-files-set-aside-1",
+        "Secondary-Capture-files-set-aside-1",
+        "empty-files-set-aside-1",
+        "linked-files-set-aside-2",
+        "not-DICOM-files-set-aside-1",
+        "other-DICOM-files-set-aside-1",
+    )
+
+
+def test_workspace_index_and_hidden_debris_are_not_counted(tmp_path):
+    save(image("a"), tmp_path / "a.dcm")
+    save(image("directory", SOPClassUID="1.2.840.10008.1.3.10", PixelData=None), tmp_path / "DICOMDIR")
+    (tmp_path / "study.cvi42wsx").write_text("contours")
+    (tmp_path / ".DS_Store").write_text("debris")
+    assert read_frames(tmp_path).notes == ()
+
+
+def test_hidden_dicom_files_are_counted(tmp_path):
+    save(image("a"), tmp_path / "a.dcm")
+    save(image("b"), tmp_path / ".b.dcm")
+    assert read_frames(tmp_path).notes == ("hidden-DICOM-files-set-aside-1",)
+
+
+def test_a_study_of_other_dicom_objects_alone_says_which(tmp_path):
+    for name in ("a", "b"):
+        save(image(name, SOPClassUID=SecondaryCaptureImageStorage), tmp_path / name)
+    save(image("c", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"), tmp_path / "c")
+    refused(
+        tmp_path,
+        "the study",
+        "2 files are Secondary Capture, 1 file is Basic Text SR, not MR images: export the original DICOM series",
+    )
+
+
 def test_a_binary_file_that_only_begins_like_dicom_is_passed_over(tmp_path):
     save(image("a"), tmp_path / "a.dcm")
     (tmp_path / "binary").write_bytes(b"\x08\x00\xff\xff" * 50)
@@ -295,7 +457,7 @@ def test_an_image_that_keeps_its_geometry_beside_encrypted_attributes_is_read(tm
 def test_a_file_stored_twice_counts_once_with_a_note(tmp_path):
     write_cine(tmp_path / "one", slices=1, times=3)
     write_cine(tmp_path / "two", slices=1, times=3)
-    frames, _, notes = read_frames(tmp_path)
+    frames, _, notes, *_ = read_frames(tmp_path)
     assert len(frames) == 3
     assert {Path(frame.file).parent.name for frame in frames} == {"one"}
     assert notes == ("duplicated-files-3",)
@@ -309,7 +471,8 @@ def test_a_study_without_duplicates_has_no_note(tmp_path):
 def test_two_images_of_one_uid_are_a_fault(tmp_path):
     save(image("a"), tmp_path / "a.dcm")
     save(image("a", ImageOrientationPatient=list(LONG_AXIS)), tmp_path / "b.dcm")
-    refused(tmp_path, "b.dcm", "a.dcm", "UID")
+    save(image("a", ImageOrientationPatient=list(LONG_AXIS)), tmp_path / "c.dcm")
+    refused(tmp_path, "b.dcm", "a.dcm", "UID", "(2 files are so)")
 
 
 @pytest.mark.parametrize(
@@ -365,7 +528,7 @@ def test_real_headers_are_read(tmp_path):
     folder = REAL_DATA / "SCD/SCD0000101"
     if not folder.is_dir():
         pytest.skip(f"the real data are absent: no folder {folder}")
-    frames, scanner, notes = read_frames(folder)
+    frames, scanner, notes, *_ = read_frames(folder)
     assert len(frames) == 240
     assert len({frame.position_mm for frame in frames}) == 12
     assert {frame.matrix for frame in frames} == {(256, 256)}

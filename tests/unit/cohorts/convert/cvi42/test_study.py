@@ -11,8 +11,10 @@ import pydicom
 import pytest
 from clinic import CANON, GE, PHILIPS_ENHANCED, SPACING_MM, Exam, small_patient, uid_of, write_clinic
 from places import REAL_DATA
+from pydicom.uid import SecondaryCaptureImageStorage
 from raw_cohorts import convert_to
 from shapely import Polygon
+from workspaces import item, size
 
 from cmrslices.cohorts.convert.cvi42 import study
 from cmrslices.demo.layouts import short_axis_affine
@@ -289,6 +291,246 @@ def test_a_study_at_fault_does_not_end_the_others(clinic, tmp_path):
         convert_to(tmp_path / "out", {"format": "cvi42", "folder": str(tmp_path / "raw")})
     assert str(fault.value).startswith("2 faults found:")
     assert len(list((tmp_path / "out_finished").iterdir())) == 5
+
+
+# What a workspace states, and all that a folder holds
+
+
+@pytest.fixture
+def findings_of(exam, tmp_path):
+    """Convert the patient, and return what is noted."""
+
+    def run():
+        out = convert_to(tmp_path / "out", {"format": "cvi42", "folder": str(tmp_path / "raw")})
+        (findings,) = set(cases(out)["repairs"])
+        return findings.split(";") if findings else []
+
+    return run
+
+
+def series_of(exam, file):
+    """All files of the series of a file."""
+    uid = pydicom.dcmread(file).SeriesInstanceUID
+    files = [path for path in exam.folder.rglob("IM*") if path.is_file()]
+    return [path for path in files if pydicom.dcmread(path, stop_before_pixels=True).SeriesInstanceUID == uid]
+
+
+def test_a_study_without_oddities_has_no_finding(findings_of):
+    assert findings_of() == []
+
+
+@pytest.mark.parametrize("values", [(48, 44), (44, 48)], ids=["width first", "height first"])
+def test_sizes_that_agree_with_the_images_are_no_finding(exam, findings_of, values):
+    exam.add("saendocardialContour", size("ImageSize", *values) + size("PixelSize", 1.51, 1.49))
+    assert findings_of() == []
+
+
+def test_another_image_size_in_the_workspace_is_a_fault_with_both_values(exam, fault_of):
+    exam.add("saendocardialContour", size("ImageSize", 72, 66))
+    assert re.search(
+        r"workspace\.cvi42wsx: line \d+: on DICOM/\S+: the workspace says ImageSize 72 x 66, the DICOM image is "
+        r"48 x 44 \(and so on 11 more images\); export images and workspace of the same study again",
+        fault_of(),
+    )
+
+
+@pytest.mark.parametrize("key", ["PixelSize", "PixelSpacing"])
+def test_another_pixel_size_in_the_workspace_is_a_fault_with_both_values(exam, fault_of, key):
+    exam.add("saendocardialContour", size(key, 1.5, 1.52))
+    assert f"the workspace says {key} 1.5 x 1.52, the DICOM image has 1.5 x 1.5 (in mm)" in fault_of()
+
+
+def test_a_size_that_is_stated_at_another_contour_of_the_image_is_compared_too(exam, fault_of):
+    exam.add("sapapilMuscContour[0001]", size("ImageSize", 96, 88))
+    assert "the workspace says ImageSize 96 x 88, the DICOM image is 48 x 44" in fault_of()
+
+
+def test_a_size_that_is_not_two_numbers_is_a_fault(exam, fault_of):
+    exam.add("saendocardialContour", size("ImageSize", "wide", 88))
+    assert "the workspace says ImageSize that is not two numbers, the DICOM image is 48 x 44" in fault_of()
+
+
+def test_a_size_that_the_image_itself_states_is_compared(exam, fault_of):
+    exam.rewrite('<Hash:item Hash:key="Contours">', size("ImageSize", 48, 45) + '<Hash:item Hash:key="Contours">', 1)
+    assert "the workspace says ImageSize 48 x 45, the DICOM image is 48 x 44; export" in fault_of()
+
+
+def test_the_size_of_an_image_of_another_view_is_not_compared(exam, findings_of):
+    exam.add("lalaContour", size("ImageSize", 7, 7))
+    assert findings_of() == []
+
+
+def test_contours_that_are_not_understood_are_a_finding(exam, findings_of):
+    exam.rewrite("sapapilMuscContour[0001]", "saXyz", 1)
+    exam.rewrite("freeDrawRoiContour", "saXyz0001", 1)
+    assert findings_of() == ["2 contours not understood: saXyz"]
+
+
+def test_an_apical_slice_whose_contours_are_all_numbered_is_labelled(exam, converted, tmp_path):
+    text = exam.workspace.read_text()
+    for file in exam.contoured()[-1]:
+        start = text.index(f'"{uid_of(file)}"')
+        end = text.find('"1.2.', start + 10) if '"1.2.' in text[start + 10 :] else len(text)
+        numbered = re.sub(r'"(sa\w*(?:en|ep)\w*Contour)"', r'"\g<1>0001"', text[start:end])
+        assert numbered != text[start:end]
+        text = text[:start] + numbered + text[end:]
+    exam.workspace.write_text(text)
+    out = convert_to(tmp_path / "out", {"format": "cvi42", "folder": str(tmp_path / "raw")})
+    for phase in PHASES:
+        label, plain = voxels(out, "labels", f"demo_P1_{phase}"), voxels(converted, "labels", f"demo_P0002_{phase}")
+        np.testing.assert_array_equal(label, plain)
+
+
+def test_an_end_slice_without_position_is_a_fault_with_the_number_of_files(exam, fault_of):
+    for file in exam.cine()[-1]:
+        exam.edit(file, ImagePositionPatient=None)
+    assert re.search(
+        r"DICOM/\S+: 8 files have no ImagePositionPatient, so slices of the short-axis cine may be missing; export",
+        fault_of(),
+    )
+
+
+def test_an_end_slice_without_position_in_a_series_of_its_own_is_a_fault(exam, fault_of):
+    for file in exam.cine()[-1]:
+        exam.edit(file, ImagePositionPatient=None, SeriesInstanceUID="1.2.3.4.5")
+    assert re.search(
+        r"8 files have no ImagePositionPatient, so slices of the short-axis cine may be missing", fault_of()
+    )
+
+
+def test_an_end_slice_of_which_some_images_lack_a_position_is_a_fault(exam, fault_of):
+    for number, file in enumerate(exam.cine()[-1]):
+        exam.edit(file, SeriesInstanceUID="1.2.3.4.5", **({"ImagePositionPatient": None} if number > 2 else {}))
+    assert re.search(
+        r"5 files have no ImagePositionPatient, so slices of the short-axis cine may be missing", fault_of()
+    )
+
+
+def test_contoured_images_without_position_are_a_fault_that_says_so(exam, fault_of):
+    for file in exam.contoured()[2]:
+        exam.edit(file, ImagePositionPatient=None)
+    assert re.search(r"2 files have no ImagePositionPatient, but contours lie on 2 of these images; export", fault_of())
+
+
+def test_images_without_position_that_cannot_be_of_the_cine_are_a_finding(exam, findings_of):
+    for file in exam.cine()[-1][:3]:
+        image = pydicom.dcmread(file)
+        del image.ImagePositionPatient
+        image.SOPInstanceUID, image.SeriesInstanceUID = f"{image.SOPInstanceUID}.1", "1.2.3.4.5"
+        image.save_as(exam.folder / f"{file.name}x")
+    assert findings_of() == ["images-without-ImagePositionPatient-set-aside-3"]
+
+
+def test_decimal_commas_in_all_files_are_a_fault_with_attribute_value_and_number(exam, fault_of):
+    files = list((exam.folder / "DICOM").rglob("IM*"))
+    for file in files:
+        exam.store(file, PixelSpacing="1,5\\1,5", ImagePositionPatient="1,0\\2,0\\3,0")
+    assert (
+        f"{len(files)} files have ImagePositionPatient '1,0\\2,0\\3,0' (a decimal comma, not 3 numbers) and "
+        "PixelSpacing '1,5\\1,5' (a decimal comma, not 2 numbers); export the original images again"
+    ) in fault_of()
+
+
+def test_decimal_commas_in_the_cine_alone_are_a_fault(exam, fault_of):
+    for file in chain.from_iterable(exam.cine()):
+        exam.store(file, PixelSpacing="1,5\\1,5")
+    assert re.search(r"files have PixelSpacing '1,5\\1,5' \(a decimal comma, not 2 numbers\), but contours", fault_of())
+
+
+def test_secondary_captures_alone_are_a_fault_that_says_what_to_export(exam, fault_of):
+    files = list((exam.folder / "DICOM").rglob("IM*"))
+    for file in files:
+        image = pydicom.dcmread(file)
+        image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+        image.save_as(file)
+    assert (
+        f"the study: no MR image among its files; {len(files)} files are Secondary Capture, not MR images: "
+        "export the original DICOM series"
+    ) in fault_of()
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_a_value_for_rescaling_that_is_no_number_is_a_fault(exam, fault_of, keyword):
+    for file in exam.cine()[3]:
+        exam.store(file, **{keyword: "1,5"})
+    assert re.search(rf"DICOM/\S+: 8 files have {keyword} '1,5' \(no number\); export", fault_of())
+
+
+def test_files_that_hold_no_mr_image_are_findings_by_kind(exam, findings_of):
+    (exam.folder / "report.pdf").write_text("no image")
+    (exam.folder / "IM_LOST").touch()
+    (exam.folder / "IM_LINK").symlink_to(exam.cine()[0][0])
+    image = pydicom.dcmread(exam.cine()[0][0])
+    image.SOPClassUID = SecondaryCaptureImageStorage
+    image.save_as(exam.folder / "capture")
+    assert findings_of() == [
+        "Secondary-Capture-files-set-aside-1",
+        "empty-files-set-aside-1",
+        "linked-files-set-aside-1",
+        "not-DICOM-files-set-aside-1",
+    ]
+
+
+def test_a_cine_slice_beside_the_stack_with_other_frames_is_a_finding(exam, findings_of):
+    for time, file in enumerate(exam.cine()[-1]):
+        exam.edit(file, SeriesInstanceUID="1.2.3.4.5")
+        image = pydicom.dcmread(file)
+        image.SOPInstanceUID, image.TriggerTime = f"{image.SOPInstanceUID}.1", 1000.0 + time
+        image.save_as(exam.folder / f"{file.name}x")
+    assert findings_of() == ["parallel-cine-slices-set-aside-1"]
+
+
+def test_the_same_file_twice_is_a_finding(exam, findings_of):
+    shutil.copy(exam.cine()[0][0], exam.folder / "copy")
+    assert findings_of() == ["duplicated-files-1"]
+
+
+def test_a_file_with_the_same_pixels_and_another_name_of_the_patient_is_a_repeat(exam, findings_of):
+    shutil.copy(exam.cine()[0][0], exam.folder / "copy")
+    exam.edit(exam.folder / "copy", PatientName="Other")
+    assert findings_of() == ["duplicated-files-1"]
+
+
+def test_files_with_one_uid_and_other_pixels_are_a_fault_with_their_number(exam, fault_of):
+    for number, file in enumerate(exam.cine()[0][:3]):
+        image = pydicom.dcmread(file)
+        image.PixelData = bytes(len(image.PixelData))
+        image.save_as(exam.folder / f"ZZ{number}")
+    assert re.search(
+        r"DICOM/\S+: other pixels than ZZ\d, under the same UID \(3 files are so\); export the study again", fault_of()
+    )
+
+
+def prior_study(exam, uid):
+    """A workspace with the study of the folder, and a copy of its list for a study that is not in the folder."""
+    text = exam.workspace.read_text()
+    own = pydicom.dcmread(exam.cine()[0][0]).StudyInstanceUID
+    start, end = text.index("<List:item>"), text.rindex("</List:item>") + len("</List:item>")
+    states = text[start:end]
+    states = re.sub(r'"(1\.[0-9.]+)"', r'"\1.9"', states)
+    both = zip((own, uid), (text[start:end], states), strict=True)
+    lists = [studies.replace("<List:item>", "<List:item>" + item("StudyUid", study), 1) for study, studies in both]
+    return text[:start] + "".join(lists) + text[end:]
+
+
+def test_contours_of_a_previous_study_are_set_aside_with_a_finding(exam, findings_of):
+    exam.workspace.write_text(prior_study(exam, "1.2.3.4.5"))
+    assert findings_of() == ["contours-on-12-images-of-another-study-set-aside"]
+
+
+def test_contours_of_the_same_study_whose_images_are_absent_are_a_fault(exam, fault_of):
+    own = pydicom.dcmread(exam.cine()[0][0]).StudyInstanceUID
+    exam.workspace.write_text(prior_study(exam, own))
+    assert "12 of its 24 contoured images are not in the study; export these images too" in fault_of()
+
+
+def test_a_changed_study_uid_does_not_hide_that_an_image_is_absent(exam, fault_of):
+    lost = exam.contoured()[2][0]
+    exam.workspace.write_text(prior_study(exam, "1.2.3.4.5"))
+    for file in exam.folder.rglob("IM*"):
+        exam.edit(file, StudyInstanceUID="1.2.3.9")
+    lost.unlink()
+    assert "1 of its 12 contoured images are not in the study; export these images too" in fault_of()
 
 
 SUNNYBROOK = REAL_DATA / "SCD"

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from workspaces import NAMESPACES, contour, item, point_list, workspace
+from workspaces import NAMESPACES, contour, item, point_list, size, workspace
 
-from cmrslices.cohorts.convert.cvi42.workspace import BORDERS, find_workspace, read_workspace
+from cmrslices.cohorts.convert.cvi42.workspace import BORDERS, describe_unknown, find_workspace, read_workspace
 from cmrslices.runtime.errors import InputError
 
 UID = "1.2.826.0.1.77"
@@ -17,6 +17,16 @@ def read(tmp_path):
     def write_and_read(text: str | bytes):
         path = tmp_path / "study.cvi42wsx"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_workspace(path).contours
+
+    return write_and_read
+
+
+@pytest.fixture
+def read_all(tmp_path):
+    def write_and_read(text: str):
+        path = tmp_path / "study.cvi42wsx"
+        path.write_text(text)
         return read_workspace(path)
 
     return write_and_read
@@ -40,6 +50,27 @@ def test_the_workspace_is_found_anywhere_below_and_in_any_case(tmp_path):
 def test_no_workspace_is_a_fault_that_says_where_it_belongs(tmp_path):
     with pytest.raises(InputError, match=r"no .cvi42wsx workspace in the patient's folder; put"):
         find_workspace(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("study.cvi42ws", "cvi42's binary form cannot be read: export the workspace from cvi42 as .cvi42wsx"),
+        ("study.cvi42wsx.zip", "unzip it, so that the .cvi42wsx file lies in the folder"),
+        ("export.ZIP", "unzip it, so that the .cvi42wsx file lies in the folder"),
+        ("study.cvi42wsx.xml", "rename it, so that its name ends in .cvi42wsx"),
+        ("study.cvi42wsx.txt", "rename it, so that its name ends in .cvi42wsx"),
+        ("study.xml", "if it is the workspace, rename it, so that its name ends in .cvi42wsx"),
+    ],
+)
+def test_a_workspace_of_another_form_is_named_with_what_to_do(tmp_path, name, remedy):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / name).touch()
+    with pytest.raises(InputError) as fault:
+        find_workspace(tmp_path)
+    assert str(fault.value) == (
+        f"the study: no .cvi42wsx workspace in the patient's folder; there is a/{name}: {remedy}"
+    )
 
 
 def test_two_workspaces_are_a_fault_that_names_both(tmp_path):
@@ -90,6 +121,55 @@ def test_a_numbered_contour_is_a_further_piece_of_its_border(read, name):
     assert set(read(workspace({UID: text}))[UID, None]) == {"saendocardialContour", name}
 
 
+def test_a_border_of_which_only_a_numbered_contour_is_drawn_is_read(read):
+    contours = read(workspace({UID: contour("saendocardialContour0001", TRIANGLE)}))
+    assert set(contours[UID, None]) == {"saendocardialContour0001"}
+
+
+UNUSED_NAMES = [
+    "laendocardialContour", "laepicardialOpenContour", "lalaContour", "laraContour", "larvepicardialContour",
+    "laxLvExtentPoints", "sapapilMuscContour", "sapapilMuscContour[0003]", "sarvepicardialContour", "bloodPoolContour",
+    "saReferenceMyoContour", "saEnhancementReferenceMyoContour", "excludeEnhancementAreaContour0001",
+    "noReflowAreaContour", "freeDrawRoiContour", "lineRoiContour0002", "saCardialRefPoint",
+    "saCardialInferiorRefPoint", "AorticValveDiameter", "PulmonaryValveDiameter", "apexEpiLv", "AV", "MV",
+]  # fmt: skip
+"""Names of contours that public readers of the format list and that belong to no label."""
+
+
+@pytest.mark.parametrize("name", UNUSED_NAMES)
+def test_a_known_contour_that_belongs_to_no_label_counts_as_understood(read_all, name):
+    text = contour("saepicardialContour", TRIANGLE) + contour(name, TRIANGLE, None)
+    assert read_all(workspace({UID: text})).unknown == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["saXyz", "saendocardialContur", "SaEndocardialContour", "sarvendocardialOpenContour", "saXyz0002"]
+)
+def test_a_contour_of_another_name_is_not_understood(read_all, name):
+    text = contour("saepicardialContour", TRIANGLE) + contour(name, TRIANGLE, None)
+    assert read_all(workspace({UID: text})).unknown == {(UID, None): {name}}
+
+
+def test_an_empty_contour_of_another_name_does_not_count(read_all):
+    text = contour("saepicardialContour", TRIANGLE) + contour("saXyz", [])
+    assert read_all(workspace({UID: text})).unknown == {}
+
+
+def test_contours_that_are_not_understood_are_counted_and_named_without_their_number():
+    names = [{"saXyz", "saXyz0001"}, {"saOther"}]
+    assert describe_unknown(names) == "3 contours not understood: saOther, saXyz"
+
+
+@pytest.mark.parametrize("name", ["Doe; Jane", "Doe Jane", "d19370419", "saDoe1937x", "x" * 50, ""])
+def test_a_name_that_is_no_short_word_is_not_repeated(name):
+    assert describe_unknown([{name}]) == "1 contour not understood: another name"
+
+
+def test_a_workspace_whose_borders_have_other_names_lists_them(read):
+    with pytest.raises(InputError, match=r"no short-axis contour of a ventricle .*; 1 contour not understood: saXyz$"):
+        read(one("saXyz"))
+
+
 @pytest.mark.parametrize(
     "name", ["sapapilMuscContour", "sapapilMuscContour0001", "laendocardialContour", "sarvepicardialContour"]
 )
@@ -131,7 +211,94 @@ def test_contours_are_read_across_the_parsers_chunks(read):
     np.testing.assert_array_equal(read_points, points / 4)
 
 
+# ---- What is stated about images
+
+
+def sizes(workspace):
+    return {key: [(size.key, size.values) for size in found] for key, found in workspace.sizes.items()}
+
+
+def test_the_sizes_that_a_contour_states_are_read(read_all):
+    stated = size("ImageSize", 96, 88) + size("PixelSize", "1.5", "1.25")
+    text = contour("saendocardialContour", TRIANGLE, more=stated)
+    assert sizes(read_all(workspace({UID: text}))) == {
+        (UID, None): [("ImageSize", (96, 88)), ("PixelSize", (1.5, 1.25))]
+    }
+
+
+def test_the_sizes_that_contours_of_no_label_and_images_state_are_read_too(read_all):
+    text = contour("saendocardialContour", TRIANGLE) + contour("saXyz", TRIANGLE, more=size("ImageSize", 96, 88))
+    stated = workspace({UID: text}).replace(
+        '<Hash:item Hash:key="Contours"', size("PixelSpacing", 2, 1) + '<Hash:item Hash:key="Contours"'
+    )
+    assert sizes(read_all(stated)) == {(UID, None): [("PixelSpacing", (2, 1)), ("ImageSize", (96, 88))]}
+
+
+@pytest.mark.parametrize("text", ["96 88", " 96 x 88\n", "96;88", "96,88"])
+def test_a_size_in_one_text_is_read(read_all, text):
+    stated = contour("saendocardialContour", TRIANGLE, more=item("ImageSize", text))
+    assert sizes(read_all(workspace({UID: stated}))) == {(UID, None): [("ImageSize", (96, 88))]}
+
+
+@pytest.mark.parametrize("values", [("Doe", 88), ("", ""), ("nan", 1)])
+def test_a_size_of_other_than_two_numbers_has_no_values(read_all, values):
+    text = contour("saendocardialContour", TRIANGLE, more=size("ImageSize", *values))
+    assert sizes(read_all(workspace({UID: text}))) == {(UID, None): [("ImageSize", ())]}
+
+
+def test_a_size_that_was_never_set_states_nothing(read_all):
+    text = contour("saendocardialContour", TRIANGLE, more=size("PixelSize", -1, -1))
+    assert sizes(read_all(workspace({UID: text}))) == {}
+
+
+def test_points_are_read_behind_sizes(read):
+    text = contour("saendocardialContour", TRIANGLE, more=size("ImageSize", 96, 88))
+    np.testing.assert_array_equal(
+        read(workspace({UID: text}))[UID, None]["saendocardialContour"], np.array(TRIANGLE) / 4
+    )
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "behind"])
+def test_the_study_of_an_image_is_that_of_its_list(read_all, before):
+    text = contour("saendocardialContour", TRIANGLE)
+    written = workspace({UID: text}, {f"{UID}.2": text, UID: text}, uids=["1.7", "1.8"])
+    if not before:
+        for study in ("1.7", "1.8"):
+            stated = item("StudyUid", study)
+            start = written.index(stated)
+            end = written.index("</List:item>\n<List:item>\n" if study == "1.7" else "<!--end of StudyMapStates", start)
+            end = written.index("</List:item>", end - 40)
+            written = written[:start] + written[start + len(stated) : end] + stated + written[end:]
+    assert read_all(written).studies == {(UID, None): {"1.7", "1.8"}, (f"{UID}.2", None): {"1.8"}}
+
+
 # ---- Refusing
+
+
+@pytest.mark.parametrize("resolution", ["1.5", "0.25"])
+def test_a_resolution_that_is_no_whole_number_is_a_fault(read, resolution):
+    fault = f"the SubpixelResolution of saendocardialContour is {resolution}, which is no whole number; export"
+    with pytest.raises(InputError, match=fault):
+        read(one(resolution=resolution))
+
+
+def test_a_resolution_that_is_written_with_decimals_is_read(read):
+    np.testing.assert_array_equal(
+        read(one(resolution="4.0"))[UID, None]["saendocardialContour"], np.array(TRIANGLE) / 4
+    )
+
+
+@pytest.mark.parametrize("stated", [17, 0])
+def test_another_number_of_points_than_the_list_states_is_a_fault(read, stated):
+    text = one().replace('Hash:key="Points"', f'Hash:key="Points" List:count="{stated}"')
+    with pytest.raises(
+        InputError, match=f"line [0-9]+: saendocardialContour states {stated} points and holds 3; export"
+    ):
+        read(text)
+
+
+def test_the_number_of_points_that_the_list_states_is_no_fault(read):
+    assert read(one().replace('Hash:key="Points"', 'Hash:key="Points" List:count="3"'))
 
 
 def test_two_unlike_contours_of_one_border_and_image_are_a_fault(read):
@@ -159,7 +326,7 @@ def test_a_contour_of_one_or_two_points_is_a_fault(read, points):
         read(one(points=points))
 
 
-@pytest.mark.parametrize("coordinate", ["Doe", "nan", ""])
+@pytest.mark.parametrize("coordinate", ["Doe", "nan", "", "4_0", "40,5"])
 def test_a_coordinate_that_is_no_number_is_a_fault(read, coordinate):
     with pytest.raises(InputError, match="a point's coordinate is no number"):
         read(one().replace("<Point:x>40<", f"<Point:x>{coordinate}<"))

@@ -9,11 +9,13 @@ import numpy as np
 
 from cmrslices.cohorts.convert.cvi42.headers import CLOCKS, Frame
 from cmrslices.cohorts.convert.cvi42.slice_geometry import (
+    SAME_POSITION_MM,
     describe_difference,
     group_by_geometry,
     group_by_position,
     is_on_grid,
     lay_out,
+    offset_along_normal_mm,
 )
 from cmrslices.cohorts.convert.cvi42.workspace import ImageKey
 from cmrslices.runtime.errors import InputError
@@ -42,7 +44,8 @@ class Cine:
         What was taken and why, without header text.
     notes : tuple of str
         Findings that are no faults: ``spacing-uneven``, ``in-plane-offset-slice-K-by-D-mm``,
-        ``contours-on-N-other-images-set-aside``.
+        ``parallel-cine-slices-set-aside-N`` for slices that lie beside the stack and do not continue it, such as those
+        with another number of frames; ``contours-on-N-other-images-set-aside``.
     """
 
     frames: tuple[tuple[Frame, ...], ...]
@@ -104,8 +107,8 @@ def find_cine(frames: list[Frame], contoured: Collection[ImageKey]) -> Cine:
     ------
     InputError
         A contoured image is not in the study; contours lie on images of several geometries, or on two acquisitions
-        of one slice; there is no short-axis cine; a slice or a frame is missing; a slice holds several images of
-        one time.
+        of one slice; slices of one series differ in geometry; there is no short-axis cine; a slice or
+        a frame is missing; a slice holds several images of one time.
     """
     contoured = frozenset(contoured)
     acquisitions = _acquisitions(frames)
@@ -122,6 +125,10 @@ def find_cine(frames: list[Frame], contoured: Collection[ImageKey]) -> Cine:
         raise _no_short_axis(acquisitions, f"the contours lie on a series of {positions}")
     _check_frames(chosen)
     affine, notes = lay_out([acquisition.frames[0] for acquisition in chosen])
+    beside = _slices_beside(chosen, acquisitions)
+    _check_same_series(chosen, beside)
+    if beside:
+        notes.append(f"parallel-cine-slices-set-aside-{len(beside)}")
     used = sum(acquisition.contours(contoured) for acquisition in chosen)
     aside = len(contoured) - used
     if aside:
@@ -306,6 +313,36 @@ def _check_frames(chosen: list[_Acquisition]) -> None:
             raise InputError(f"{where} has {count} frames, the others have {usual}; export the missing frames")
         if count > usual:
             raise InputError(f"{where} has {count} frames, the others have {usual}; remove what is no part of the cine")
+
+
+def _slices_beside(chosen: list[_Acquisition], acquisitions: list[_Acquisition]) -> list[_Acquisition]:
+    """Cine slices that may be missing in the stack: they lie in parallel planes, at places of its grid without a slice.
+
+    They may have other frames, another image type, pixel spacing, matrix or orientation in plane.
+    """
+    one = chosen[0].frames[0]
+    grid_mm = [offset_along_normal_mm(acquisition.frames[0], one) or 0.0 for acquisition in chosen]
+    beside = []
+    for acquisition in acquisitions:
+        offset_mm = offset_along_normal_mm(acquisition.frames[0], one)
+        if offset_mm is None or 2 * len(acquisition.frames) < len(chosen[0].frames):
+            continue
+        is_taken = min(abs(offset_mm - other) for other in grid_mm) <= SAME_POSITION_MM
+        if not is_taken and is_on_grid(offset_mm, grid_mm):
+            beside.append(acquisition)
+    return beside
+
+
+def _check_same_series(chosen: list[_Acquisition], beside: list[_Acquisition]) -> None:
+    """Refuse slices beside the stack that are of its series, but have another geometry."""
+    one = chosen[0].frames[0]
+    series = {acquisition.series for acquisition in chosen}
+    strange = [a for a in beside if a.series in series and a.is_cine and a.geometry != chosen[0].geometry]
+    for other in (acquisition.frames[0] for acquisition in strange):
+        raise InputError(
+            f"{other.file}: a slice of the series of {one.file}, but with another geometry: "
+            f"{describe_difference(other, one)}; export the original images again"
+        )
 
 
 def _describe(chosen: list[_Acquisition], reasons: dict[str, list[int]], frames: list[Frame], contours: str) -> str:

@@ -7,14 +7,14 @@ import os
 import re
 import struct
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from operator import mul
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from pydicom import config, dcmread
 from pydicom.dataelem import RawDataElement
@@ -22,9 +22,11 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     EnhancedMRImageStorage,
     LegacyConvertedEnhancedMRImageStorage,
+    MediaStorageDirectoryStorage,
     MRImageStorage,
 )
 
@@ -90,6 +92,7 @@ KEYWORDS = (
     "MagneticFieldStrength",
     "TriggerTime",
     "NominalCardiacTriggerDelayTime",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
     "AcquisitionNumber",
@@ -103,11 +106,29 @@ KEYWORDS = (
     "PixelRepresentation",
     "RescaleIntercept",
     "RescaleSlope",
+    "NumberOfFrames",
     "EncryptedAttributesSequence",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
 TAGS = {keyword: Tag(keyword) for keyword in KEYWORDS} | {"PhaseNumber": Tag(PHASE_NUMBER)}
+
+GEOMETRY = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "Rows": 1, "Columns": 1}
+"""Attributes without which an image has no place in space, each with its count of numbers."""
+
+OPTIONAL_NUMBERS = (
+    *("MagneticFieldStrength", "SeriesNumber", "AcquisitionNumber"),
+    *(clock for clock in CLOCKS if clock != "PhaseNumber"),
+)
+"""Attributes that the workflow can do without: what is no number there is noted, and does not count."""
+
+RESCALING = ("RescaleSlope", "RescaleIntercept")
+
+PLAIN_FILES = ("not DICOM", "empty", "linked", "hidden DICOM")
+"""Kinds of files that are set aside and are no DICOM objects."""
+
+PLAIN_NUMBERS = re.compile(r"[0-9.,+eE \\-]{1,80}")
+"""Text of a header that messages may repeat: nothing but numbers, perhaps with decimal commas."""
 
 Default = TypeVar("Default", float, None)
 
@@ -180,54 +201,218 @@ class Scanner:
     field_strength_t: float | None
 
 
-def read_frames(folder: Path) -> tuple[list[Frame], Scanner, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Unplaced:
+    """An MR image that has no place in space, because its header lacks it or is damaged.
+
+    Attributes
+    ----------
+    file : str
+        Relative to the patient's folder.
+    key : ImageKey
+        By which contours name the image; never printed.
+    series : str
+        SeriesInstanceUID; never printed.
+    problems : dict of str to str
+        Attribute to what is wrong with it, such as ``no PixelSpacing`` or ``PixelSpacing '1,5' (not 2 numbers)``.
+    known : dict
+        The fields of `Frame` on its geometry that can be read.
+    """
+
+    file: str
+    key: ImageKey
+    series: str
+    problems: dict[str, str]
+    known: dict[str, Any]
+
+
+class StudyHeaders(NamedTuple):
+    """What the headers of a study say.
+
+    Attributes
+    ----------
+    frames : list of Frame
+        In the order of the files' paths.
+    scanner : Scanner
+    notes : tuple of str
+        ``duplicated-files-N``: N files repeat an image of another file, and do not count.
+        ``KIND-files-set-aside-N``: N files hold no MR image; KIND is ``not-DICOM``, ``empty``, ``linked``,
+        ``hidden-DICOM`` or the kind of DICOM object. ``unreadable-ATTRIBUTE-in-N-files``: the value is no number, and
+        is not used.
+    unplaced : list of Unplaced
+        MR images without a place in space.
+    repeats : list of (Frame, Frame)
+        Images that occur in two files under one UID and with one header. Their pixels have not been compared.
+    studies : frozenset of str
+        StudyInstanceUIDs of all MR images; never printed.
+    """
+
+    frames: list[Frame]
+    scanner: Scanner
+    notes: tuple[str, ...]
+    unplaced: list[Unplaced]
+    repeats: list[tuple[Frame, Frame]]
+    studies: frozenset[str]
+
+
+class _Image(NamedTuple):
+    """An image, its optional attributes that are no numbers, and what is wrong with its values for rescaling."""
+
+    image: Frame | Unplaced
+    unreadable: frozenset[str]
+    rescaling: dict[str, str]
+
+
+class _SetAside(Exception):
+    """A file holds no MR image; the argument is the kind of the file, empty if no finding is needed."""
+
+
+def read_frames(folder: Path) -> StudyHeaders:
     """Read the headers of all MR images below a folder, each once and without its pixels.
 
-    DICOM files are recognised by their content. Skipped are other files, other objects (DICOMDIR, reports, presentation
-    states, secondary captures), MR images without a position in space, hidden files and symbolic links.
+    DICOM files are recognised by their content. Set aside, and counted in the notes, are other files, other DICOM
+    objects (reports, presentation states, secondary captures) and symbolic links. Not counted are hidden folders,
+    hidden files that are not DICOM, an index of the files (``DICOMDIR``) and the workspace.
 
     Parameters
     ----------
     folder : Path
         The patient's folder.
 
-    Returns
-    -------
-    frames : list of Frame
-        In the order of the files' paths.
-    scanner : Scanner
-    notes : tuple of str
-        ``duplicated-files-N``: N files repeat an image of another file, and do not count.
-
     Raises
     ------
     InputError
-        There is no MR image; a file named ``.dcm`` is no DICOM; a header is cut off or encrypted; an image has no
-        pixels; two different images have the same SOPInstanceUID.
+        There is no MR image with a place in space; a file named ``.dcm`` is no DICOM; a header is cut off or encrypted;
+        an image has no pixels; a value for rescaling is no number; two different images have the same SOPInstanceUID.
     """
-    frames: dict[ImageKey, Frame] = {}
-    scanners: Counter[Scanner] = Counter()
-    duplicates = 0
+    study = _Study()
     with silence_pydicom():
         for path in _files(folder):
             name = path.relative_to(folder).as_posix()
-            header = _read_header(path, name)
-            if header is None:
+            if path.name.startswith("."):
+                study.set_aside["hidden DICOM" if _is_dicom(path) else ""] += 1
                 continue
-            found = _frames(header, name)
-            if not found and "EncryptedAttributesSequence" in header:
-                raise InputError(f"{name}: its attributes are encrypted; export the study without encryption")
-            fresh = [frame for frame in found if _is_fresh(frame, frames)]
-            duplicates += bool(found) and not fresh
-            frames.update((frame.key, frame) for frame in fresh)
-            if fresh:
-                scanners[_scanner(header)] += 1
-    if not frames:
-        raise InputError(
+            if path.is_symlink():
+                study.set_aside["" if _is_workspace(path) else "linked"] += 1
+                continue
+            try:
+                study.add(_read_header(path, name), name)
+            except _SetAside as reason:
+                study.set_aside[str(reason)] += 1
+    return study.finish()
+
+
+class _Study:
+    """What has been read of a study so far."""
+
+    def __init__(self) -> None:
+        self.frames: dict[ImageKey, Frame] = {}
+        self.unplaced: list[Unplaced] = []
+        self.repeats: list[tuple[Frame, Frame]] = []
+        self.studies: set[str] = set()
+        self.scanners: Counter[Scanner] = Counter()
+        self.set_aside: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        self.conflicts: list[tuple[Frame, Frame]] = []
+        self.rescaling: list[tuple[str, dict[str, str]]] = []
+        self.duplicates = 0
+
+    def add(self, header: FileDataset, name: str) -> None:
+        """Add the images of a file."""
+        self.studies.add(_text(header, "StudyInstanceUID"))
+        found, fresh = [], []
+        unreadable: set[str] = set()
+        for image, not_numbers, rescaling in _images(header, name):
+            unreadable |= not_numbers
+            if rescaling:
+                self.rescaling.append((name, rescaling))
+            if isinstance(image, Unplaced):
+                self.unplaced.append(image)
+                continue
+            found.append(image)
+            known = self.frames.setdefault(image.key, image)
+            if known is image:
+                fresh.append(image)
+            elif known == replace(image, file=known.file):
+                self.repeats.append((known, image))
+            else:
+                self.conflicts.append((known, image))
+        if not found and "EncryptedAttributesSequence" in header:
+            raise InputError(f"{name}: its attributes are encrypted; export the study without encryption")
+        self.unreadable.update(unreadable)
+        self.duplicates += bool(found) and not fresh
+        if fresh:
+            self.scanners[_scanner(header)] += 1
+
+    def finish(self) -> StudyHeaders:
+        """Refuse what makes the study unusable, and sum up."""
+        if self.conflicts:
+            raise another_image(self.conflicts, "another image")
+        if self.rescaling:
+            raise InputError(f"{describe_problems(self.rescaling)}; export the original images again")
+        if not self.frames:
+            raise self._without_images()
+        notes = [f"duplicated-files-{self.duplicates}"] if self.duplicates else []
+        kinds = sorted((kind, count) for kind, count in self.set_aside.items() if kind)
+        notes += [f"{kind.replace(' ', '-')}-files-set-aside-{count}" for kind, count in kinds]
+        notes += [f"unreadable-{keyword}-in-{count}-files" for keyword, count in sorted(self.unreadable.items())]
+        scanner = self.scanners.most_common(1)[0][0]
+        studies = frozenset(self.studies - {""})
+        return StudyHeaders(list(self.frames.values()), scanner, tuple(notes), self.unplaced, self.repeats, studies)
+
+    def _without_images(self) -> InputError:
+        if self.unplaced:
+            return InputError(
+                f"the study: none of its MR images has a place in space: {describe_unplaced(self.unplaced)}; "
+                "export the original images again"
+            )
+        others = [f"{count} {'file is' if count == 1 else 'files are'} {kind}" for kind, count in self._other_objects()]
+        if others:
+            return InputError(
+                f"the study: no MR image among its files; {', '.join(others)}, not MR images: "
+                "export the original DICOM series"
+            )
+        return InputError(
             "the study: no MR image among its files (links are not followed); put the exported DICOM files there"
         )
-    notes = (f"duplicated-files-{duplicates}",) if duplicates else ()
-    return list(frames.values()), scanners.most_common(1)[0][0], notes
+
+    def _other_objects(self) -> list[tuple[str, int]]:
+        return [(kind, count) for kind, count in self.set_aside.most_common() if kind not in ("", *PLAIN_FILES)]
+
+
+def describe_unplaced(images: Sequence[Unplaced]) -> str:
+    """Say why images have no place in space, and how many files are concerned."""
+    return describe_problems([(image.file, image.problems) for image in images])
+
+
+def describe_problems(images: Sequence[tuple[str, dict[str, str]]]) -> str:
+    """Say how many files have which problem with which attribute, for the most frequent problem.
+
+    The text begins with the name of the first of these files.
+
+    Parameters
+    ----------
+    images : sequence of (str, dict)
+        For each image, its file, and attributes to what is wrong with them.
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    for file, problems in images:
+        groups[tuple(problems)].append((file, problems))
+    largest = max(groups.values(), key=len)
+    first, problems = largest[0]
+    files = len({file for file, _ in largest})
+    others = len({file for file, _ in images}) - files
+    such = " and ".join(problems.values())
+    also = f", and {others} other{'s have' if others > 1 else ' has'} similar faults" if others > 0 else ""
+    return f"{first}: {files} {'file has' if files == 1 else 'files have'} {such}{also}"
+
+
+def another_image(pairs: Sequence[tuple[Frame, Frame]], what: str) -> InputError:
+    """Make the fault of files that hold another image than an earlier file, although under its UID."""
+    known, other = pairs[0]
+    count = len({image.file for _, image in pairs})
+    files = "1 file is so" if count == 1 else f"{count} files are so"
+    return InputError(f"{other.file}: {what} than {known.file}, under the same UID ({files}); export the study again")
 
 
 @contextlib.contextmanager
@@ -244,10 +429,12 @@ def silence_pydicom() -> Iterator[None]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, and links; hidden folders, such as the snapshots of a server, are left out."""
     for parent, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(parent, name) for name in sorted(names) if not name.startswith(".")):
-            if path.is_file() and not path.is_symlink():
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for path in (Path(parent, name) for name in sorted(names) + links):
+            if path.is_file() or path.is_symlink():
                 yield path
 
 
@@ -255,14 +442,14 @@ def _refuse(_fault: OSError) -> None:
     raise InputError("the study: a folder of it cannot be read; mend its permissions")
 
 
-def _read_header(path: Path, name: str) -> FileDataset | None:
-    """Header of an MR image; None for any other file."""
+def _read_header(path: Path, name: str) -> FileDataset:
+    """Header of an MR image; `_SetAside` is raised for any other file."""
     try:
         with path.open("rb") as file:
             if not _looks_like_dicom(file.read(132)):
                 if path.suffix.lower() == ".dcm":
                     raise InputError(f"{name}: named .dcm, but no DICOM file; remove it or export it again")
-                return None
+                raise _SetAside(_kind_of_plain_file(path))
             file.seek(0)
             try:
                 header = dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(TAGS.values()))
@@ -276,12 +463,41 @@ def _read_header(path: Path, name: str) -> FileDataset | None:
     cut_off = not reaches_pixels and (beyond_end or _ends_within_value(header))
     storage = _text(header, "SOPClassUID") or str(header.file_meta.get("MediaStorageSOPClassUID", ""))
     if storage and storage not in MR_IMAGES and not cut_off:
-        return None
+        raise _SetAside(_kind_of_object(UID(storage)))
     if reaches_pixels:
         return header
     if cut_off or not _stored(header, "PixelRepresentation"):
         raise InputError(f"{name}: the DICOM header is cut off; export it again")
     raise InputError(f"{name}: a DICOM image without pixel data; export it again with its pixels")
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a hidden file is an image after all, and not what an operating system leaves."""
+    try:
+        with path.open("rb") as file:
+            return _looks_like_dicom(file.read(132))
+    except OSError:
+        return False
+
+
+def _is_workspace(path: Path) -> bool:
+    return path.suffix.lower() == ".cvi42wsx"
+
+
+def _kind_of_plain_file(path: Path) -> str:
+    if _is_workspace(path):
+        return ""
+    return "not DICOM" if path.stat().st_size else "empty"
+
+
+def _kind_of_object(storage: UID) -> str:
+    """Kind of a DICOM object in words; empty for an index of files. An unknown UID is not repeated."""
+    if storage == MediaStorageDirectoryStorage:
+        return ""
+    if storage.name == storage:
+        return "other DICOM"
+    words = re.sub(r"[^A-Za-z0-9]+", " ", storage.name).replace(" Storage", "").replace(" Image", "")
+    return "Secondary Capture" if "Secondary Capture" in words else words.strip()
 
 
 def _ends_within_value(header: FileDataset) -> bool:
@@ -295,54 +511,91 @@ def _looks_like_dicom(start: bytes) -> bool:
     return start[128:] == b"DICM" or (start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00")
 
 
-def _is_fresh(frame: Frame, frames: dict[ImageKey, Frame]) -> bool:
-    known = frames.get(frame.key)
-    if known and known != replace(frame, file=known.file):
-        raise InputError(f"{frame.file}: another image than {known.file}, under the same UID; export the study again")
-    return not known
-
-
-def _frames(header: FileDataset, name: str) -> list[Frame]:
+def _images(header: FileDataset, name: str) -> Iterator[_Image]:
+    """Give each image of a file."""
     uid = _text(header, "SOPInstanceUID")
-    if _text(header, "SOPClassUID") == MRImageStorage:
-        return _frame(partial(_stored, header), (uid, None), name)
+    storage = _text(header, "SOPClassUID") or str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+    if storage == MRImageStorage:
+        yield _image(partial(_stored, header), (uid, None), name)
+        return
     per_frame = header.get("PerFrameFunctionalGroupsSequence") or []
     shared = header.get("SharedFunctionalGroupsSequence") or [Dataset()]
-    frames = []
+    if not per_frame:
+        keyword = "PerFrameFunctionalGroupsSequence" if storage else "SOPClassUID"
+        series = _text(header, "SeriesInstanceUID")
+        yield _Image(Unplaced(name, (uid, None), series, {keyword: f"no {keyword}"}, {}), frozenset(), {})
+    stated = _floats(_stored(header, "NumberOfFrames"))
+    if per_frame and stated and stated[0] != len(per_frame):
+        raise InputError(
+            f"{name}: NumberOfFrames is {stated[0]:g}, but the header describes {len(per_frame)} frames; "
+            "export it again"
+        )
     for index, own in enumerate(per_frame):
-        frames += _frame(partial(_grouped, header, (own, shared[0]), index), (uid, index), name)
-    return frames
+        yield _image(partial(_grouped, header, (own, shared[0]), index), (uid, index), name)
 
 
-def _frame(values: Callable[[str], list], key: ImageKey, name: str) -> list[Frame]:
-    """Make a frame from a function that gives the values of a keyword; an empty list if it has no position in space."""
-    position, orientation, spacing = (
-        _floats(values(keyword)) for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-    )
-    matrix = tuple(int(size) for keyword in ("Rows", "Columns") for size in values(keyword))
-    if not (_is_geometry(position, orientation, spacing) and len(matrix) == 2 and key[0]):
-        return []
+def _image(values: Callable[[str], list], key: ImageKey, name: str) -> _Image:
+    """Make an image from a function that gives the values of a keyword."""
+    stored = {keyword: values(keyword) for keyword in (*GEOMETRY, *RESCALING, *OPTIONAL_NUMBERS, "PhaseNumber")}
+    numbers = {keyword: _floats(found) for keyword, found in stored.items()}
+    not_numbers = {keyword for keyword, found in stored.items() if found and not numbers[keyword]}
+    unreadable = frozenset(not_numbers.intersection(OPTIONAL_NUMBERS))
+    rescaling = {
+        keyword: f"{keyword} {_shown(stored[keyword])} (no number)" for keyword in RESCALING if keyword in not_numbers
+    }
+    problems = {keyword: problem for keyword in GEOMETRY if (problem := _problem(keyword, stored[keyword]))}
+    if not key[0]:
+        problems["SOPInstanceUID"] = "no SOPInstanceUID"
+    series = "".join(values("SeriesInstanceUID"))
+    orientation, spacing_mm = numbers["ImageOrientationPatient"], numbers["PixelSpacing"]
+    matrix = tuple(int(size) for keyword in ("Rows", "Columns") for size in numbers[keyword])
+    if problems:
+        known = {
+            **({} if "ImageOrientationPatient" in problems else {"orientation": orientation}),
+            **({} if "PixelSpacing" in problems else {"spacing_mm": spacing_mm}),
+            **({} if {"Rows", "Columns"} & problems.keys() else {"matrix": matrix}),
+        }
+        return _Image(Unplaced(name, key, series, problems, known), unreadable, rescaling)
     frame = Frame(
         file=name,
         key=key,
-        series="".join(values("SeriesInstanceUID")),
-        series_number=int(_first(values("SeriesNumber"), -1)),
-        acquisition_number=int(_first(values("AcquisitionNumber"), -1)),
+        series=series,
+        series_number=int(_first(stored["SeriesNumber"], -1)),
+        acquisition_number=int(_first(stored["AcquisitionNumber"], -1)),
         image_type=(*values("ImageType"), *values("ComplexImageComponent")),
-        position_mm=position,
+        position_mm=numbers["ImagePositionPatient"],
         orientation=orientation,
-        spacing_mm=spacing,
+        spacing_mm=spacing_mm,
         matrix=matrix,
-        clocks=tuple(_first(values(keyword), None) for keyword in CLOCKS),
-        rescale=(_first(values("RescaleSlope"), 1.0), _first(values("RescaleIntercept"), 0.0)),
+        clocks=tuple(_first(stored[keyword], None) for keyword in CLOCKS),
+        rescale=(_first(stored["RescaleSlope"], 1.0), _first(stored["RescaleIntercept"], 0.0)),
     )
-    return [frame]
+    return _Image(frame, unreadable, rescaling)
 
 
-def _is_geometry(position: tuple, orientation: tuple, spacing: tuple) -> bool:
-    """Whether the three define a grid in space, with axes of length 1 at a right angle."""
-    if (len(position), len(orientation), len(spacing)) != (3, 6, 2) or min(spacing) <= 0:
-        return False
+def _problem(keyword: str, stored: list) -> str:
+    """What is wrong with an attribute of the geometry; empty if nothing is."""
+    if not stored:
+        return f"no {keyword}"
+    numbers, count = _floats(stored), GEOMETRY[keyword]
+    if len(numbers) != count:
+        comma = "a decimal comma, " if "," in "".join(map(str, stored)) else ""
+        return f"{keyword} {_shown(stored)} ({comma}not {count} number{'s' if count > 1 else ''})"
+    if keyword in ("PixelSpacing", "Rows", "Columns") and min(numbers) <= 0:
+        return f"{keyword} {_shown(stored)} (not positive)"
+    if keyword == "ImageOrientationPatient" and not _is_orthonormal(numbers):
+        return f"{keyword} {_shown(stored)} (not two directions at a right angle)"
+    return ""
+
+
+def _shown(stored: list) -> str:
+    """Stored values as a message may repeat them."""
+    text = "\\".join(map(str, stored))
+    return f"'{text}'" if PLAIN_NUMBERS.fullmatch(text) else "of other characters than numbers"
+
+
+def _is_orthonormal(orientation: tuple[float, ...]) -> bool:
+    """Whether the two axes have length 1 and a right angle between them."""
     row, column = orientation[:3], orientation[3:]
     lengths = math.hypot(*row), math.hypot(*column)
     return math.isclose(math.prod(lengths), 1, abs_tol=0.01) and abs(sum(map(mul, row, column))) < 0.01
@@ -360,7 +613,8 @@ def _stored(header: Dataset, keyword: str) -> list:
         code = BINARY[keyword]
         order = "<" if element.is_little_endian else ">"
         return [struct.unpack_from(order + code, element.value)[0]]
-    return [value.strip(" \0") for value in element.value.decode("latin-1").split("\\")]
+    text = element.value.decode("latin-1").strip(" \0")
+    return [value.strip(" \0") for value in text.split("\\")] if text else []
 
 
 def _grouped(header: Dataset, groups: tuple[Dataset, Dataset], index: int, keyword: str) -> list:
@@ -371,11 +625,20 @@ def _grouped(header: Dataset, groups: tuple[Dataset, Dataset], index: int, keywo
         return _stored(header, keyword)
     sequence, attribute = GROUPED[keyword]
     for group in groups:
-        value = next((item.get(attribute) for item in group.get(sequence) or ()), None)
-        if value is not None:
+        value = next((_item_value(item, attribute) for item in group.get(sequence) or ()), None)
+        if value is not None and value != "":
             # Frames are ordered by the time of day, so the eight digits of the date are cut off.
             return list(value) if isinstance(value, MultiValue) else [value[8:] if "DateTime" in attribute else value]
     return []
+
+
+def _item_value(item: Dataset, attribute: str) -> Any:
+    """Value of an attribute in a functional group; the stored text where it is not of the attribute's type."""
+    try:
+        return item.get(attribute)
+    except (ValueError, TypeError, ArithmeticError):
+        raw = cast("RawDataElement", item.get_item(Tag(attribute)))
+        return MultiValue(str, (raw.value or b"").decode("latin-1").strip(" \0").split("\\"))
 
 
 def _text(header: Dataset, keyword: str) -> str:
@@ -387,6 +650,9 @@ def _floats(values: list) -> tuple[float, ...]:
     try:
         numbers = tuple(float(value) for value in values)
     except (TypeError, ValueError):
+        return ()
+    # Python reads 1_5 as 15; nobody else does.
+    if any("_" in value for value in values if isinstance(value, str)):
         return ()
     return numbers if all(map(math.isfinite, numbers)) else ()
 

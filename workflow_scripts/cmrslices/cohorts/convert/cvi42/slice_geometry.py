@@ -32,14 +32,15 @@ def group_by_geometry(frames: Sequence[Frame]) -> list[list[Frame]]:
     for frame in frames:
         key = (frame.orientation, frame.spacing_mm, frame.matrix)
         if key not in known:
-            known[key] = next((group for group in groups if _same_geometry(group[0], frame)), [])
+            known[key] = next((group for group in groups if same_geometry(group[0], frame)), [])
             if not known[key]:
                 groups.append(known[key])
         known[key].append(frame)
     return groups
 
 
-def _same_geometry(first: Frame, second: Frame) -> bool:
+def same_geometry(first: Frame, second: Frame) -> bool:
+    """Whether two images share orientation, pixel spacing and matrix; their positions do not matter."""
     return (
         first.matrix == second.matrix
         and _same_spacing(first, second)
@@ -84,6 +85,15 @@ def group_by_position(frames: Sequence[Frame]) -> list[tuple[float, list[Frame]]
         (float(positions_mm[indices].mean()), [frames[index] for index in indices])
         for indices in np.split(order, starts)
     ]
+
+
+def offset_along_normal_mm(frame: Frame, reference: Frame) -> float | None:
+    """Distance of an image from another one along their normal, positive towards the apex; None if not parallel."""
+    normal = _towards_apex(*np.reshape(reference.orientation, (2, 3)))
+    cosine = abs(normal @ _towards_apex(*np.reshape(frame.orientation, (2, 3))))
+    if cosine < np.cos(np.radians(SAME_ORIENTATION_DEGREES)):
+        return None
+    return float(np.subtract(frame.position_mm, reference.position_mm) @ normal)
 
 
 def _towards_apex(row: np.ndarray, column: np.ndarray) -> np.ndarray:

@@ -9,6 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from cmrslices.cohorts.convert.cvi42.cine import Cine, find_cine
+from cmrslices.cohorts.convert.cvi42.completeness import (
+    check_contoured,
+    check_repeats,
+    check_sizes,
+    note_unknown,
+    set_aside_other_studies,
+    set_aside_unplaced,
+)
 from cmrslices.cohorts.convert.cvi42.contours import fill
 from cmrslices.cohorts.convert.cvi42.headers import read_frames
 from cmrslices.cohorts.convert.cvi42.phases import Contours, find_oddities, find_phases
@@ -50,19 +58,23 @@ def read_dicom_stacks(patient: RawPatient) -> PatientStacks:
 
 
 def _read_folder(folder: Path) -> PatientStacks:
-    workspace = find_workspace(folder)
-    contours = read_workspace(workspace)
-    frames, scanner, notes = read_frames(folder)
-    cine = find_cine(frames, contours)
-    drawn = [[contours.get(frame.key, {}) for frame in times] for times in cine.frames]
-    with _named(workspace.relative_to(folder)):
+    path = find_workspace(folder)
+    file = path.relative_to(folder)
+    whole = read_workspace(path)
+    headers = read_frames(folder)
+    check_repeats(folder, headers.repeats)
+    workspace, other_studies = set_aside_other_studies(whole, headers)
+    check_contoured(headers.unplaced, workspace.contours)
+    cine = find_cine(headers.frames, workspace.contours)
+    unplaced = set_aside_unplaced(headers, cine)
+    drawn = [[workspace.contours.get(frame.key, {}) for frame in times] for times in cine.frames]
+    with _named(file):
+        check_sizes(workspace.sizes, cine)
         phases = find_phases(drawn)
-    notes += cine.notes + find_oddities(drawn, phases, cine.frames[0][0].spacing_mm)
-    stacks = {
-        phase: _read_time(folder, workspace.relative_to(folder), cine, drawn, time, notes)
-        for phase, time in phases.items()
-    }
-    return PatientStacks(stacks, {**asdict(scanner), "stack": cine.choice})
+    notes = (*headers.notes, *unplaced, *other_studies, *note_unknown(workspace), *cine.notes)
+    notes += find_oddities(drawn, phases, cine.frames[0][0].spacing_mm)
+    stacks = {phase: _read_time(folder, file, cine, drawn, time, notes) for phase, time in phases.items()}
+    return PatientStacks(stacks, {**asdict(headers.scanner), "stack": cine.choice})
 
 
 def _read_time(folder: Path, workspace: Path, cine: Cine, drawn: Contours, time: int, notes: tuple) -> LabelledStack:
