@@ -80,8 +80,7 @@ def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
         "gap",
         "missed",
         "change",
-        "share",
-        "left",
+        "invented",
         "errors",
         "right",
         "wrong",
@@ -96,8 +95,13 @@ def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
 
 
 def test_a_single_published_seed_answers_as_its_run_did(run, published):
+    """Disease groups and vendors are not published, so that only the run tells the answers by them."""
     write_answers_of_seeds(published.parent, ROOT / "resources/paper")
-    for ours, theirs in (("answers", "answers"), ("agreement", "answers_against_paper")):
-        for ending in ("csv", "md"):
-            made = (published.parent / f"{ours}.{ending}").read_text()
-            assert made == (run / f"tables/{theirs}.{ending}").read_text(), f"{ours}.{ending}"
+    made, own = (
+        pd.read_csv(file, dtype=str) for file in (published.parent / "answers.csv", run / "tables/answers.csv")
+    )
+    told = own[~own["subgroup"].str.contains("^group|^vendor")].reset_index(drop=True)
+    pd.testing.assert_frame_equal(made, told)
+    for ending in ("csv", "md"):
+        made = (published.parent / f"agreement.{ending}").read_text()
+        assert made == (run / f"tables/answers_against_paper.{ending}").read_text(), ending

@@ -64,3 +64,39 @@ def test_intervals_in_a_document_are_those_of_the_answers(document):
     answers = "".join(file.read_text() for file in PUBLISHED.glob("*/answers.md"))
     assert quoted
     assert quoted - set(QUOTED.findall(answers)) == set()
+
+
+def over_seeds(table, rows, columns, value, folder):
+    """Rows of Markdown: the lowest and the highest of the seeds, for `rows` of ACDC in `columns`."""
+    seeds = pd.concat(pd.read_csv(file) for file in sorted(folder.glob(f"seed*/tables/{table}.csv")))
+    seeds = seeds[seeds["cohort"] == "acdc"]
+    found = seeds.groupby([*rows, *columns])[value].agg(["min", "max"])
+    text = found.apply(lambda row: f"{row['min']:z.1f} to {row['max']:z.1f}", axis=1).unstack(columns)
+    return {" | ".join(key if isinstance(key, tuple) else (key,)): row.to_dict() for key, row in text.iterrows()}
+
+
+def quoted_tables(document):
+    """Cells of every row of a Markdown table, by the text of its first cell."""
+    lines = [line.strip("|").split("|") for line in document.read_text().splitlines() if line.startswith("| ")]
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
+
+
+def test_quoted_errors_of_cardiac_function_are_those_of_the_seeds():
+    folder = PUBLISHED / "acdc"
+    errors = over_seeds("cardiac_function", ["quantity"], ["approach"], "mean_absolute_error", folder)
+    regions = over_seeds("volume_errors", ["approach", "quantity"], ["region"], "mean_error", folder)
+    approaches = ["baseline", "sampling_low", "sampling_high", "classification", "upper_bound"]
+    shares = ["base", "middle", "apex", "non-cardiac", "all"]
+    quoted = quoted_tables(folder / "README.md")
+    for quantity, unit in {
+        "LVEDV": "ml",
+        "LVESV": "ml",
+        "LVEF": "%",
+        "LV mass": "g",
+        "RVEDV": "ml",
+        "RVEF": "%",
+    }.items():
+        assert quoted[f"{quantity} ({unit})"] == [errors[quantity][name] for name in approaches], quantity
+    for quantity in ("LVEDV", "LVESV", "RVEDV", "RVESV"):
+        for name in ("baseline", "classification"):
+            assert quoted[f"{quantity}, {name}"] == [regions[f"{name} | {quantity}"][region] for region in shares]

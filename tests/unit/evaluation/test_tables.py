@@ -161,7 +161,7 @@ def test_table_3_prints_the_largest_improvement_bold_and_starred(tmp_path, score
     changes = pd.read_csv(outputs["csv"]).query("cohort == 'nhs' and label == 'LVBP' and region == 'base'")
     mean, sd = (tables.number(changes.iloc[1][name]) for name in ("mean_difference", "sd_difference"))
     assert markdown_cells(outputs["markdown"], 3)[2] == rf"**{mean}\*† ({sd})**"
-    assert r"\textbf{" + f"{mean}* ({sd})".replace("-", "$-$") + "}" in outputs["latex"].read_text()
+    assert r"\textbf{" + f"{mean}*\\textdagger{{}} ({sd})".replace("-", "$-$") + "}" in outputs["latex"].read_text()
 
 
 def test_titles_cannot_break_a_markdown_table(tmp_path, scores):
