@@ -46,7 +46,7 @@ rule all:
             RESULTS / "tables/{table}.html",
             table=["cardiac_function", "volume_errors"],
         ),
-        bland_altman=expand(RESULTS / "figures/bland_altman_{cohort}.html", cohort=COHORTS),
+        bland_altman=expand(RESULTS / "figures/bland_altman/{cohort}.html", cohort=COHORTS),
         answers=RESULTS / "tables/answers.html",
         forests=expand(RESULTS / "figures/forest/{cohort}.html", cohort=COHORTS),
         provenance=RESULTS / "provenance.yaml",

@@ -184,10 +184,10 @@ rule bland_altman:
         literature=local(LITERATURE),
     output:
         figure=[
-            RESULTS / "figures/bland_altman_{cohort}.png",
-            RESULTS / "figures/bland_altman_{cohort}.pdf",
+            RESULTS / "figures/bland_altman/{cohort}.png",
+            RESULTS / "figures/bland_altman/{cohort}.pdf",
             report(
-                RESULTS / "figures/bland_altman_{cohort}.html",
+                RESULTS / "figures/bland_altman/{cohort}.html",
                 **caption("bland_altman", "4 Figures")
                 | {"labels": lambda w: {"figure": f"Bland-Altman, {TITLES['cohorts'][w.cohort]}"}},
             ),

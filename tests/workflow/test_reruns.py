@@ -173,7 +173,7 @@ KEYS = {
 ROWS = {
     "cohorts": (
         {"cohorts": {"ours": {"title": "Ours", "format": "nifti", "folder": "raw/nhs"}}},
-        EXTERNAL_COHORT,
+        {**EXTERNAL_COHORT, "forest": 4},
     ),
     "models": (
         {

@@ -33,7 +33,7 @@ def test_cardiac_function_covers_every_cohort_approach_and_quantity(finished):
     assert len(patients) == sum(tested) * 5 * 9
     for cohort in DEMO["patients"]:
         for ending in ("png", "pdf", "html"):
-            assert (results / f"figures/bland_altman_{cohort}.{ending}").stat().st_size > 0
+            assert (results / f"figures/bland_altman/{cohort}.{ending}").stat().st_size > 0
 
 
 def test_every_approach_is_scored_on_the_same_slices(finished):
