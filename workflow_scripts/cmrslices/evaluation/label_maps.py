@@ -1,12 +1,13 @@
-"""Label maps of a cohort's test cases, as an approach predicted them and as the reference has them, and their slices."""
+"""Label maps of a cohort's test cases, predicted and reference, and tables with rows for each of their slices."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
-from cmrslices.labels import LABELS
+from cmrslices.labels import LABELS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.nifti import Volume, read_volume
 
@@ -80,8 +81,9 @@ def labelled_box(labelled: np.ndarray) -> tuple[slice, slice]:
 
     Examples
     --------
-    >>> labelled_box(np.array([[0, 0, 0], [0, 1, 1]]))
-    (slice(1, 2, None), slice(1, 3, None))
+    >>> labels = np.array([[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0]])
+    >>> labels[labelled_box(labels)].tolist()
+    [[1, 0], [0, 2]]
     """
     return _extent(labelled.max(axis=1)), _extent(labelled.max(axis=0))
 
@@ -115,9 +117,44 @@ def places_of_slices(path: str | Path, cases: list[str], counts: list[int]) -> p
     return slices
 
 
+def read_rows(
+    paths: Sequence[str | Path],
+    numbers: Sequence[str],
+    cohorts: Collection[str] | None,
+    approaches: Collection[str] | None,
+) -> pd.DataFrame:
+    """Tables of several approaches and cohorts in one; each has the columns of `PLACE`, and rows for labels.
+
+    Parameters
+    ----------
+    paths : list of path
+        The CSVs.
+    numbers : list of str
+        Columns in which an empty cell is NaN.
+    cohorts, approaches : collection of names or None
+        In the order of reports; None: in the order of the rows.
+
+    Returns
+    -------
+    DataFrame
+        The CSVs' columns; cohort, approach, region and label are categories in reporting order.
+    """
+    names = dict.fromkeys(["cohort", "approach", "case", "patient", "phase", "region", "label"], str)
+    empty = dict.fromkeys(numbers, "")
+    parts = [pd.read_csv(path, dtype=names, keep_default_na=False, na_values=empty) for path in paths]
+    rows = pd.concat(parts, ignore_index=True)
+    orders = {
+        "cohort": cohorts or rows["cohort"].unique(),
+        "approach": approaches or rows["approach"].unique(),
+        "region": TABLE_ORDER,
+        "label": LABELS,
+    }
+    return rows.assign(**{name: pd.Categorical(rows[name], list(order)) for name, order in orders.items()})
+
+
 def _extent(labelled: np.ndarray) -> slice:
     first_to_last = np.flatnonzero(labelled)
-    return slice(first_to_last[0], first_to_last[-1] + 1) if first_to_last.size else slice(0)
+    return slice(first_to_last[0], first_to_last[-1] + 1) if first_to_last.size else slice(0, 0)
 
 
 def _grid(volume: Volume) -> dict[str, np.ndarray]:

@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmrslices.evaluation.label_maps import PLACE, labelled_box, places_of_slices, read_label_maps, tested_cases
-from cmrslices.labels import LABELS, TABLE_ORDER
+from cmrslices.evaluation.label_maps import (
+    PLACE,
+    labelled_box,
+    places_of_slices,
+    read_label_maps,
+    read_rows,
+    tested_cases,
+)
+from cmrslices.labels import LABELS
 from cmrslices.runtime.parallel import map_progress
 
 COLUMNS = [*PLACE, "label", "reference_mm2", "predicted_mm2", "dsc"]
@@ -146,17 +153,7 @@ def read_scores(
     DataFrame
         The CSVs' columns; cohort, approach, region and label are categories in reporting order.
     """
-    names = dict.fromkeys(["cohort", "approach", "case", "patient", "phase", "region", "label"], str)
-    numbers = {"position": "", "dsc": ""}
-    parts = [pd.read_csv(path, dtype=names, keep_default_na=False, na_values=numbers) for path in paths]
-    scores = pd.concat(parts, ignore_index=True)
-    orders = {
-        "cohort": cohorts or scores["cohort"].unique(),
-        "approach": approaches or scores["approach"].unique(),
-        "region": TABLE_ORDER,
-        "label": LABELS,
-    }
-    return scores.assign(**{name: pd.Categorical(scores[name], list(order)) for name, order in orders.items()})
+    return read_rows(paths, ["position", "dsc"], cohorts, approaches)
 
 
 def _count_case(case: str, predictions: Path, references: Path) -> tuple[np.ndarray, float]:
