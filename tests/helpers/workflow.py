@@ -107,12 +107,14 @@ AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
 
 
 def aggregate_again(published, folder, project=ROOT):
-    """Make the tables and figures of a published run again in a folder, from its slice scores."""
-    for part in ("scores", "classifiers", "cohorts"):
+    """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries."""
+    measured = (published / "boundaries").exists()  # not in runs that were published before 0.2
+    for part in ("scores", "classifiers", "cohorts", *(["boundaries"] if measured else [])):
         shutil.copytree(published / part, folder / part)
     (folder / "classifiers/selected.yaml").unlink()
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
-    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
+    made = (*AGGREGATION, *(["boundary_table"] if measured else []))
+    rules = ("--no-hooks", "--allowed-rules", *made, "--", *made)
     answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
     assert answer.returncode == 0, answer.stderr
 

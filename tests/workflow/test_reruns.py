@@ -16,11 +16,17 @@ from cmrslices.runtime.code_digest import code_files
 # ---- Configuration ----------------------------------------------------------
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
-TABLES = {**STARRED, "answers": 1}
+COMPARED = {**STARRED, "answers": 1}
+TABLES = {**COMPARED, "boundary_table": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
 RESULTS = {**TABLES, "figure2": 1, **PICTURES}
-SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
-ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {"predict": 3, "score": 3, **PICTURES}
+SEGMENTED = {"predict": 15, "score": 15, "boundaries": 15, **RESULTS}
+ONE_APPROACH = {name: 1 for name in RESULTS if name != "table1"} | {
+    "predict": 3,
+    "score": 3,
+    "boundaries": 3,
+    **PICTURES,
+}
 SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
@@ -38,12 +44,20 @@ EXTERNAL_COHORT = {
     "predict_regions": 1,
     "predict": 5,
     "score": 5,
+    "boundaries": 5,
     "example_slices": 1,
     "worst_cases": 1,
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
-ONE_REGION_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1, "predict": 6, "score": 6}
+ONE_REGION_MODEL = {
+    **ONE_APPROACH,
+    "train_segmenter": 1,
+    "segmenter_curves": 1,
+    "predict": 6,
+    "score": 6,
+    "boundaries": 6,
+}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -92,7 +106,7 @@ KEYS = {
     "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "models.<name>.sampling": (
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
-        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9},
+        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
     ),
     "models.<name>.ratio": (
         {"models": {"sampling_low": {"ratio": 5}}},
@@ -134,7 +148,7 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **PICTURES},
+        {"table3": 1, "boundary_table": 1, "figure2": 1, "answers": 1, "provenance": 1, "timings": 1, **PICTURES},
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
     "approaches.<name>.model": (
@@ -142,7 +156,7 @@ KEYS = {
         {**ONE_APPROACH, "segmenter_curves": 1},  # one model fewer is drawn
     ),
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
-    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
+    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
@@ -255,8 +269,10 @@ AFTER = {
     "predict_regions": {"predict_regions": 3, **ONE_APPROACH},
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
+    "boundaries": {"boundaries": 15, "boundary_table": 1, "provenance": 1, "timings": 1},
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
     "table3": {"table3": 1, "provenance": 1, "timings": 1},
+    "boundary_table": {"boundary_table": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
     "answers": {"answers": 1},
     "provenance": RECORD,
@@ -273,8 +289,11 @@ NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
 CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
-TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
+PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
+TABLE_RULES = {*PAPER_RULES, "boundary_table"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
+SCORE_RULES = {"score", "table1", "table3", "boundary_table", "figure2", "answers", *PICTURE_RULES}
+"""Rules that write or read the scores of slices."""
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
@@ -302,11 +321,11 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("boundaries", *SCORE_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *PICTURE_RULES),
+        *("preprocess_cohort", "boundaries", *SCORE_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
@@ -335,11 +354,13 @@ MODULES = {
     "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/evaluation/__init__.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
+    "cmrslices/evaluation/__init__.py": {"boundaries", *SCORE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
     "cmrslices/evaluation/answers.py": {"answers"},
+    "cmrslices/evaluation/boundaries.py": {"boundaries", "boundary_table"},
+    "cmrslices/evaluation/boundary_table.py": {"boundary_table"},
     "cmrslices/evaluation/cells.py": {"answers"},
     "cmrslices/evaluation/intervals.py": {"answers"},
     "cmrslices/classification/metrics.py": {"select_classifier"},
@@ -348,12 +369,13 @@ MODULES = {
     "cmrslices/presentation/__init__.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/figures.py": {"figure2", "select_classifier", *CURVE_RULES, *PICTURE_RULES},
     "cmrslices/presentation/pages.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/paper.py": TABLE_RULES,
+    "cmrslices/presentation/paper.py": PAPER_RULES,
     "cmrslices/evaluation/profile.py": {"figure2"},
     "cmrslices/presentation/tables.py": {"figure2", *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/writing.py": {"figure2", *TABLE_RULES, *CURVE_RULES, *PICTURE_RULES},
-    "cmrslices/evaluation/scores.py": {"score", "table1", "table3", "figure2", "answers", *PICTURE_RULES},
-    "cmrslices/evaluation/statistics.py": {"table1", "table3", "answers"},
+    "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES},
+    "cmrslices/evaluation/scores.py": SCORE_RULES,
+    "cmrslices/evaluation/statistics.py": {"table1", "table3", "boundary_table", "answers"},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},

@@ -1,4 +1,4 @@
-"""The part of a finished run that may be published: slice scores, regions, curves, timings, tables and figures.
+"""The part of a finished run that may be published: scores, boundaries, regions, curves, timings, tables and figures.
 
 Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
 predictions, weights, logs, and what headers say.
@@ -18,6 +18,7 @@ import yaml
 
 from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.boundaries import FOUND
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.provenance import PACKAGES
@@ -30,6 +31,10 @@ SLICES = ("case", "patient", "phase", "slice", "region", "position")
 SCORES = (
     *("cohort", "approach", *SLICES),
     *("label", "reference_mm2", "predicted_mm2", "dsc"),
+)
+BOUNDARIES = (
+    *("cohort", "approach", *SLICES),
+    *("label", "found", "hd_mm", "hd95_mm", "assd_mm"),
 )
 PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
@@ -44,6 +49,7 @@ WORDS = {
     "split": ("train", "validation", "test"),
     "region": SLICE_CLASSES,
     "label": tuple(LABELS),
+    "found": FOUND,
 }
 """The words that a column may hold. A cell of a column that is not here is a number, or empty."""
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
@@ -52,6 +58,7 @@ TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("
 FILES = (
     *(f"tables/{name}.{ending}" for name in (*TABLES, "false_positives") for ending in ("csv", "md")),
     *(f"tables/table{number}.tex" for number in (1, 2, 3)),
+    *(f"tables/boundaries.{ending}" for ending in ("csv", "md", "tex")),
     *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
     "classifiers/selected.yaml",
@@ -127,6 +134,7 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
         f"cohorts/{cohort}/slices.csv": SLICES,
         **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
+        **{f"boundaries/{approach}/{cohort}.csv": BOUNDARIES for approach in settings.approaches},
     }
     names = new_names(_read(results / f"cohorts/{cohort}/cases.csv"), cohort)
     for name, columns in tables.items():

@@ -8,6 +8,7 @@ import pandas as pd
 
 STAR = "*"
 PACKAGES = "% \\usepackage{adjustbox,booktabs}\n"
+LONG_PACKAGES = "% \\usepackage{booktabs,longtable}\n"
 LATEX_CHARACTERS = str.maketrans(
     {character: f"\\{character}" for character in "&%_#${}"} | {"\\": r"\textbackslash{}", "<": "$<$"}
 )
@@ -98,6 +99,23 @@ def latex(cells: pd.DataFrame, caption: str, label: str | None, bold: pd.DataFra
     )
     fitted = body.replace(r"\begin{tabular}", "\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}")
     return PACKAGES + fitted.replace(r"\end{tabular}", "\\end{tabular}\n\\end{adjustbox}")
+
+
+def long_latex(cells: pd.DataFrame, caption: str, label: str) -> str:
+    r"""A LaTeX table in small type that continues on the next page (longtable); `cells` have one level of names."""
+    body = (
+        cells.map(_latex_text)
+        .rename(columns=_latex_text)
+        .style.hide(axis="index")
+        .to_latex(
+            hrules=True,
+            environment="longtable",
+            column_format="l" * cells.shape[1],
+            caption=_latex_text(caption),
+            label=label,
+        )
+    )
+    return f"{LONG_PACKAGES}\\begingroup\n\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n{body}\\endgroup\n"
 
 
 def marked(text: pd.DataFrame, bold: pd.DataFrame | None, before: str, after: str) -> pd.DataFrame:
