@@ -31,7 +31,7 @@ def contour(mask, spacing_mm=(1, 1)):
 
 
 def distances(prediction, reference, spacing_mm=(1, 1)):
-    return contour_distances(contour(prediction, spacing_mm), contour(reference, spacing_mm), spacing_mm)
+    return contour_distances(contour(prediction, spacing_mm), contour(reference, spacing_mm))
 
 
 SQUARE = image((4, 4, 5, 5))
@@ -92,7 +92,7 @@ def test_rows_and_columns_have_their_own_spacing():
 
 def test_a_single_pixel_has_a_contour_of_its_four_corners():
     found = contour(image((0, 0, 1, 1)), spacing_mm=(3, 4))
-    assert found.corners.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert found.corners_mm.tolist() == [[0, 0], [0, 4], [3, 0], [3, 4]]
     assert found.lengths_mm.tolist() == [2.5] * 4
 
 
@@ -103,8 +103,8 @@ def test_distances_of_two_single_pixels_are_those_of_their_corners():
 
 def test_pixels_that_touch_at_a_corner_have_both_halves_of_a_diagonal_there():
     found = contour(image((0, 0, 1, 1), (1, 1, 1, 1)), spacing_mm=(3, 4))
-    lengths = dict(zip(map(tuple, found.corners.tolist()), found.lengths_mm.tolist(), strict=True))
-    assert lengths[1, 1] == 5
+    lengths = dict(zip(map(tuple, found.corners_mm.tolist()), found.lengths_mm.tolist(), strict=True))
+    assert lengths[3, 4] == 5
 
 
 def test_the_border_of_the_image_closes_a_contour():

@@ -85,7 +85,7 @@ def labelled_box(labelled: np.ndarray) -> tuple[slice, slice]:
     >>> labels[labelled_box(labels)].tolist()
     [[1, 0], [0, 2]]
     """
-    return _extent(labelled.any(axis=1)), _extent(labelled.any(axis=0))
+    return _extent(np.logical_or.reduce(labelled, axis=1)), _extent(np.logical_or.reduce(labelled, axis=0))
 
 
 def places_of_slices(path: str | Path, cases: list[str], counts: list[int]) -> pd.DataFrame:
