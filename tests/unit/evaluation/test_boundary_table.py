@@ -133,8 +133,10 @@ def test_the_caption_names_definition_version_unit_and_conventions(files, ending
         assert part in text
 
 
-def test_latex_breaks_the_table_over_pages(files):
+def test_latex_breaks_the_table_over_pages_with_the_caption_on_the_first(files):
     text = files[".tex"]
+    assert text.count("surface-distance 0.1") == 1
+    assert r"\caption[]{Continued.}" in text
     assert text.startswith("% \\usepackage{booktabs,longtable}\n")
     assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") == 1
     assert r"M\&Ms & LVBP & base & Baseline" in text

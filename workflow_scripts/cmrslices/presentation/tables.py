@@ -102,19 +102,22 @@ def latex(cells: pd.DataFrame, caption: str, label: str | None, bold: pd.DataFra
 
 
 def long_latex(cells: pd.DataFrame, caption: str, label: str) -> str:
-    r"""A LaTeX table in small type that continues on the next page (longtable); `cells` have one level of names."""
-    body = (
-        cells.map(_latex_text)
-        .rename(columns=_latex_text)
-        .style.hide(axis="index")
-        .to_latex(
-            hrules=True,
-            environment="longtable",
-            column_format="l" * cells.shape[1],
-            caption=_latex_text(caption),
-            label=label,
-        )
+    r"""A LaTeX table in small type that goes on over several pages (longtable).
+
+    Parameters
+    ----------
+    cells : DataFrame of str
+        With one level of column names.
+    caption : str
+        Plain text; it stands on the first page only.
+    label : str
+    """
+    first = _latex_text(caption)
+    text = cells.map(_latex_text).rename(columns=_latex_text)
+    body = text.style.hide(axis="index").to_latex(
+        hrules=True, environment="longtable", column_format="l" * text.shape[1], caption=first, label=label
     )
+    body = body.replace(f"\\caption[]{{{first}}}", "\\caption[]{Continued.}")
     return f"{LONG_PACKAGES}\\begingroup\n\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n{body}\\endgroup\n"
 
 
