@@ -197,11 +197,11 @@ def measure_slices(prediction: np.ndarray, reference: np.ndarray, spacing_mm: Se
     RVBP invented nan
     """
     box = (slice(None), *labelled_box(prediction.max(axis=0) | reference.max(axis=0)))
-    maps = [np.ascontiguousarray(labels[box]) for labels in (prediction, reference)]
-    found = []
+    both = np.concatenate([prediction[box], reference[box]])
+    count, found = len(prediction), []
     for label, value in LABELS.items():
-        pairs = zip(*(contours(labels == value, spacing_mm) for labels in maps), strict=True)
-        for number, (predicted, expected) in enumerate(pairs):
+        of_slices = contours(both == value, spacing_mm)
+        for number, (predicted, expected) in enumerate(zip(of_slices[:count], of_slices[count:], strict=True)):
             if len(predicted.corners_mm) or len(expected.corners_mm):
                 distances = contour_distances(predicted, expected)
                 found.append(Boundary(number, label, _found(predicted, expected), distances))
