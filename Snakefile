@@ -30,13 +30,16 @@ include: "rules/cohorts.smk"  # 3 Datasets: conversion, splits, slice regions
 include: "rules/segmentation.smk"  # 2 Baseline, approach 1, region-specific models
 include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
-include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, answers
+include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, boundaries, answers
 include: "rules/report.smk"  # what the report shows beside them
 
 
 rule all:
     input:
-        tables=expand(RESULTS / "tables/{table}.html", table=["table1", "table2", "table3"]),
+        tables=expand(
+            RESULTS / "tables/{table}.html",
+            table=["table1", "table2", "table3", "boundaries"],
+        ),
         against_paper=expand(
             RESULTS / "tables/{table}_against_paper.csv",
             table=["table1", "table2", "table3"],

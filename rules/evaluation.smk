@@ -1,8 +1,8 @@
 """3 Experiments: scores of every slice, the performance gap (Table 1), what reduces it
-(Table 3), the profile over the heart (Figure 2), cardiac function, and what all of it says.
+(Table 3), the profile over the heart (Figure 2), boundaries, cardiac function, and what all of it says.
 
 Needs   predictions/{approach}/{cohort} and the cohorts' reference labels
-Makes   scores/{approach}/{cohort}.csv, tables/, figures/
+Makes   scores/{approach}/{cohort}.csv, boundaries/{approach}/{cohort}.csv, tables/, figures/
 """
 
 
@@ -29,6 +29,31 @@ rule score:
         code=code_of("score"),
     script:
         "../workflow_scripts/score.py"
+
+
+rule boundaries:
+    """One row per test case, slice and label that prediction or reference carries: HD, HD95 and ASSD."""
+    input:
+        predictions=rules.predict.output.labels,
+        references=RESULTS / "cohorts/{cohort}/labels",
+        slices=RESULTS / "cohorts/{cohort}/slices.csv",
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        boundaries=RESULTS / "boundaries/{approach}/{cohort}.csv",
+    log:
+        RESULTS / "logs/boundaries/{approach}/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/boundaries/{approach}/{cohort}.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 4
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime="1h",
+    params:
+        code=code_of("boundaries"),
+    script:
+        "../workflow_scripts/boundaries.py"
 
 
 rule table1:
@@ -109,6 +134,38 @@ rule table3:
         code=code_of("table3"),
     script:
         "../workflow_scripts/table3.py"
+
+
+rule boundary_table:
+    """Mean HD, HD95 and ASSD by cohort, label, region and approach, beside the DSC."""
+    input:
+        boundaries=expand(
+            RESULTS / "boundaries/{approach}/{cohort}.csv",
+            approach=SETTINGS.approaches,
+            cohort=COHORTS,
+        ),
+        scores=all_scores,
+    output:
+        table=[
+            RESULTS / "tables/boundaries.csv",
+            RESULTS / "tables/boundaries.md",
+            RESULTS / "tables/boundaries.tex",
+            report(
+                RESULTS / "tables/boundaries.html",
+                **caption("boundaries", "3 Tables", table="Boundaries"),
+            ),
+        ],
+    log:
+        RESULTS / "logs/boundary_table.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        code=code_of("boundary_table"),
+    script:
+        "../workflow_scripts/boundary_table.py"
 
 
 rule figure2:
@@ -279,7 +336,7 @@ rule forest:
 rule provenance:
     """The resolved configuration, the versions and the commit, beside the results."""
     input:
-        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table3"]),
+        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table3", "boundaries"]),
     output:
         RESULTS / "provenance.yaml",
     log:

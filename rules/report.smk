@@ -152,7 +152,7 @@ rule timings:
     """Run time and memory of every job, from the benchmarks of the results folder."""
     input:
         # Benchmarks are not inputs: if one were deleted, Snakemake would train that model again.
-        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3"]),
+        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table2", "table3", "boundaries"]),
         segmenters=rules.segmenter_curves.output.csv,
         histories=rules.classifier_curves.input.histories,
     output:

@@ -47,6 +47,7 @@ CPU_RULES = {
     "preprocess_segmentation",
     "preprocess_cohort",
     "score",
+    "boundaries",
 }
 GPU_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 

@@ -21,8 +21,10 @@ PAPER = {
     "predict_regions": 3,
     "predict": 15,
     "score": 15,
+    "boundaries": 15,
     "table1": 1,
     "table3": 1,
+    "boundary_table": 1,
     "figure2": 1,
     "cardiac_function": 1,
     "bland_altman": 3,
@@ -70,7 +72,7 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
         models={"sampling_50": {"sampling": "quadratic", "ratio": 50}},
         approaches={"sampling_50": {"title": "50", "router": "constant", "model": "sampling_50"}},
     )
-    assert planned == {**PAPER, "train_segmenter": 7, "predict": 18, "score": 18}
+    assert planned == {**PAPER, "train_segmenter": 7, "predict": 18, "score": 18, "boundaries": 18}
 
 
 def test_a_cohort_is_a_new_row(workflow):

@@ -57,7 +57,7 @@ def test_no_image_and_no_weight_is_published(published):
 
 
 def test_scores_are_those_of_the_run_but_for_the_names(run, published):
-    for file in sorted(run.glob("scores/*/*.csv")):
+    for file in sorted([*run.glob("scores/*/*.csv"), *run.glob("boundaries/*/*.csv")]):
         ours, theirs = (pd.read_csv(folder / file.relative_to(run), dtype=str) for folder in (published, run))
         others = [name for name in theirs if name not in {"case", "patient"}]
         pd.testing.assert_frame_equal(ours[others], theirs[others])

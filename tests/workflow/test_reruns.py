@@ -17,12 +17,16 @@ from cmrslices.runtime.code_digest import code_files
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
 ANSWERS = {"answers": 1, "forest": 3}
-TABLES = {**STARRED, **ANSWERS}
+COMPARED = {**STARRED, **ANSWERS}
+TABLES = {**COMPARED, "boundary_table": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
 FUNCTION = {"cardiac_function": 1, "bland_altman": 3}
 RESULTS = {**TABLES, "figure2": 1, **FUNCTION, **PICTURES}
-SEGMENTED = {"predict": 15, "score": 15, **RESULTS}
-ONE_APPROACH = {name: count for name, count in RESULTS.items() if name != "table1"} | {"predict": 3, "score": 3}
+SEGMENTED = {"predict": 15, "score": 15, "boundaries": 15, **RESULTS}
+ONE_APPROACH = {
+    **{name: count for name, count in RESULTS.items() if name != "table1"},
+    **{"predict": 3, "score": 3, "boundaries": 3},
+}
 SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
@@ -40,6 +44,7 @@ EXTERNAL_COHORT = {
     "predict_regions": 1,
     "predict": 5,
     "score": 5,
+    "boundaries": 5,
     "example_slices": 1,
     "worst_cases": 1,
     "cardiac_function": 1,
@@ -47,7 +52,14 @@ EXTERNAL_COHORT = {
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
-ONE_REGION_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1, "predict": 6, "score": 6}
+ONE_REGION_MODEL = {
+    **ONE_APPROACH,
+    "train_segmenter": 1,
+    "segmenter_curves": 1,
+    "predict": 6,
+    "score": 6,
+    "boundaries": 6,
+}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -103,7 +115,7 @@ KEYS = {
     "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "models.<name>.sampling": (
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
-        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9},
+        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
     ),
     "models.<name>.ratio": (
         {"models": {"sampling_low": {"ratio": 5}}},
@@ -145,7 +157,12 @@ KEYS = {
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
-        {"table3": 1, "figure2": 1, **ANSWERS, "provenance": 1, "timings": 1, **FUNCTION, **PICTURES},
+        {
+            **{"table3": 1, "boundary_table": 1, "figure2": 1, "provenance": 1, "timings": 1},
+            **ANSWERS,
+            **FUNCTION,
+            **PICTURES,
+        },
     ),
     "approaches.<name>.router": ({"approaches": {"upper_bound": {"router": "classifier"}}}, ONE_APPROACH),
     "approaches.<name>.model": (
@@ -153,9 +170,9 @@ KEYS = {
         {**ONE_APPROACH, "segmenter_curves": 1},  # one model fewer is drawn
     ),
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
-    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**TABLES, **PICTURES}),
+    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
-    "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, TABLES),
+    "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
@@ -268,8 +285,10 @@ AFTER = {
     "predict_regions": {"predict_regions": 3, **ONE_APPROACH},
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
+    "boundaries": {"boundaries": 15, "boundary_table": 1, "provenance": 1, "timings": 1},
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
     "table3": {"table3": 1, "provenance": 1, "timings": 1},
+    "boundary_table": {"boundary_table": 1, "provenance": 1, "timings": 1},
     "figure2": {"figure2": 1},
     "cardiac_function": {"cardiac_function": 1},
     "bland_altman": {"bland_altman": 3},
@@ -289,10 +308,13 @@ NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
 CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
-TABLE_RULES = {"select_classifier", "table1", "table3", "answers"}
+PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
+TABLE_RULES = {*PAPER_RULES, "boundary_table"}
 STATISTICS_RULES = {"table1", "table3", "answers"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
+SCORE_RULES = {"score", "table1", "table3", "boundary_table", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES}
+"""Rules that write or read the scores of slices."""
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
@@ -320,11 +342,11 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
+        *("boundaries", *SCORE_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "score", "table1", "table3", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES),
+        *("preprocess_cohort", "boundaries", *SCORE_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
@@ -353,22 +375,15 @@ MODULES = {
     "cmrslices/cohorts/convert": {"convert_cohort"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/evaluation/__init__.py": {
-        "forest",
-        "score",
-        "table1",
-        "table3",
-        "figure2",
-        "answers",
-        *FUNCTION_RULES,
-        *PICTURE_RULES,
-    },
+    "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
     "cmrslices/evaluation/answers.py": {"forest", *STATISTICS_RULES},
-    "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
+    "cmrslices/evaluation/boundaries.py": {"boundaries", "boundary_table"},
+    "cmrslices/evaluation/boundary_table.py": {"boundary_table"},
     "cmrslices/evaluation/cells.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
     "cmrslices/evaluation/forest.py": {"forest"},
     "cmrslices/evaluation/function.py": FUNCTION_RULES,
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
@@ -388,7 +403,7 @@ MODULES = {
         *PICTURE_RULES,
     },
     "cmrslices/presentation/pages.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
-    "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *TABLE_RULES},
+    "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *PAPER_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
     "cmrslices/presentation/tables.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
     "cmrslices/presentation/writing.py": {
@@ -399,17 +414,10 @@ MODULES = {
         *CURVE_RULES,
         *PICTURE_RULES,
     },
-    "cmrslices/evaluation/scores.py": {
-        "score",
-        "table1",
-        "table3",
-        "figure2",
-        "answers",
-        *FUNCTION_RULES,
-        *PICTURE_RULES,
-    },
-    "cmrslices/evaluation/statistics.py": {"forest", *STATISTICS_RULES},
-    "cmrslices/evaluation/jackknife.py": {"figure2", "forest", *STATISTICS_RULES, *FUNCTION_RULES},
+    "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES},
+    "cmrslices/evaluation/scores.py": SCORE_RULES,
+    "cmrslices/evaluation/statistics.py": {"forest", "boundary_table", *STATISTICS_RULES},
+    "cmrslices/evaluation/jackknife.py": {"figure2", "forest", "boundary_table", *STATISTICS_RULES, *FUNCTION_RULES},
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
     "cmrslices/evaluation/rule_agreement.py": {"answers"},
     "cmrslices/evaluation/scoring.py": {"forest", *STATISTICS_RULES},

@@ -36,6 +36,27 @@ def test_cardiac_function_covers_every_cohort_approach_and_quantity(finished):
             assert (results / f"figures/bland_altman/{cohort}.{ending}").stat().st_size > 0
 
 
+def test_the_table_of_boundaries_covers_every_cohort_label_region_and_approach(finished):
+    tables = finished.folder / "results/tables"
+    table = pd.read_csv(tables / "boundaries.csv")
+    assert len(table) == len(table[["cohort", "label", "region", "approach"]].drop_duplicates()) == 3 * 3 * 4 * 5
+    assert all((tables / f"boundaries{ending}").stat().st_size > 0 for ending in (".md", ".tex", ".html"))
+
+
+def test_every_label_that_the_scores_find_has_a_boundary(finished):
+    results = finished.folder / "results"
+    for file in sorted((results / "scores").glob("*/*.csv")):
+        scores = pd.read_csv(file).query("reference_mm2 > 0 or predicted_mm2 > 0")
+        boundaries = pd.read_csv(results / "boundaries" / file.relative_to(results / "scores"))
+        key = ["case", "slice", "label"]
+        assert boundaries[key].to_records(index=False).tolist() == scores[key].to_records(index=False).tolist()
+        found = {(True, True): "both", (True, False): "missed", (False, True): "invented"}
+        expected = [
+            found[areas] for areas in zip(scores["reference_mm2"] > 0, scores["predicted_mm2"] > 0, strict=True)
+        ]
+        assert boundaries["found"].tolist() == expected
+
+
 def test_every_approach_is_scored_on_the_same_slices(finished):
     files = sorted((finished.folder / "results/scores").glob("*/nhs.csv"))
     assert len(files) == 5

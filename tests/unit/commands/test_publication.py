@@ -12,6 +12,7 @@ from cmrslices.cohorts.splits import split_cohort
 from cmrslices.cohorts.tables import read_slices
 from cmrslices.commands import publication
 from cmrslices.commands.publication import (
+    BOUNDARIES,
     CASES,
     CURVES,
     FILES,
@@ -109,6 +110,23 @@ def test_a_column_that_is_not_listed_is_left_out():
 def test_text_in_any_column_is_refused_without_being_repeated(column, text):
     with pytest.raises(InputError, match=f"scores.csv: line 2: {column} is not") as fault:
         checked(score_row(**{column: text}), SCORES, "scores.csv", OWN)
+    assert "Smith" not in str(fault.value)
+
+
+def boundary_row(**changes):
+    row = {"found": "both", "hd_mm": "3.125", "hd95_mm": "2.0", "assd_mm": "0.75"}
+    return score_row().drop(columns=["reference_mm2", "predicted_mm2", "dsc"]).assign(**row | changes)
+
+
+def test_a_boundary_is_published_with_its_distances_or_without():
+    for row in (boundary_row(), boundary_row(found="missed", hd_mm="", hd95_mm="", assd_mm="")):
+        assert checked(row, BOUNDARIES, "boundaries.csv", OWN).equals(row)
+
+
+@pytest.mark.parametrize("column", ["found", "hd_mm", "hd95_mm", "assd_mm"])
+def test_text_in_a_column_of_the_boundaries_is_refused_without_being_repeated(column):
+    with pytest.raises(InputError, match=f"boundaries.csv: line 2: {column} is not") as fault:
+        checked(boundary_row(**{column: "Smith"}), BOUNDARIES, "boundaries.csv", OWN)
     assert "Smith" not in str(fault.value)
 
 

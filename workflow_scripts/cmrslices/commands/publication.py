@@ -1,4 +1,4 @@
-"""The part of a finished run that may be published: slice scores, regions, curves, timings, tables and figures.
+"""The part of a finished run that may be published: scores, boundaries, regions, curves, timings, tables and figures.
 
 Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
 predictions, weights, logs, and what headers say, except for the distance of the slice centres.
@@ -18,6 +18,7 @@ import yaml
 
 from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
+from cmrslices.evaluation.boundaries import FOUND
 from cmrslices.evaluation.function import NOTES, QUANTITIES
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
@@ -31,6 +32,10 @@ SLICES = ("case", "patient", "phase", "slice", "region", "position")
 SCORES = (
     *("cohort", "approach", *SLICES),
     *("label", "reference_mm2", "predicted_mm2", "dsc"),
+)
+BOUNDARIES = (
+    *("cohort", "approach", *SLICES),
+    *("label", "found", "hd_mm", "hd95_mm", "assd_mm"),
 )
 PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
 FUNCTION = ("cohort", "approach", "patient", "quantity", "unit", "reference", "predicted", "note")
@@ -49,6 +54,7 @@ WORDS = {
     "quantity": tuple(QUANTITIES),
     "unit": tuple(dict.fromkeys(QUANTITIES.values())),
     "note": NOTES,
+    "found": FOUND,
 }
 """The words that a column may hold. A cell of a column that is not here is a number, or empty."""
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
@@ -57,10 +63,10 @@ TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("
 FILES = (
     *(
         f"tables/{name}.{ending}"
-        for name in (*TABLES, "false_positives", "cardiac_function", "volume_errors")
+        for name in (*TABLES, "false_positives", "boundaries", "cardiac_function", "volume_errors")
         for ending in ("csv", "md")
     ),
-    *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "cardiac_function")),
+    *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "boundaries", "cardiac_function")),
     *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
     "classifiers/selected.yaml",
@@ -137,6 +143,7 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
         f"cohorts/{cohort}/slices.csv": SLICES,
         **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
+        **{f"boundaries/{approach}/{cohort}.csv": BOUNDARIES for approach in settings.approaches},
     }
     names = new_names(_cases(results, cohort), cohort)
     for name, columns in tables.items():

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
-from cmrslices.labels import LABELS, TABLE_ORDER
-from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.nifti import Volume, read_volume
+from cmrslices.evaluation.label_maps import (
+    PLACE,
+    labelled_box,
+    places_of_slices,
+    read_label_maps,
+    read_rows,
+    tested_cases,
+)
+from cmrslices.labels import LABELS
 from cmrslices.runtime.parallel import map_progress
 
-PLACE = ["cohort", "approach", "case", "patient", "phase", "slice", "region", "position"]
 COLUMNS = [*PLACE, "label", "reference_mm2", "predicted_mm2", "dsc"]
-TOLERANCE_MM = 1e-3
 
 
 def count_pixels(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -38,7 +41,7 @@ def count_pixels(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     [[[2, 1, 1], [1, 2, 1], [0, 1, 0]]]
     """
     labelled = reference.max(axis=0) | prediction.max(axis=0)
-    box = (slice(None), _extent(labelled.max(axis=1)), _extent(labelled.max(axis=0)))
+    box = (slice(None), *labelled_box(labelled))
     values = np.reshape(list(LABELS.values()), (-1, 1, 1, 1)).astype(reference.dtype)
     # Comparing and counting are several times faster on contiguous arrays.
     in_reference, in_prediction = (np.ascontiguousarray(labels[box]) == values for labels in (reference, prediction))
@@ -121,13 +124,11 @@ def score_cohort(
         When there is no test case, a label map is missing or unreadable, prediction and reference differ
         in geometry, or slices.csv does not have the slices of a case.
     """
-    cases = cases_of(read_splits(splits), "test")
-    if not cases:
-        raise InputError(f"{splits}: no case is in the test split; give it patients (config key: splits)")
+    cases = tested_cases(splits)
     count = partial(_count_case, predictions=Path(predictions), references=Path(references))
     pixels, areas_mm2 = zip(*map_progress(count, cases, threads, unit="case"), strict=True)
     counts = [len(part) for part in pixels]
-    places = _read_slices(Path(slices), cases, counts).assign(cohort=cohort, approach=approach)
+    places = places_of_slices(slices, cases, counts).assign(cohort=cohort, approach=approach)
     result = score_slices(np.concatenate(pixels), np.repeat(areas_mm2, counts))
     for name in PLACE:
         result[name] = np.repeat(places[name].to_numpy(), len(LABELS))
@@ -152,74 +153,10 @@ def read_scores(
     DataFrame
         The CSVs' columns; cohort, approach, region and label are categories in reporting order.
     """
-    names = dict.fromkeys(["cohort", "approach", "case", "patient", "phase", "region", "label"], str)
-    numbers = {"position": "", "dsc": ""}
-    parts = [pd.read_csv(path, dtype=names, keep_default_na=False, na_values=numbers) for path in paths]
-    scores = pd.concat(parts, ignore_index=True)
-    orders = {
-        "cohort": cohorts or scores["cohort"].unique(),
-        "approach": approaches or scores["approach"].unique(),
-        "region": TABLE_ORDER,
-        "label": LABELS,
-    }
-    return scores.assign(**{name: pd.Categorical(scores[name], list(order)) for name, order in orders.items()})
-
-
-def _extent(labelled: np.ndarray) -> slice:
-    first_to_last = np.flatnonzero(labelled)
-    return slice(first_to_last[0], first_to_last[-1] + 1) if first_to_last.size else slice(0)
+    return read_rows(paths, ["position", "dsc"], cohorts, approaches)
 
 
 def _count_case(case: str, predictions: Path, references: Path) -> tuple[np.ndarray, float]:
     """Pixels as `count_pixels` counts them, and the area of one in mm²."""
-    prediction = _read_label_map(predictions / f"{case}.nii.gz", case)
-    reference = _read_label_map(references / f"{case}.nii.gz", case)
-    of_reference = _grid(reference)
-    for name, predicted in _grid(prediction).items():
-        expected = of_reference[name]
-        if not np.abs(predicted - expected).max() <= TOLERANCE_MM:
-            raise InputError(
-                f"{case}: prediction and reference differ in {name} "
-                f"({tuple(predicted.tolist())} and {tuple(expected.tolist())}); delete {predictions} and predict again"
-            )
+    prediction, reference = read_label_maps(case, predictions, references)
     return count_pixels(prediction.voxels, reference.voxels), float(np.prod(reference.spacing_mm[:2]))
-
-
-def _grid(volume: Volume) -> dict[str, np.ndarray]:
-    """What two volumes on one grid have in common, by the word for it in a message."""
-    return {
-        "size": np.array(volume.voxels.shape[::-1]),
-        "spacing": volume.spacing_mm,
-        "origin": volume.origin_mm,
-        "direction": volume.direction.ravel(),
-    }
-
-
-def _read_label_map(path: Path, case: str) -> Volume:
-    """Read a label map as uint8."""
-    if not path.is_file():
-        raise InputError(f"{case}: no label map {path}; delete its folder and run the workflow again")
-    try:
-        volume = read_volume(path)
-    except InputError as fault:
-        raise InputError(f"{case}: cannot read its label map: {fault}") from None
-    labels = volume.voxels
-    if labels.dtype == np.uint8 and labels.max() <= max(LABELS.values()):
-        return volume
-    unknown = sorted(set(np.unique(labels).tolist()) - {0, *LABELS.values()})
-    if unknown:
-        raise InputError(f"{case}: {path} holds the label values {unknown}; only 0 to {len(LABELS)} are known")
-    return volume._replace(voxels=labels.astype(np.uint8))
-
-
-def _read_slices(path: Path, cases: list[str], counts: list[int]) -> pd.DataFrame:
-    slices = read_slices(path)
-    slices = slices[slices["case"].isin(cases)].sort_values(["case", "slice"])
-    numbers = np.concatenate([np.arange(count) for count in counts])
-    if not (np.array_equal(slices["case"], np.repeat(cases, counts)) and np.array_equal(slices["slice"], numbers)):
-        found = slices.groupby("case")["slice"].agg(list)
-        unmatched = next(
-            case for case, count in zip(cases, counts, strict=True) if found.get(case) != list(range(count))
-        )
-        raise InputError(f"{path}: not the slices of the label map of {unmatched}; delete it and run again")
-    return slices

@@ -11,6 +11,7 @@ STAR = "*"
 DAGGER = "†"
 """Mark of what also holds with patients as the unit."""
 PACKAGES = "% \\usepackage{adjustbox,booktabs}\n"
+LONG_PACKAGES = "% \\usepackage{booktabs,longtable}\n"
 LATEX_CHARACTERS = str.maketrans(
     {character: f"\\{character}" for character in "&%_#${}"}
     | {"\\": r"\textbackslash{}", "<": "$<$", DAGGER: r"\textdagger{}"}
@@ -113,6 +114,26 @@ def latex(cells: pd.DataFrame, caption: str, label: str | None, bold: pd.DataFra
     )
     fitted = body.replace(r"\begin{tabular}", "\\begin{adjustbox}{max width=\\linewidth}\n\\begin{tabular}")
     return PACKAGES + fitted.replace(r"\end{tabular}", "\\end{tabular}\n\\end{adjustbox}")
+
+
+def long_latex(cells: pd.DataFrame, caption: str, label: str) -> str:
+    r"""A LaTeX table in small type that goes on over several pages (longtable).
+
+    Parameters
+    ----------
+    cells : DataFrame of str
+        With one level of column names.
+    caption : str
+        Plain text; it stands on the first page only.
+    label : str
+    """
+    first = _latex_text(caption)
+    text = cells.map(_latex_text).rename(columns=_latex_text)
+    body = text.style.hide(axis="index").to_latex(
+        hrules=True, environment="longtable", column_format="l" * text.shape[1], caption=first, label=label
+    )
+    body = body.replace(f"\\caption[]{{{first}}}", "\\caption[]{Continued.}")
+    return f"{LONG_PACKAGES}\\begingroup\n\\scriptsize\n\\setlength{{\\tabcolsep}}{{3pt}}\n{body}\\endgroup\n"
 
 
 def marked(text: pd.DataFrame, bold: pd.DataFrame | None, before: str, after: str) -> pd.DataFrame:

@@ -45,6 +45,19 @@ def write_table(
     write_text(files, formats)
 
 
+def write_long_table(
+    files: Files, numbers: pd.DataFrame, title: str, caption: str, cells: pd.DataFrame, label: str
+) -> None:
+    """Write a table that has more rows than a printed page; the arguments are those of `write_table`."""
+    formats = {
+        ".csv": lambda: tables.csv(numbers),
+        ".md": lambda: tables.markdown(cells, caption),
+        ".html": lambda: pages.table_page(title, caption, cells),
+        ".tex": lambda: tables.long_latex(cells, caption, label),
+    }
+    write_text(files, formats)
+
+
 def write_text(files: Files, formats: Mapping[str, Callable[[], str]]) -> None:
     """Write each file with what the function of its ending gives.
 
