@@ -199,4 +199,4 @@ def test_a_number_that_rounds_to_zero_has_no_sign():
 
 
 def test_an_undefined_mean_is_an_empty_cell():
-    assert tables.mean_sd(np.nan, np.nan, False) == ""
+    assert tables.mean_sd(np.nan, np.nan, "*") == ""

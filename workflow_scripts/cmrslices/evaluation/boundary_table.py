@@ -123,7 +123,7 @@ def layout(summary: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mappin
     }
     numbers = {name.capitalize(): summary[name].map(str) for name in FOUND}
     means = {
-        heading: [tables.mean_sd(*pair, significant=False) for pair in zip(summary[mean], summary[sd], strict=True)]
+        heading: [tables.mean_sd(*pair) for pair in zip(summary[mean], summary[sd], strict=True)]
         for heading, (mean, sd) in MEANS.items()
     }
     penalised = {f"HD95 with {ABSENT_MM:g} mm": summary["hd95_penalised_mean_mm"].map(tables.number)}

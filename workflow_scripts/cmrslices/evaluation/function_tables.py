@@ -132,7 +132,7 @@ def agreement_cells(agreement: pd.DataFrame, titles: Mapping[str, Mapping[str, s
 
 def compact_cells(agreement: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     """A row per cohort and approach, a column per quantity: ``bias (SD)``; the arguments of `agreement_cells`."""
-    text = [tables.mean_sd(*row, False) for row in zip(agreement["bias"], agreement["sd"], strict=True)]
+    text = [tables.mean_sd(*row) for row in zip(agreement["bias"], agreement["sd"], strict=True)]
     keys = ["cohort", "approach"]
     rows = pd.MultiIndex.from_frame(agreement[keys].drop_duplicates())
     wide = agreement.assign(text=text).pivot(index=keys, columns="quantity", values="text")
@@ -156,7 +156,7 @@ def errors_cells(regions: pd.DataFrame, titles: Mapping[str, Mapping[str, str]])
     """
     means = zip(regions["mean_error"], regions["mean_absolute_error"], strict=True)
     keys = ["cohort", "approach", "quantity"]
-    texts = regions.assign(text=[tables.mean_sd(*row, False) for row in means])
+    texts = regions.assign(text=[tables.mean_sd(*row) for row in means])
     wide = texts.pivot(index=keys, columns="region", values="text")[[*TABLE_ORDER, ALL_SLICES]]
     rows = _by_quantity(regions.drop_duplicates(keys))
     wide = wide.loc[pd.MultiIndex.from_frame(rows[keys])].reset_index(drop=True).rename_axis(columns=None)
