@@ -115,7 +115,8 @@ def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, 
         f"with fewer than {MINIMUM_PATIENTS} patients. {of_seeds} Bold: the difference from 0 remains after Holm's "
         f"correction within its table (p < {LEVEL_OF_MARKS:g}). {NEAR}: the difference is shown to be within "
         f"{margin:g} {'point' if margin == 1 else 'points'} (two one-sided tests, p < {LEVEL_OF_MARKS:g} each, not "
-        f"corrected). Scoring rule: {scoring}; the mean DSC is over {SCORING_RULES[scoring]}; all is the mean over the labels. {data}."
+        f"corrected). Scoring rule: {scoring}; the mean DSC is over {SCORING_RULES[scoring]}; all is the mean "
+        f"over the labels. {data}."
     )
 
 
