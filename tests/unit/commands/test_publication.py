@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 import yaml
+from places import ROOT
 from raw_cohorts import convert_to, nifti_cohort
 from snakemake.utils import update_config
 
@@ -28,6 +29,8 @@ from cmrslices.commands.publication import (
     renamed,
 )
 from cmrslices.config import load_settings
+from cmrslices.evaluation.boundaries import measure_cohort
+from cmrslices.evaluation.function_tables import write_cardiac_function
 from cmrslices.evaluation.scores import read_scores, score_cohort
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
@@ -282,19 +285,28 @@ def finished_run(tmp_path_factory):
     tables = {name: cohort / f"{name}.csv" for name in ("cases", "splits", "slices")}
     split_cohort(tables["cases"], tables["splits"], sizes=None, seed=1)
     assign_regions(tables["cases"], cohort / "labels", tables["slices"], 0.2, 0.2, threads=1)
+    paths = {"slices": tables["slices"], "splits": tables["splits"]}
+    maps = {"predictions": cohort / "labels", "references": cohort / "labels"}
+    scores, boundaries = (
+        {name: run / f"{kind}/{name}/acdc.csv" for name in of_run.approaches} for kind in ("scores", "boundaries")
+    )
     for approach in of_run.approaches:
-        path = run / f"scores/{approach}/acdc.csv"
-        path.parent.mkdir(parents=True)
-        folders = {"predictions": cohort / "labels", "references": cohort / "labels"}
-        score_cohort(
-            **folders,
-            slices=tables["slices"],
-            splits=tables["splits"],
-            scores=path,
-            cohort="acdc",
-            approach=approach,
-            threads=1,
-        )
+        for path in (scores[approach], boundaries[approach]):
+            path.parent.mkdir(parents=True)
+        asked = {**maps, **paths, "cohort": "acdc", "approach": approach, "threads": 1}
+        score_cohort(**asked, scores=scores[approach])
+        measure_cohort(**asked, boundaries=boundaries[approach])
+    (run / "tables").mkdir()
+    write_cardiac_function(
+        scores=list(scores.values()),
+        cases=[tables["cases"]],
+        cohorts={"acdc": "ACDC"},
+        approaches={name: name for name in of_run.approaches},
+        literature=ROOT / "resources/literature/function.csv",
+        table=[run / "tables/cardiac_function.csv"],
+        errors=[run / "tables/volume_errors.csv"],
+        patients=run / "tables/patients_function.csv",
+    )
     shares = read_slices(tables["slices"])[["case", "slice"]].assign(**dict.fromkeys(SLICE_CLASSES, 0.25))
     empty = {"report/segmenter_curves.csv": CURVES}
     for network in of_run.classification.networks:
@@ -318,7 +330,8 @@ def published(finished_run, tmp_path_factory):
     return target
 
 
-TABLES = ["cohorts/acdc/cases", "cohorts/acdc/splits", "cohorts/acdc/slices", "scores/baseline/acdc"]
+COHORT_TABLES = ["cohorts/acdc/cases", "cohorts/acdc/splits", "cohorts/acdc/slices"]
+TABLES = [*COHORT_TABLES, "scores/baseline/acdc", "boundaries/baseline/acdc"]
 
 
 def test_scores_keep_the_names_of_patients_that_are_called_like_a_value(finished_run):
@@ -332,6 +345,11 @@ def test_every_patient_is_published_under_a_number_whatever_the_name(published, 
     table = pd.read_csv(published / f"{name}.csv", dtype=str, keep_default_na=False)
     assert set(table["patient"]) == {f"{number:04d}" for number in range(1, len(ODD_NAMES) + 1)}
     assert table["case"].nunique() == 2 * len(ODD_NAMES)
+
+
+def test_every_patients_function_is_published_under_a_number(published):
+    table = pd.read_csv(published / "tables/patients_function.csv", dtype=str, keep_default_na=False)
+    assert set(table["patient"]) == {f"{number:04d}" for number in range(1, len(ODD_NAMES) + 1)}
 
 
 def test_published_scores_are_read_with_every_patient(published):
