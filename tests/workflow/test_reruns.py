@@ -419,7 +419,7 @@ MODULES = {
     "cmrslices/evaluation/statistics.py": {"forest", "boundary_table", *STATISTICS_RULES},
     "cmrslices/evaluation/jackknife.py": {"figure2", "forest", "boundary_table", *STATISTICS_RULES, *FUNCTION_RULES},
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
-    "cmrslices/evaluation/rule_agreement.py": {"answers"},
+    "cmrslices/evaluation/rule_agreement.py": {"answers", "forest"},
     "cmrslices/evaluation/scoring.py": {"forest", *STATISTICS_RULES},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},

@@ -8,7 +8,7 @@ import pandas as pd
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
-from cmrslices.evaluation.rule_agreement import FINDING, across_rules
+from cmrslices.evaluation.rule_agreement import FINDING, LEVEL_OF_MARKS, across_rules
 from cmrslices.evaluation.scoring import SCORING_RULES
 from cmrslices.evaluation.statistics import WHOLE_HEART
 from cmrslices.labels import NON_CARDIAC, REGIONS
@@ -72,8 +72,6 @@ RULES_QUESTION = (
     + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
 )
 COLUMN_ORDER = [*REGIONS, "whole heart", NON_CARDIAC, *CLASSIFIER.values()]
-LEVEL_OF_MARKS = 0.05
-"""Corrected p below it are bold; p of equivalence below it get the mark of nearness."""
 NEAR = "≈"
 LABEL_TITLES = {ALL_LABELS: "all (mean)", ANY_LABEL: "any"}
 REGION_TITLES = {WHOLE_HEART: "whole heart"}
@@ -209,12 +207,13 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
 
 
 def _rules_section(rules: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> Section:
-    cells = _titled(rules[[*FINDING, "holds"]], cohorts, approaches)
+    cells = _titled(rules[FINDING], cohorts, approaches).assign(holds=rules["verdict"])
     for rule in SCORING_RULES:
         values = rules[[f"{rule}_estimate", f"{rule}_low", f"{rule}_high"]]
         cells[rule] = [tables.with_interval(*row) for row in values.itertuples(index=False)]
     cells = cells[[*FINDING, *SCORING_RULES, "holds"]]
-    return Section(*RULES_QUESTION, cells, pd.DataFrame(index=cells.index))
+    bold = rules[[f"{rule}_holds" for rule in SCORING_RULES]].set_axis(list(SCORING_RULES), axis=1).eq(True)
+    return Section(*RULES_QUESTION, cells, bold)
 
 
 def _cell(row: pd.Series) -> str:

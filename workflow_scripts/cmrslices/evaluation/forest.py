@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from cmrslices.evaluation.answers import ENDS, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS
+from cmrslices.evaluation.rule_agreement import LEVEL_OF_MARKS
 from cmrslices.evaluation.statistics import WHOLE_HEART
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import figures
@@ -22,7 +23,6 @@ ROWS = {ALL_LABELS: "all (mean)"} | {label: label for label in reversed(LABELS)}
 """Label to its name, from the lowest row to the highest."""
 COLUMNS = {region: region for region in REGIONS} | {WHOLE_HEART: "whole heart"}
 GAP_COLOUR = "0.25"
-LEVEL_OF_MARKS = 0.05
 ROW_MM, BLOCK_MM = 3.4, 7.0
 
 

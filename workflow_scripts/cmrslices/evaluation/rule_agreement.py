@@ -10,6 +10,9 @@ FINDING = ["question", "cohort", "approach", "versus", "label", "region"]
 QUESTIONS = ["gap", "change", "contrast"]
 EVERY_RULE = "under every rule"
 TURNS = "no: its sign turns"
+NONE = "under none after correction"
+LEVEL_OF_MARKS = 0.05
+"""A corrected p below it is a finding that holds."""
 
 
 def across_rules(found: pd.DataFrame) -> pd.DataFrame:
@@ -23,32 +26,30 @@ def across_rules(found: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        question, cohort, approach, versus, label, region; for each rule of `SCORING_RULES` its estimate, low and high,
-        as ``carried_low``; and holds: `EVERY_RULE` (all three intervals exclude 0, on the same side), `TURNS` (two of
-        them exclude 0 on different sides), or the rules under which the interval excludes 0. The rows in which at
-        least one interval does.
+        question, cohort, approach, versus, label, region; for each rule of `SCORING_RULES` its estimate, low, high, and
+        whether it holds, as ``carried_low`` and ``carried_holds``; and verdict: `TURNS` (two intervals exclude 0 on
+        different sides), `EVERY_RULE`, the rules under which the difference holds after Holm's correction, or `NONE`.
+        The rows in which at least one interval excludes 0.
     """
     part = found[found["question"].isin(QUESTIONS) & (found["subgroup"] == EVERYONE)]
     order = part[FINDING].drop_duplicates()
-    side = np.sign(part["estimate"]).where((part["low"] > 0) | (part["high"] < 0), 0)
-    wide = part.assign(side=side).pivot(index=FINDING, columns="scoring", values=["estimate", "low", "high", "side"])
-    wide = wide.reindex(pd.MultiIndex.from_frame(order))
-    holds = [_verdict(row) for row in wide["side"].reindex(columns=list(SCORING_RULES)).itertuples(index=False)]
-    columns = {
-        f"{rule}_{value}": wide[value, rule]
-        for rule in SCORING_RULES
-        for value in ("estimate", "low", "high")
-        if (value, rule) in wide
-    }
-    table = pd.DataFrame(columns, index=wide.index).assign(holds=holds).reset_index()
-    return table[table["holds"] != ""].reset_index(drop=True)
+    part = part.assign(
+        side=np.sign(part["estimate"]).where((part["low"] > 0) | (part["high"] < 0), 0),
+        holds=part["p_holm"] < LEVEL_OF_MARKS,
+    )
+    values = ["estimate", "low", "high", "holds", "side"]
+    wide = part.pivot(index=FINDING, columns="scoring", values=values).reindex(pd.MultiIndex.from_frame(order))
+    verdicts = [_verdict(row["side"], row["holds"]) for _, row in wide.iterrows()]
+    columns = {f"{rule}_{value}": wide[value, rule] for rule in SCORING_RULES for value in values[:-1]}
+    table = pd.DataFrame(columns, index=wide.index).assign(verdict=verdicts).reset_index()
+    return table[(wide["side"].fillna(0) != 0).any(axis=1).to_numpy()].reset_index(drop=True)
 
 
-def _verdict(sides: tuple[float, ...]) -> str:
-    """The verdict from the side of 0 on which each rule's interval lies: -1, 1, or 0 where it holds 0."""
-    clear = {rule: side for rule, side in zip(SCORING_RULES, sides, strict=True) if side in (-1, 1)}
-    if len(set(clear.values())) == 2:
+def _verdict(side: pd.Series, holds: pd.Series) -> str:
+    """The verdict on a finding from each rule's side of 0 (0 where the interval holds 0) and whether it holds."""
+    if {-1, 1} <= set(side):
         return TURNS
-    if len(clear) == len(SCORING_RULES):
+    rules = [rule for rule in SCORING_RULES if holds[rule] is True or holds[rule] == 1]
+    if len(rules) == len(SCORING_RULES):
         return EVERY_RULE
-    return f"only under {' and '.join(clear)}" if clear else ""
+    return f"only under {' and '.join(rules)}" if rules else NONE
