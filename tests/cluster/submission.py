@@ -23,10 +23,13 @@ class Submission:
         The working directory.
     overlay : dict
         Laid over `config.yaml`.
+    project : path
+        Folder of the Snakefile; calls are made from there.
     """
 
-    def __init__(self, folder: Path, overlay: dict) -> None:
+    def __init__(self, folder: Path, overlay: dict, project: Path = ROOT) -> None:
         self.folder = Path(folder)
+        self.project = Path(project)
         self.overlay = self.folder / "overlay.yaml"
         self.overlay.write_text(yaml.safe_dump(overlay))
         self.terminal = self.folder / "terminal.txt"
@@ -39,7 +42,7 @@ class Submission:
         with self.terminal.open("wb") as terminal:
             self.process = subprocess.Popen(
                 self._command("--profile", "slurm", *arguments),
-                **{"cwd": ROOT, "env": self.environment, "stdout": terminal, "stderr": terminal},
+                **{"cwd": self.project, "env": self.environment, "stdout": terminal, "stderr": terminal},
                 start_new_session=True,
             )
 
@@ -58,7 +61,7 @@ class Submission:
         """A Snakemake beside the main process, such as a dry run; with both outputs in `stdout`."""
         return subprocess.run(
             self._command(*arguments),
-            **{"cwd": ROOT, "env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
+            **{"cwd": self.project, "env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
             text=True,
             timeout=seconds,
         )

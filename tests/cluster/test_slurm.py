@@ -1,20 +1,17 @@
 """The workflow on a real SLURM: as it should go, and under the faults of a cluster."""
 
-import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from cluster import Cluster, wait_for, why_not
+from cluster import wait_for
 from submission import Submission
 from workflow import TINY, merged
 
@@ -50,27 +47,6 @@ CPU_RULES = {
     "boundaries",
 }
 GPU_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    with (Path(tempfile.gettempdir()) / "test_slurm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one cluster at a time on a machine
-        if reason := why_not():
-            pytest.skip(reason)
-        cluster = Cluster(tmp_path_factory.mktemp("slurm"))
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
-
-
-@pytest.fixture
-def idle_cluster(cluster):
-    yield cluster
-    cluster.cancel_all()
-    cluster.run("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,8 @@ def planned_job(snakemake: Any, script: str | Path) -> Iterator[None]:
         The script.
     """
     with job_log(snakemake.log[0]):
-        check_as_planned(snakemake.rule, dict(snakemake.wildcards.items()), snakemake.params, script)
+        wildcards = dict(snakemake.wildcards.items())
+        check_as_planned(snakemake.rule, wildcards, snakemake.input, snakemake.params, script)
         yield
 
 

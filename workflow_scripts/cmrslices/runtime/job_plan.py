@@ -18,6 +18,8 @@ from cmrslices.runtime.errors import InputError
 VARIABLE = "CMRSLICES_PLAN"
 PLANS_KEPT = 20
 REMEDY = "put it back, or let this run end and start it again"
+LONGEST = 200
+"""Characters of a value that a message shows; of a longer one, it says only that it has changed."""
 
 
 def write_plan(folder: str | Path, jobs: Iterable[Any], code: Mapping[str, str]) -> None:
@@ -37,41 +39,43 @@ def write_plan(folder: str | Path, jobs: Iterable[Any], code: Mapping[str, str])
     for old in sorted(folder.glob("*.json"))[: -PLANS_KEPT + 1 or None]:
         old.unlink(missing_ok=True)
     file = folder / f"{time.time_ns()}.json"
-    parameters = {job_name(job.rule.name, job.wildcards_dict): described(job.params) for job in jobs}
-    file.write_text(json.dumps({"code": dict(code), "parameters": parameters}))
+    given = {job_name(job.rule.name, job.wildcards_dict): described(job.input, job.params) for job in jobs}
+    file.write_text(json.dumps({"code": dict(code), "given": given}))
     os.environ[VARIABLE] = str(file.resolve())
 
 
-def check_as_planned(rule: str, wildcards: Mapping[str, str], parameters: Any, script: str | Path) -> None:
+def check_as_planned(rule: str, wildcards: Mapping[str, str], inputs: Any, parameters: Any, script: str | Path) -> None:
     """Compare a job that is about to compute with the plan of its run, where there is one.
 
     Parameters
     ----------
     rule, wildcards
         Which job it is.
+    inputs : snakemake.io.InputFiles
+        The files that the job was given. A key that only chooses a file is no parameter.
     parameters : snakemake.io.Params
-        What the job was given.
+        The parameters that the job was given.
     script : path
         Its script, from which the digest of the code is computed anew.
 
     Raises
     ------
     InputError
-        The code or a parameter is not what was planned.
+        The code, a parameter or the path of an input is not what was planned.
     """
     file = os.environ.get(VARIABLE)
     if not file or not Path(file).exists():
         return
     plan = json.loads(Path(file).read_text())
     job = job_name(rule, wildcards)
-    planned = plan["parameters"].get(job)
+    planned = plan["given"].get(job)
     if planned is None:
         return
-    now = described(parameters)
-    changed = [name for name in planned if name != "code" and planned[name] != now.get(name)]
-    if changed:
-        told = "; ".join(f"{name} was {planned[name]} and is {now.get(name)}" for name in changed)
-        raise InputError(f"{job}: the configuration was changed after this run was planned: {told}; {REMEDY}")
+    differences = described_differences(planned, described(inputs, parameters))
+    if differences:
+        raise InputError(
+            f"{job}: the configuration was changed after this run was planned: {'; '.join(differences)}; {REMEDY}"
+        )
     stem = Path(script).stem
     if plan["code"].get(stem) != code_digest(script):
         raise InputError(
@@ -85,6 +89,31 @@ def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
     return " ".join([rule, *(f"{name}={value}" for name, value in sorted(wildcards.items()))])
 
 
-def described(parameters: Any) -> dict[str, str]:
-    """Name of each parameter to its value as text."""
-    return {name: repr(value) for name, value in parameters.items()}
+def described(inputs: Any, parameters: Any) -> dict[str, str]:
+    """Name of each input and parameter, such as ``training.epochs``, to its value as text.
+
+    The parameter ``code`` is left out, because the digest of the code is compared by itself.
+    """
+    files = {name: str(given) if isinstance(given, str) else list(map(str, given)) for name, given in inputs.items()}
+    return _leaves({"input": files, **{name: value for name, value in parameters.items() if name != "code"}})
+
+
+def described_differences(planned: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What differs between two descriptions of a job, such as ``training.epochs was 3 and is 4``."""
+    told = []
+    for name in sorted({*planned, *now}):
+        before, after = planned.get(name, "not given"), now.get(name, "not given")
+        if before != after:
+            is_long = max(len(before), len(after)) > LONGEST
+            told.append(f"{name} has changed" if is_long else f"{name} was {before} and is {after}")
+    return told
+
+
+def _leaves(values: Mapping[str, Any]) -> dict[str, str]:
+    leaves: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            leaves |= {f"{name}.{inner}": text for inner, text in _leaves(value).items()}
+        else:
+            leaves[name] = repr(value)
+    return leaves
