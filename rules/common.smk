@@ -120,6 +120,12 @@ def model_weights(wildcards):
     return expand(MODEL_WEIGHTS, model=SETTINGS.approaches[wildcards.approach].models_used())
 
 
+def base_weights(wildcards):
+    """The weights of the model that a model starts from; none for a model that starts from random weights."""
+    base = SETTINGS.models[wildcards.model].starts_from
+    return MODEL_WEIGHTS.format(model=base) if base else []
+
+
 def router_regions(wildcards):
     """The file with the region of each slice that an approach's router reads; a constant router reads none."""
     files = {
