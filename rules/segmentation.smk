@@ -103,7 +103,7 @@ rule train_segmenter:
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="36h",
+        runtime=training_minutes,
         # A resource and not a param, because a change of a resource re-runs no training.
         checkpoint_every=SETTINGS.segmentation.checkpoint_every,
     params:
