@@ -120,6 +120,18 @@ def model_weights(wildcards):
     return expand(MODEL_WEIGHTS, model=SETTINGS.approaches[wildcards.approach].models_used())
 
 
+def base_weights(wildcards):
+    """The weights of the model that a model starts from; none for a model that starts from random weights."""
+    base = SETTINGS.models[wildcards.model].starts_from
+    return MODEL_WEIGHTS.format(model=base) if base else []
+
+
+def training_minutes(wildcards):
+    """The run time of a segmenter's job: 36 hours, and in proportion more for a model that trains longer than the others."""
+    epochs = SETTINGS.training_of(wildcards.model)["epochs"]
+    return round(36 * 60 * max(1, epochs / SETTINGS.segmentation.epochs))
+
+
 def router_regions(wildcards):
     """The file with the region of each slice that an approach's router reads; a constant router reads none."""
     files = {

@@ -1,5 +1,5 @@
 """2 Methods: one store of preprocessed cases. The baseline, the levels of batch sampling and the region-specific
-segmenters differ only in how often each slice of it is drawn.
+segmenters differ only in how often each slice of it is drawn; controls also in epochs, seed or starting weights.
 
 Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv; images of the cohorts to segment
 Makes   nnunet/preprocessed (store, plans), cohorts/{cohort}/preprocessed, nnunet/results/.../fold_0/checkpoint_final.pth
@@ -90,6 +90,7 @@ rule train_segmenter:
         plans=rules.plan_segmentation.output.plans,
         folds=rules.plan_segmentation.output.folds,
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
+        starts_from=base_weights,
     output:
         weights=MODEL_WEIGHTS,
     log:
@@ -102,13 +103,13 @@ rule train_segmenter:
     resources:
         gpu=1,
         mem_mb=lambda wildcards, attempt: 16000 * attempt,
-        runtime="36h",
+        runtime=training_minutes,
         # A resource and not a param, because a change of a resource re-runs no training.
         checkpoint_every=SETTINGS.segmentation.checkpoint_every,
     params:
-        policy=lambda w: SETTINGS.models[w.model].model_dump(exclude_none=True),
-        training={**SETTINGS.segmentation.training(), **NUMERICS},
-        seed=SETTINGS.seed,
+        policy=lambda w: SETTINGS.models[w.model].policy(),
+        training=lambda w: {**SETTINGS.training_of(w.model), **NUMERICS},
+        seed=lambda w: SETTINGS.seed_of(w.model),
         code=code_of("train_segmenter"),
     script:
         "../workflow_scripts/train_segmenter.py"

@@ -18,4 +18,5 @@ with planned_job(snakemake, __file__):
         weights=snakemake.output.weights,
         threads=snakemake.threads,
         checkpoint_every=snakemake.resources.checkpoint_every,
+        starts_from=snakemake.input.starts_from or None,
     )

@@ -80,7 +80,7 @@ class Project:
     def weights(self, model):
         return self.root / f"nnunet/results/{DATASET}/SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth"
 
-    def arguments(self, model, policy, seed=1, code="code", threads=1, checkpoint_every=1, **changes):
+    def arguments(self, model, policy, seed=1, code="code", threads=1, checkpoint_every=1, starts_from=None, **changes):
         """What `train_segmenter` is called with, as JSON holds it."""
         return {
             "model": model,
@@ -96,6 +96,7 @@ class Project:
             "weights": str(self.weights(model)),
             "threads": threads,
             "checkpoint_every": checkpoint_every,
+            "starts_from": str(starts_from) if starts_from else None,
         }
 
     def train(self, model, policy, **changes):

@@ -55,6 +55,11 @@ FAULTS = [
     ("cohorts.acdc.format", "dicom", r"cohorts\.acdc\.format: .*'nifti', 'acdc', 'mnms' or 'cvi42', not 'dicom'"),
     ("models.baseline.sampling", "unifrom", r"models\.baseline: .*'uniform', 'quadratic', 'region'"),
     ("models.sampling_low", {"sampling": "quadratic"}, r"models\.sampling_low\.ratio: is missing"),
+    ("models.base.epochs", 0, r"models\.base\.epochs: .*greater than 0, not 0"),
+    ("models.base.seed", -1, r"models\.base\.seed: .*greater than or equal to 0"),
+    ("models.base.learning_rate", "fast", r"models\.base\.learning_rate: .*valid number, not 'fast'"),
+    ("models.base.starts_from", "best", r"models\.base\.starts_from: 'best' is not defined; there are: baseline,"),
+    ("models.base.starts_from", "base", r"models\.base\.starts_from: base -> base is a circle"),
     ("models.sampling_low.ratio", 0.5, r"models\.sampling_low\.ratio: .*greater than or equal to 1"),
     ("approaches.baseline.model", "best", r"approaches\.baseline: 'best' is not defined; there are: baseline,"),
     (
@@ -78,6 +83,53 @@ def test_a_fault_names_its_key_and_what_is_allowed(path, value, message):
         load_settings(changed(path, value))
 
 
+def test_a_circle_of_starting_weights_is_named():
+    text = "models: {base: {starts_from: apex}, middle: {starts_from: base}, apex: {starts_from: middle}}"
+    with pytest.raises(InputError, match="base -> apex -> middle -> base is a circle"):
+        load_settings(laid_over(text))
+
+
+def test_a_chain_of_starting_weights_is_named_and_refused():
+    text = "models: {base: {starts_from: apex}, apex: {starts_from: baseline}}"
+    with pytest.raises(InputError, match=r"models\.base\.starts_from: base -> apex -> baseline is a chain"):
+        load_settings(laid_over(text))
+
+
+def test_several_models_may_start_from_one():
+    text = "models: {base: {starts_from: baseline}, apex: {starts_from: baseline}}"
+    assert load_settings(laid_over(text)).models["apex"].starts_from == "baseline"
+
+
+def test_a_model_without_own_keys_is_trained_by_those_of_all():
+    settings = load_settings(DEFAULT)
+    for name, row in DEFAULT["models"].items():
+        assert settings.models[name].policy() == settings.models[name].model_dump() == row
+        assert list(settings.training_of(name).items()) == list(settings.segmentation.training().items())
+        assert settings.seed_of(name) == 2022
+
+
+def test_a_models_own_keys_replace_those_of_all_for_it_only():
+    text = "models: {apex: {epochs: 100, learning_rate: 3e-3, seed: 0, starts_from: baseline}}"
+    settings = load_settings(laid_over(text))
+    assert settings.training_of("apex") == {**settings.segmentation.training(), "epochs": 100, "learning_rate": 0.003}
+    assert settings.training_of("base") == settings.segmentation.training()
+    assert (settings.seed_of("apex"), settings.seed_of("base")) == (0, 2022)
+    assert settings.models["apex"].policy() == {"sampling": "region", "region": "apex"}
+
+
+def test_a_models_own_keys_are_taken_back_by_null():
+    settings = load_settings(laid_over("models: {apex: {epochs: null, learning_rate: null, seed: null}}"))
+    assert settings.models["apex"].model_dump() == DEFAULT["models"]["apex"]
+
+
+def test_a_model_that_another_one_starts_from_is_trained_too():
+    text = """
+models: {first: {sampling: uniform}, second: {sampling: uniform, starts_from: first}, third: {sampling: uniform}}
+approaches: {second: {title: Second, router: constant, model: second}}
+"""
+    assert load_settings(laid_over(text)).models_used() == [*DEFAULT["models"], "first", "second"]
+
+
 def test_all_faults_are_reported_together():
     config = changed("segmentation.epochs", "many")
     config["seed"] = -1
@@ -96,7 +148,7 @@ def test_a_row_set_to_null_is_removed():
     assert "sampling_low" not in load_settings(config).approaches
 
 
-@pytest.mark.parametrize("overlay", ["demo/demo.yaml"])
+@pytest.mark.parametrize("overlay", ["demo/demo.yaml", "remedies.yaml"])
 def test_overlays_hold_only_known_keys(overlay):
     def merge(base, top):
         return {

@@ -1,5 +1,6 @@
 """What Snakemake plans, and what stops it, with no data at hand."""
 
+import re
 import subprocess
 import sys
 
@@ -73,6 +74,37 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
         approaches={"sampling_50": {"title": "50", "router": "constant", "model": "sampling_50"}},
     )
     assert planned == {**PAPER, "train_segmenter": 7, "predict": 18, "score": 18, "boundaries": 18}
+
+
+def test_the_remedies_add_their_trainings_and_approaches(workflow):
+    planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
+    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 11)
+    assert planned == {**PAPER, "train_segmenter": 15, **approaches}
+
+
+def test_a_model_that_trains_longer_gets_more_run_time_and_a_shorter_one_not_less(workflow):
+    answer = workflow.run("-n", "--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
+    jobs = re.findall(
+        r"^    wildcards: model=(\w+)\n    resources: .*runtime=(\d+)", answer.stdout + answer.stderr, re.M
+    )
+    minutes = {model: int(runtime) for model, runtime in jobs}
+    assert minutes == {**dict.fromkeys(minutes, 36 * 60), "baseline_long": 4 * 36 * 60}
+    assert len(minutes) == 15
+
+
+def test_a_model_that_only_another_one_starts_from_is_trained_first(workflow):
+    planned = workflow.planned(
+        models={"first": {"sampling": "uniform"}, "second": {"sampling": "uniform", "starts_from": "first"}},
+        approaches={"second": {"title": "Second", "router": "constant", "model": "second"}},
+    )
+    assert planned["train_segmenter"] == 8
+    assert planned["predict"] == 18
+
+
+def test_a_circle_of_starting_weights_stops_a_dry_run_and_is_named(workflow):
+    answer = workflow.run("-n", models={"base": {"starts_from": "apex"}, "apex": {"starts_from": "base"}})
+    assert answer.returncode != 0
+    assert "apex -> base -> apex is a circle" in answer.stdout + answer.stderr
 
 
 def test_a_cohort_is_a_new_row(workflow):

@@ -52,6 +52,7 @@ EXTERNAL_COHORT = {
     **TABLES,
 }
 TRAINING_COHORT = {**EVERYTHING, "convert_cohort": 1, "split_cohort": 1, "assign_regions": 1}
+ONE_MODEL = {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1}
 ONE_REGION_MODEL = {
     **ONE_APPROACH,
     "train_segmenter": 1,
@@ -117,10 +118,11 @@ KEYS = {
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
         {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
     ),
-    "models.<name>.ratio": (
-        {"models": {"sampling_low": {"ratio": 5}}},
-        {**ONE_APPROACH, "train_segmenter": 1, "segmenter_curves": 1},
-    ),
+    "models.<name>.ratio": ({"models": {"sampling_low": {"ratio": 5}}}, ONE_MODEL),
+    "models.<name>.epochs": ({"models": {"sampling_low": {"epochs": 2}}}, ONE_MODEL),
+    "models.<name>.learning_rate": ({"models": {"sampling_low": {"learning_rate": 0.02}}}, ONE_MODEL),
+    "models.<name>.seed": ({"models": {"sampling_low": {"seed": 7}}}, ONE_MODEL),
+    "models.<name>.starts_from": ({"models": {"sampling_low": {"starts_from": "baseline"}}}, ONE_MODEL),
     "models.<name>.region": ({"models": {"base": {"region": "apex"}}}, ONE_REGION_MODEL),
     "segmentation.epochs": (segmentation(epochs=2), TRAINED),
     "segmentation.iterations_per_epoch": (segmentation(iterations_per_epoch=3), TRAINED),

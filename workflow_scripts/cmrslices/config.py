@@ -16,10 +16,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -116,6 +118,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), MadeNumber]
 Share = Annotated[float | int, Field(ge=0), BeforeValidator(_real)]
 Truth = Annotated[bool, BeforeValidator(as_truth_value)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), MadeWhole]
 Region = Literal["base", "middle", "apex"]
 SliceClass = Literal["non-cardiac", "base", "middle", "apex"]
 
@@ -189,13 +192,40 @@ class Regions(Section):
         return self
 
 
-class Uniform(Section):
+class ModelRow(Section):
+    """What every row of `models` may set, beside the sampling: how its training differs from that of the others."""
+
+    epochs: Annotated[Count | None, BeforeValidator(as_null)] = Field(
+        None, description="epochs of this model; null: `segmentation.epochs`"
+    )
+    learning_rate: Annotated[Positive | None, BeforeValidator(as_null)] = Field(
+        None, description="initial learning rate of this model; null: `segmentation.learning_rate`"
+    )
+    seed: Annotated[Seed | None, BeforeValidator(as_null)] = Field(
+        None, description="seed of this model's training; null: the run's `seed`"
+    )
+    starts_from: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="the model whose final weights this model starts from; the optimiser and the decay of the learning "
+        "rate start anew; null: random weights",
+    )
+
+    def policy(self) -> dict:
+        """Return how slices are drawn: the keys that say nothing else about the training."""
+        return self.model_dump(exclude=set(ModelRow.model_fields))
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        return {key: value for key, value in as_dict(self).items() if value is not None}
+
+
+class Uniform(ModelRow):
     """A row of `models`: nnU-Net's own sampling."""
 
     sampling: Literal["uniform"] = Field(description="`uniform`: nnU-Net's own loader, untouched")
 
 
-class Quadratic(Section):
+class Quadratic(ModelRow):
     """A row of `models`: base and apex are drawn more often than the middle (approach 1)."""
 
     sampling: Literal["quadratic"] = Field(
@@ -206,7 +236,7 @@ class Quadratic(Section):
     )
 
 
-class OneRegion(Section):
+class OneRegion(ModelRow):
     """A row of `models`: the segmenter sees the slices of one region only (approach 2)."""
 
     sampling: Literal["region"] = Field(description="`region`: slices of one region only")
@@ -369,9 +399,7 @@ class Settings(Section):
     """The whole configuration."""
 
     results: FilePath = Field(description="folder for everything that the workflow makes")
-    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), MadeWhole] = Field(
-        description="fixes the splits, the trainings and the demo's voxels"
-    )
+    seed: Seed = Field(description="fixes the splits, the trainings and the demo's voxels")
     deterministic: Truth = Field(
         description="whether trainings on a GPU use deterministic algorithms, which are slower (by how much is not "
         "measured); on a CPU they always do"
@@ -392,9 +420,24 @@ class Settings(Section):
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
     def models_used(self) -> list[str]:
-        """Return the models that an approach routes to, in the order of `models`; no other model is trained."""
-        used = {model for approach in self.approaches.values() for model in approach.models_used()}
+        """Return the models that are trained, in the order of `models`.
+
+        They are the models that an approach routes to, and those that these start from.
+        """
+        routed = {model for approach in self.approaches.values() for model in approach.models_used()}
+        used = routed | {self.models[name].starts_from for name in routed}
         return [name for name in self.models if name in used]
+
+    def training_of(self, model: str) -> dict:
+        """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
+        row = self.models[model]
+        own = {"epochs": row.epochs, "learning_rate": row.learning_rate}
+        return {**self.segmentation.training(), **{key: value for key, value in own.items() if value is not None}}
+
+    def seed_of(self, model: str) -> int:
+        """Return the seed of a model's training."""
+        own = self.models[model].seed
+        return self.seed if own is None else own
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
@@ -405,6 +448,26 @@ class Settings(Section):
                 _require(f"approaches.{name}", model, self.models)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
+        return self
+
+    @model_validator(mode="after")
+    def _starting_weights_are_trained_from_random_ones(self) -> "Settings":
+        for name, row in self.models.items():
+            if row.starts_from is not None:
+                _require(f"models.{name}.starts_from", row.starts_from, self.models)
+        for name in self.models:
+            chain = _chain(name, {model: row.starts_from for model, row in self.models.items()})
+            told = " -> ".join(chain)
+            if chain[-1] in chain[:-1]:
+                raise ValueError(
+                    f"models.{name}.starts_from: {told} is a circle, in which no model can be the first to be trained; "
+                    "remove starts_from from one of them"
+                )
+            if len(chain) > 2:
+                raise ValueError(
+                    f"models.{name}.starts_from: {told} is a chain, which is not supported; name a model that has no "
+                    "starts_from itself"
+                )
         return self
 
     @model_validator(mode="after")
@@ -427,6 +490,16 @@ class Settings(Section):
 def _require(key: str, name: str, table: dict) -> None:
     if name not in table:
         raise ValueError(f"{key}: '{name}' is not defined; there are: {', '.join(table)}")
+
+
+def _chain(model: str, starts_from: dict[str, str | None]) -> list[str]:
+    """Return a model, the model that it starts from, and so on; a circle ends with the model that it comes back to."""
+    chain = [model]
+    while (before := starts_from[chain[-1]]) is not None:
+        chain.append(before)
+        if before in chain[:-1]:
+            break
+    return chain
 
 
 def check_config_files(files: Iterable[str | Path]) -> None:
@@ -513,8 +586,9 @@ def _suggestion(key: str) -> str:
     *parents, wrong = key.split(".")
     known = [path.split(".") for path, _ in described_keys()]
     elsewhere = dict.fromkeys(".".join(path) for path in known if path[-1] == wrong)
+    outside_of_rows = [path for path in elsewhere if "<name>" not in path]
     if elsewhere:
-        return f"; did you mean {' or '.join(_place(path) for path in elsewhere)}?"
+        return f"; did you mean {' or '.join(_place(path) for path in outside_of_rows or elsewhere)}?"
     allowed = [path[-1] for path in known if len(path) == len(parents) + 1]
     close = difflib.get_close_matches(wrong, allowed, n=1)
     return f"; did you mean '{close[0]}'?" if close else "; README.md (Configuration) lists the keys"

@@ -9,7 +9,7 @@ from places import ROOT
 
 from cmrslices.commands.config_files import configuration_table, editor_schema, readme_with_table
 
-CONFIGURATIONS = ("config.yaml", "demo/demo.yaml", "public/public.yaml", "public/small.yaml")
+CONFIGURATIONS = ("config.yaml", "remedies.yaml", "demo/demo.yaml", "public/public.yaml", "public/small.yaml")
 
 
 def faults(configuration):

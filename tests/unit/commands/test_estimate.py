@@ -62,6 +62,12 @@ def test_jobs_are_read_from_what_a_dry_run_prints():
     assert snakemake_call.read_jobs(PRINTED) == {"train_segmenter": 6, "table1": 1}
 
 
+def test_the_models_to_train_are_read_from_what_a_dry_run_prints():
+    job = "rule {}:\n    input: a, b\n    reason: Missing files: x\n    wildcards: model={}\n    resources: gpu=1\n"
+    jobs = [job.format("train_segmenter", "base"), job.format("other", "middle"), job.format("train_segmenter", "apex")]
+    assert snakemake_call.read_models("\n".join(jobs)) == ["base", "apex"]
+
+
 def test_a_finished_run_has_no_jobs():
     assert snakemake_call.read_jobs("Nothing to be done (all requested files are present and up to date).\n") == {}
 
@@ -73,6 +79,13 @@ def test_the_papers_sizes_take_the_papers_hours():
 def test_a_segmenters_hours_scale_with_its_mini_batches():
     smaller = settings(segmentation={"epochs": 100, "iterations_per_epoch": 125, "batch_size": 16})
     assert estimate.hours_per_job(smaller, 3382)["train_segmenter"] == pytest.approx(24 / 40)
+
+
+def test_a_models_own_epochs_scale_its_hours():
+    rows = {"long": {"sampling": "uniform", "epochs": 4000}, "short": {"sampling": "uniform", "epochs": 100}}
+    assert estimate.segmenter_hours(settings(models=rows), ["long", "baseline", "short"]) == pytest.approx(
+        [96, 24, 2.4]
+    )
 
 
 def test_a_classifiers_hours_scale_with_epochs_and_patients():
@@ -157,6 +170,21 @@ def test_the_command_prints_the_papers_plan_and_what_is_missing(tmp_path):
     assert "an estimate" in answer.stdout
     assert f"the folder {tmp_path / 'data/NHS'} does not exist" in answer.stdout
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet", "rules"]], ids=["usual", "quiet"])
+def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
+    answer = command(tmp_path, "--configfile", ROOT / "remedies.yaml", *quiet)
+    assert answer.returncode == 0, answer.stderr
+    words = [" ".join(line.split()) for line in answer.stdout.splitlines()]
+    for line in (
+        "train_segmenter 10 24.0 h 240.0 h",
+        "train_segmenter 1 96.0 h 96.0 h",
+        "train_segmenter 3 2.4 h 7.2 h",
+        "train_segmenter 1 7.2 h 7.2 h",
+        "together 22 644.4 h",
+    ):
+        assert line in words
 
 
 def test_the_command_stops_at_a_faulty_configuration(tmp_path):

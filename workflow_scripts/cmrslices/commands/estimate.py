@@ -1,5 +1,6 @@
 """What a run would take: its jobs by Snakemake's own dry run, GPU hours, time and disk as estimates."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from tabulate import tabulate
 
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.raw import source_files
-from cmrslices.commands.snakemake_call import Call, dry_run
+from cmrslices.commands.snakemake_call import Call, dry_run, read_jobs, read_models
 from cmrslices.config import Settings
 from cmrslices.runtime.errors import InputError
 
@@ -42,6 +43,8 @@ CLASSIFIER_PARAMETERS_M = {
 def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str, float]:
     """GPU hours of one job of each training rule, by the paper's hours for its sizes.
 
+    For a model with epochs of its own see `segmenter_hours`.
+
     Parameters
     ----------
     settings : Settings
@@ -56,6 +59,18 @@ def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str
         "train_segmenter": SEGMENTER_H * slices / SEGMENTER_SLICES,
         "train_classifier": CLASSIFIER_H * cases / CLASSIFIER_CASES,
     }
+
+
+def segmenter_hours(settings: Settings, models: Sequence[str]) -> list[float]:
+    """GPU hours of each model's training, by the epochs that its row of `models` or `segmentation` gives.
+
+    Parameters
+    ----------
+    settings : Settings
+    models : sequence of str
+    """
+    per_epoch = hours_per_job(settings, None)["train_segmenter"] / settings.segmentation.epochs
+    return [per_epoch * settings.training_of(model)["epochs"] for model in models]
 
 
 def wall_hours(jobs: Sequence[float], at_once: int) -> float:
@@ -150,7 +165,8 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
 
 def describe(call: Call) -> str:
     """Lay out as text what a call would run, what that takes, and what is missing."""
-    jobs = dry_run(call)
+    printed = dry_run(call)
+    jobs = read_jobs(printed)
     if not jobs:
         return "Nothing to be done: every result is there and up to date."
     settings = call.settings
@@ -163,7 +179,7 @@ def describe(call: Call) -> str:
     raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
-        _gpu_text(call, jobs, raw[settings.training_cohort]),
+        _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
         _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
         _missing_text(missing(settings, rows)),
     ]
@@ -187,19 +203,23 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
     return faults
 
 
-def _gpu_text(call: Call, jobs: dict[str, int], training: Raw | None) -> str:
-    splits = call.settings.splits
+def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training: Raw | None) -> str:
+    settings, splits = call.settings, call.settings.splits
     patients = splits.train if isinstance(splits.train, int) else None
     if patients is None and training:
-        patients = round(training.patients * training_share(call.settings)[0])
-    each = {rule: hours for rule, hours in hours_per_job(call.settings, patients).items() if jobs.get(rule)}
+        patients = round(training.patients * training_share(settings)[0])
+    # Where Snakemake printed no rules, the longest trainings that can be meant are taken.
+    segmenters = segmenter_hours(settings, models) or sorted(segmenter_hours(settings, settings.models_used()))[::-1]
+    classifier = hours_per_job(settings, patients)["train_classifier"]
+    each = [("train_segmenter", hours) for hours in segmenters[: jobs.get("train_segmenter", 0)]]
+    each += [("train_classifier", classifier)] * jobs.get("train_classifier", 0)
     if not each:
         return "GPU hours: no training is to be run."
-    together = {rule: hours * jobs[rule] for rule, hours in each.items()}
-    rows = [[rule, jobs[rule], _hours(hours), _hours(together[rule])] for rule, hours in each.items()]
-    rows.append(["together", sum(jobs[rule] for rule in each), "", _hours(sum(together.values()))])
+    rows = [[rule, count, _hours(hours), _hours(hours * count)] for (rule, hours), count in Counter(each).items()]
+    every = [hours for _, hours in each]
+    rows.append(["together", len(every), "", _hours(sum(every))])
     at_once = call.gpu_jobs or 1
-    wall = wall_hours([hours for rule, hours in each.items() for _ in range(jobs[rule])], at_once)
+    wall = wall_hours(every, at_once)
     limit = "as `gpu` in resources says" if call.gpu_jobs else "assumed: `gpu` in resources says nothing"
     about = f"{patients} training patients" if patients else "as many training patients as in the paper"
     return (

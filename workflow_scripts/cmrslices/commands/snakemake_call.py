@@ -57,8 +57,8 @@ def read_call(arguments: Sequence[str]) -> Call:
     return Call(tuple(arguments), load_settings(config), Path(parsed.directory or "."), gpu.value if gpu else None)
 
 
-def dry_run(call: Call) -> dict[str, int]:
-    """Rule to number of jobs that ``snakemake -n`` lists.
+def dry_run(call: Call) -> str:
+    """Return what ``snakemake -n`` prints.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def dry_run(call: Call) -> dict[str, int]:
     printed = answer.stdout + answer.stderr
     if answer.returncode:
         raise InputError(f"snakemake --dry-run failed:\n{printed.strip()}")
-    return read_jobs(printed)
+    return printed
 
 
 def read_jobs(printed: str) -> dict[str, int]:
@@ -78,3 +78,9 @@ def read_jobs(printed: str) -> dict[str, int]:
     table = re.search(r"^Job stats:\njob +count\n[- ]+\n(?P<rows>(?:\w+ +\d+\n)+)", printed, re.M)
     rows = (line.split() for line in table["rows"].splitlines()) if table else ()
     return {rule: int(count) for rule, count in rows if rule not in {"all", "total"}}
+
+
+def read_models(printed: str) -> list[str]:
+    """Return the models whose trainings a dry run printed; empty where the call lets Snakemake print no rules."""
+    jobs = re.findall(r"^rule train_segmenter:\n((?: +.*\n)+)", printed, re.M)
+    return [model for job in jobs for model in re.findall(r"^ +wildcards: model=(\w+)$", job, re.M)]

@@ -29,6 +29,7 @@ def train_segmenter(
     weights: str,
     threads: int,
     checkpoint_every: int,
+    starts_from: str | None = None,
 ) -> None:
     """Train one model, or go on from its last checkpoint if that was made from the same settings, data and code.
 
@@ -40,7 +41,7 @@ def train_segmenter(
     model : str
         Name of the model and of its configuration in the plans.
     policy, training : dict
-        The model's row of `models`, and what the configuration's `segmentation.training` gives.
+        How the model draws slices, and what the configuration's `training_of` gives for it.
     seed : int
         Determines the initial weights and every batch.
     code : str
@@ -54,15 +55,21 @@ def train_segmenter(
         Cores to use.
     checkpoint_every : int
         Epochs between checkpoints.
+    starts_from : path, optional
+        checkpoint_final.pth of another model, whose weights the network starts from; None: random weights. The digest
+        of this file is part of what a checkpoint was made from, so that no training goes on from a checkpoint that
+        began with other weights.
 
     Raises
     ------
     Interrupted
         SIGTERM or SIGINT came; the state is saved.
+    InputError
+        The network of `starts_from` is another one.
     """
-    made_from = training_digest(
-        {"policy": policy, "training": training, "seed": seed, "code": code}, store, plans, folds, dataset, slices
-    )
+    settings = {"policy": policy, "training": training, "seed": seed, "code": code}
+    files = [store, plans, folds, dataset, slices, *([starts_from] if starts_from else [])]
+    made_from = training_digest(settings, *files)
     result = FinishedTraining(weights, made_from)
     if result.find():
         return
@@ -80,6 +87,8 @@ def train_segmenter(
     trainer.loader_workers = threads - 1 if device.type == "cuda" else min(threads - 1, 1)
     trainer.save_every = checkpoint_every
     trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)
+    if starts_from:
+        trainer.start_from(starts_from)
     with defer_signals() as trainer.interruption:
         trainer.resume()
         trainer.run_training()

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 sys.path.append(str(Path(__file__).parents[3]))
 
 from cmrslices.cohorts.tables import read_slices
+from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.runtime.devices import Precision, autocast
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.channels_last import channels_last
@@ -77,6 +78,32 @@ class SliceTrainer(ResumableTrainer):
             channels_last(self.network)
         if self.device.type == "cpu" or self.precision != "auto":
             self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
+
+    def start_from(self, weights: str | Path) -> None:
+        """Give the network the weights of another model; optimiser, learning rate and epochs start anew.
+
+        Parameters
+        ----------
+        weights : path
+            checkpoint_final.pth of the other model.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, or the other model's network has other layers.
+        """
+        self.initialize()
+        checkpoint = read_weights(weights)
+        other = checkpoint["init_args"]["configuration"]
+        network: Any = getattr(self.network, "_orig_mod", self.network)  # torch.compile wraps the network
+        try:
+            network.load_state_dict(checkpoint["network_weights"])
+        except RuntimeError:
+            raise InputError(
+                f"model {self.configuration_name!r} cannot start from model {other!r}: their networks have other "
+                f"layers; delete {weights} and run again, so that both are trained by the same plan"
+            ) from None
+        self.print_to_log_file(f"Starting from the weights of model {other!r}")
 
     def get_tr_and_val_datasets(self) -> tuple[Cases, Cases]:
         """nnU-Net's data sets; under other policies than the uniform one, without cases that have no slice to draw."""
