@@ -1,8 +1,8 @@
 """The regions of a whole stack, read at once from a classifier's probabilities of its slices.
 
-The rule that defines the regions (paper, section 3: 20/60/20 of the labelled slices) makes them a property of the stack:
-whoever knows the first and the last labelled slice knows the region of every slice. So the two are sought for which the
-probabilities of all slices agree best with the rule.
+The rule that defines the regions (paper, section 3: 20/60/20 of the labelled slices) makes them a property of the
+stack: the first and the last labelled slice decide the region of every slice. So `read_stack` looks for the two with
+which the probabilities of all slices agree best.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,8 @@ from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-6
-"""A smaller probability counts as this one: the files of probabilities have six decimals, and log 0 would rule out."""
+"""A smaller probability counts as this one: the files of probabilities have six decimals, and a probability
+of 0 would rule out a whole reading."""
 DECIMALS = 9
 """Decimals of the sums of log probabilities that are compared, so that floating-point noise does not break a tie."""
 
