@@ -337,8 +337,8 @@ class Classified(Routed):
     router: Literal["classifier"] = Field(description="`classifier`: the region by the trained classifiers")
     reading: Literal["slice", "stack"] = Field(
         "slice",
-        description="`classifier` only: `slice`: each slice by itself (the paper); `stack`: the whole stack at once, by "
-        "the first and last labelled slice with which the probabilities agree best",
+        description="`classifier` only: `slice`: each slice by itself (the paper); `stack`: the whole stack at once, "
+        "by the first and last labelled slice with which the probabilities agree best",
     )
     networks: Literal["selected", "all"] = Field(
         "selected",

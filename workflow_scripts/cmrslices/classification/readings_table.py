@@ -28,8 +28,8 @@ GROUPS = ["all", "labelled", NON_CARDIAC]
 """Slices that are counted: all of them, those that carry a label, and those beyond the ends of the heart."""
 WARNING = (
     "The last row of a cohort looks at no image. Where nearly every slice carries a label, as in ACDC, it is right "
-    "about nearly every slice: such a cohort cannot judge a region classifier. Cohorts with slices beyond both ends of the "
-    "heart can."
+    "about nearly every slice: such a cohort cannot judge a region classifier. Cohorts with slices beyond both "
+    "ends of the heart can."
 )
 
 

@@ -223,8 +223,8 @@ def about_slices(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
 
 def _errors(cells: xr.Dataset, name: str) -> Answer:
     """The slices whose region a classified approach misses; `cells` by its regions."""
-    parts = (means(cells)["errors"], patients_in(cells)["carries"])
-    values, patients = (part.sel(classifier=EITHER, approach=name, drop=True) for part in parts)
+    parts = (means(cells)["errors"], patients_in(cells)["carries"].sel(classifier=EITHER, drop=True))
+    values, patients = (part.sel(approach=name, drop=True) for part in parts)
     return Answer("errors", name, "", values, patients)
 
 
