@@ -45,7 +45,9 @@ def test_no_other_first_and_last_slice_has_a_higher_sum_of_logs(shares):
     draw = np.random.default_rng(0)
     for slices in range(1, 13):
         probabilities = draw.dirichlet([0.3] * 4, size=slices)
-        names = [slice_regions(labelled(n, first, last), *shares)[0] for n, first, last in stacks_of(slices) if n == slices]
+        names = [
+            slice_regions(labelled(n, first, last), *shares)[0] for n, first, last in stacks_of(slices) if n == slices
+        ]
 
         def fit(regions, p=probabilities):
             columns = [SLICE_CLASSES.index(region) for region in regions]
