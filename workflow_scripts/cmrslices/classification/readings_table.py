@@ -145,7 +145,7 @@ def layout(numbers: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
     for (cohort, reading, networks), part in numbers.groupby(["cohort", "reading", "networks"], sort=False):
         counts = part.set_index("group")["slices"]
         percent = part.set_index("group")["right_percent"]
-        cells = {f"{group} [%]": tables.number(percent[group], 1) for group in GROUPS}
+        cells = {f"right, {group} [%]": tables.number(percent[group], 1) for group in GROUPS}
         about = {"cohort": cohorts[cohort], "region by": TITLES[reading, networks]}
         rows.append({**about, "slices": str(counts["all"]), "of them non-cardiac": str(counts[NON_CARDIAC]), **cells})
     return pd.DataFrame(rows)
