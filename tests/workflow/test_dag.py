@@ -92,6 +92,12 @@ def test_a_reading_is_a_new_row_and_adds_no_training(workflow):
     assert planned == {**PAPER, "read_stacks": 3, "predict": 18, "score": 18, "boundaries": 18}
 
 
+def test_without_a_classified_approach_no_region_is_predicted(workflow):
+    planned = workflow.planned(approaches={"classification": None})
+    assert "predict_regions" not in planned
+    assert planned["answers"] == 1
+
+
 def test_rows_with_one_reading_share_its_regions(workflow):
     planned = workflow.planned(
         approaches={name: {**STACK, "title": name, "models": MODELS} for name in ("first", "second")}

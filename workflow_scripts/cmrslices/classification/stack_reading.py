@@ -16,8 +16,7 @@ from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
 SMALLEST_PROBABILITY = 1e-6
-"""A smaller probability counts as this one: the files of probabilities have six decimals, and a probability
-of 0 would rule out a whole reading."""
+"""A smaller probability counts as this one. The files of probabilities have six decimals, and log 0 is infinite."""
 DECIMALS = 9
 """Decimals of the sums of log probabilities that are compared, so that floating-point noise does not break a tie."""
 
