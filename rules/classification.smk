@@ -2,7 +2,8 @@
 
 Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
-        classifiers/regions/{cohort}.csv, tables/table2.{csv,md,html,tex}, figures/confusion.{pdf,png,html}
+        classifiers/regions/{cohort}.csv, classifiers/regions/{reading}_{chosen}/{cohort}.csv,
+        tables/table2.{csv,md,html,tex}, tables/readings.{csv,md,html}, figures/confusion.{pdf,png,html}
 """
 
 
@@ -139,3 +140,50 @@ rule predict_regions:
         code=code_of("predict_regions"),
     script:
         "../workflow_scripts/predict_regions.py"
+
+
+rule read_stacks:
+    """The region of every slice of one cohort, by another reading than the paper's; a row of `approaches` names it."""
+    input:
+        selected=lambda w: rules.select_classifier.output.selected if w.chosen == "selected" else [],
+        probabilities=expand(RESULTS / "classifiers/{network}/{{cohort}}.csv", network=NETWORKS),
+    output:
+        regions=RESULTS / "classifiers/regions/{reading}_{chosen}/{cohort}.csv",
+    log:
+        RESULTS / "logs/read_stacks/{reading}_{chosen}/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=NETWORKS,
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("read_stacks"),
+    script:
+        "../workflow_scripts/read_stacks.py"
+
+
+rule readings:
+    """How many slices get the right region, by each way to read the classifiers and without looking at an image."""
+    input:
+        selected=rules.select_classifier.output.selected,
+        probabilities=expand(RESULTS / "classifiers/{network}/{cohort}.csv", cohort=COHORTS, network=NETWORKS),
+        slices=expand(RESULTS / "cohorts/{cohort}/slices.csv", cohort=COHORTS),
+        splits=expand(RESULTS / "cohorts/{cohort}/splits.csv", cohort=COHORTS),
+    output:
+        table=[
+            RESULTS / "tables/readings.csv",
+            RESULTS / "tables/readings.md",
+            report(RESULTS / "tables/readings.html", **caption("readings", "3 Tables", table="Readings")),
+        ],
+    log:
+        RESULTS / "logs/readings.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=NETWORKS,
+        cohorts=TITLES["cohorts"],
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("readings"),
+    script:
+        "../workflow_scripts/readings.py"

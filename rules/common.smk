@@ -64,6 +64,8 @@ wildcard_constraints:
     cohort="|".join(SETTINGS.cohorts),
     model="|".join(SETTINGS.models),
     network="|".join(NETWORKS),
+    reading="slice|stack",
+    chosen="selected|all",
     approach="|".join(SETTINGS.approaches),
 
 
@@ -132,14 +134,26 @@ def training_minutes(wildcards):
     return round(36 * 60 * max(1, epochs / SETTINGS.segmentation.epochs))
 
 
+def classified_regions(approach, cohort):
+    """The file with the region of each slice of a cohort as an approach reads the classifiers."""
+    row = SETTINGS.approaches[approach]
+    if (row.reading, row.networks) == ("slice", "selected"):
+        return RESULTS / f"classifiers/regions/{cohort}.csv"
+    return RESULTS / f"classifiers/regions/{row.reading}_{row.networks}/{cohort}.csv"
+
+
 def router_regions(wildcards):
     """The file with the region of each slice that an approach's router reads; a constant router reads none."""
-    files = {
-        "constant": [],
-        "reference": RESULTS / f"cohorts/{wildcards.cohort}/slices.csv",
-        "classifier": RESULTS / f"classifiers/regions/{wildcards.cohort}.csv",
-    }
-    return files[SETTINGS.approaches[wildcards.approach].router]
+    router = SETTINGS.approaches[wildcards.approach].router
+    if router == "classifier":
+        return classified_regions(wildcards.approach, wildcards.cohort)
+    return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv" if router == "reference" else []
+
+
+def all_classified_regions(wildcards):
+    """The files of the regions of each approach that reads the classifiers, in the order of approaches and cohorts."""
+    classified = [name for name, row in SETTINGS.approaches.items() if row.router == "classifier"]
+    return [classified_regions(name, cohort) for name in classified for cohort in COHORTS]
 
 
 def all_scores(wildcards):

@@ -1,6 +1,6 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
-Needs   trained models, the preprocessed cohorts, the reference regions or those by the selected classifier
+Needs   trained models, the preprocessed cohorts, the reference regions or those by the classifiers
 Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv
 """
 
@@ -27,7 +27,9 @@ rule predict:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",
     params:
-        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(exclude={"title"}, exclude_none=True),
+        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(
+            exclude={"title", "reading", "networks"}, exclude_none=True
+        ),
         mirroring=SETTINGS.segmentation.mirroring,
         precision=SETTINGS.precision,
         code=code_of("predict"),

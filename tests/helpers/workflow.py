@@ -109,15 +109,15 @@ AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
 def aggregate_again(published, folder, project=ROOT):
     """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries.
 
-    Cardiac function and boundaries are made where they are published; older folders lack what they need.
+    Readings, cardiac function and boundaries are made where they are published; older folders lack what they need.
     """
     measured = (published / "boundaries").exists()
-    function = ["cardiac_function"] if (published / "tables/cardiac_function.csv").exists() else []
+    tables = [name for name in ("readings", "cardiac_function") if (published / f"tables/{name}.csv").exists()]
     for part in ("scores", "classifiers", "cohorts", *(["boundaries"] if measured else [])):
         shutil.copytree(published / part, folder / part)
     (folder / "classifiers/selected.yaml").unlink()
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
-    made = (*AGGREGATION, *function, *(["boundary_table"] if measured else []))
+    made = (*AGGREGATION, *tables, *(["boundary_table"] if measured else []))
     rules = ("--no-hooks", "--allowed-rules", *made, "--", *made)
     answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
     assert answer.returncode == 0, answer.stderr

@@ -353,6 +353,23 @@ def test_an_approach_is_named_in_a_fault_even_if_it_is_called_like_a_router():
         load_settings(laid_over("approaches: {classifier: {title: 3, router: constant, model: baseline}}"))
 
 
+def test_a_classified_approach_reads_slices_by_the_selected_network_as_the_paper_does():
+    row = load_settings(DEFAULT).approaches["classification"]
+    assert (row.reading, row.networks) == ("slice", "selected")
+
+
+@pytest.mark.parametrize("approach", ["baseline", "upper_bound"])
+@pytest.mark.parametrize("key", [{"reading": "stack"}, {"networks": "all"}])
+def test_only_a_classified_approach_reads_the_classifiers(approach, key):
+    with pytest.raises(InputError, match=rf"approaches\.{approach}\.{next(iter(key))}: unknown key"):
+        load_settings(changed(f"approaches.{approach}", {**DEFAULT["approaches"][approach], **key}))
+
+
+def test_a_reading_that_does_not_exist_is_an_error_with_what_is_allowed():
+    with pytest.raises(InputError, match=r"approaches\.classification\.reading: .*'slice' or 'stack'"):
+        load_settings(laid_over("approaches: {classification: {reading: volume}}"))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

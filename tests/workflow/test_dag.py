@@ -20,6 +20,7 @@ PAPER = {
     "classify": 21,
     "select_classifier": 1,
     "predict_regions": 3,
+    "readings": 1,
     "predict": 15,
     "score": 15,
     "boundaries": 15,
@@ -112,6 +113,28 @@ def test_a_cohort_is_a_new_row(workflow):
     assert planned["convert_cohort"] == 4
     assert planned["predict"] == planned["score"] == 20
     assert planned["train_segmenter"] == 6
+
+
+STACK = {"title": "Stack", "router": "classifier", "reading": "stack", "networks": "all"}
+MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
+
+
+def test_a_reading_is_a_new_row_and_adds_no_training(workflow):
+    planned = workflow.planned(approaches={"stack": {**STACK, "models": MODELS}})
+    assert planned == {**PAPER, "read_stacks": 3, "predict": 18, "score": 18, "boundaries": 18}
+
+
+def test_without_a_classified_approach_no_region_is_predicted(workflow):
+    planned = workflow.planned(approaches={"classification": None})
+    assert "predict_regions" not in planned
+    assert planned["answers"] == 1
+
+
+def test_rows_with_one_reading_share_its_regions(workflow):
+    planned = workflow.planned(
+        approaches={name: {**STACK, "title": name, "models": MODELS} for name in ("first", "second")}
+    )
+    assert planned == {**PAPER, "read_stacks": 3, "predict": 21, "score": 21, "boundaries": 21}
 
 
 def test_a_model_that_no_approach_uses_is_not_trained(workflow):

@@ -27,7 +27,7 @@ ONE_APPROACH = {
     **{name: count for name, count in RESULTS.items() if name != "table1"},
     **{"predict": 3, "score": 3, "boundaries": 3},
 }
-SELECTED = {"select_classifier": 1, "predict_regions": 3, **ONE_APPROACH}
+SELECTED = {"select_classifier": 1, "predict_regions": 3, "readings": 1, **ONE_APPROACH}
 CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
 EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
@@ -42,6 +42,7 @@ EXTERNAL_COHORT = {
     "preprocess_cohort": 1,
     "classify": 2,
     "predict_regions": 1,
+    "readings": 1,
     "predict": 5,
     "score": 5,
     "boundaries": 5,
@@ -89,6 +90,7 @@ KEYS = {
         acdc(title="Other"),
         {
             **TABLES,
+            "readings": 1,
             "cohort_summary": 1,
             "cardiac_function": 1,
             "bland_altman": 1,
@@ -172,6 +174,14 @@ KEYS = {
         {**ONE_APPROACH, "segmenter_curves": 1},  # one model fewer is drawn
     ),
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
+    "approaches.<name>.reading": (
+        {"approaches": {"classification": {"reading": "stack"}}},
+        {**ONE_APPROACH, "read_stacks": 3},
+    ),
+    "approaches.<name>.networks": (
+        {"approaches": {"classification": {"networks": "all"}}},
+        {**ONE_APPROACH, "read_stacks": 3},
+    ),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
@@ -285,6 +295,8 @@ AFTER = {
     "classify": {"classify": 6, **SELECTED},
     "select_classifier": SELECTED,
     "predict_regions": {"predict_regions": 3, **ONE_APPROACH},
+    "read_stacks": {},  # not in the finished run
+    "readings": {"readings": 1},
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
     "boundaries": {"boundaries": 15, "boundary_table": 1, "provenance": 1, "timings": 1},
@@ -308,10 +320,14 @@ AFTER = {
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
-CLASSIFIER_RULES = {"fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"}
+READING_RULES = {"read_stacks", "readings"}
+CLASSIFIER_RULES = {
+    *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
+    *READING_RULES,
+}
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
-TABLE_RULES = {*PAPER_RULES, "boundary_table"}
+TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings"}
 STATISTICS_RULES = {"table1", "table3", "answers"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
@@ -344,17 +360,17 @@ MODULES = {
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("boundaries", *SCORE_RULES),
+        *("boundaries", *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "boundaries", *SCORE_RULES),
+        *("preprocess_cohort", "boundaries", *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
-    "cmrslices/cohorts/regions.py": {"assign_regions"},
+    "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
     "cmrslices/prediction/__init__.py": {"predict", "answers"},
     "cmrslices/prediction/routing.py": {"predict", "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
@@ -370,7 +386,10 @@ MODULES = {
     "cmrslices/classification/inference.py": {"classify"},
     "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
-    "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions"},
+    "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions", *READING_RULES},
+    "cmrslices/classification/readings.py": READING_RULES,
+    "cmrslices/classification/readings_table.py": {"readings"},
+    "cmrslices/classification/stack_reading.py": READING_RULES,
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/cohorts/__init__.py": COHORT_RULES,
@@ -391,7 +410,7 @@ MODULES = {
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
     "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
     "cmrslices/evaluation/volume_errors.py": {"cardiac_function"},
-    "cmrslices/classification/metrics.py": {"select_classifier"},
+    "cmrslices/classification/metrics.py": {"select_classifier", "readings"},
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},

@@ -43,6 +43,40 @@ def test_the_table_of_boundaries_covers_every_cohort_label_region_and_approach(f
     assert all((tables / f"boundaries{ending}").stat().st_size > 0 for ending in (".md", ".tex", ".html"))
 
 
+def test_the_table_of_readings_has_five_ways_of_every_cohort(finished):
+    tables = finished.folder / "results/tables"
+    table = pd.read_csv(tables / "readings.csv")
+    ways = table[["cohort", "reading", "networks", "group"]].drop_duplicates()
+    assert len(table) == len(ways) == 3 * 5 * 3
+    assert all((tables / f"readings{ending}").stat().st_size > 0 for ending in (".md", ".html"))
+
+
+def test_a_new_row_reads_whole_stacks_and_is_answered_by_its_own_regions(finished, tmp_path):
+    """The approach that reads slices keeps its answers."""
+    shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
+    workflow = Workflow(tmp_path / "project", TINY, project=tmp_path / "project")
+    results = tmp_path / "project/results"
+    answers = results / "tables/answers.csv"
+    before = pd.read_csv(answers)
+    row = {"title": "Stack", "router": "classifier", "reading": "stack", "networks": "all"}
+    models = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
+    answer = workflow.run("--cores", "2", "results/tables/answers.csv", approaches={"stack": {**row, "models": models}})
+    assert answer.returncode == 0, answer.stderr[-5000:]
+    found = pd.read_csv(answers).query("question == 'errors'")
+    kept = found[found["approach"] == "classification"].reset_index(drop=True)
+    own = before.query("question == 'errors'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, own)
+    assert "stack" in set(found["approach"])
+    for cohort in TINY["cohorts"]:
+        regions = pd.read_csv(results / f"classifiers/regions/stack_all/{cohort}.csv")
+        runs = regions["region"].eq("non-cardiac").groupby(regions["case"])
+        assert (runs.apply(lambda outside: (outside != outside.shift()).sum()) <= 3).all()
+        routes = pd.read_csv(results / f"predictions/stack/{cohort}/routes.csv")
+        both = routes.merge(regions, on=["case", "slice"], validate="one_to_one")
+        assert len(both) == len(routes)
+        assert (both["region"].map(models) == both["model"]).all()
+
+
 def test_every_label_that_the_scores_find_has_a_boundary(finished):
     results = finished.folder / "results"
     for file in sorted((results / "scores").glob("*/*.csv")):

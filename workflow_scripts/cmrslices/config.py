@@ -343,12 +343,10 @@ class Constant(Section):
 
 
 class Routed(Section):
-    """A row of `approaches` that sends every slice to the model of its region."""
+    """What the rows of `approaches` have in common that send every slice to the model of its region."""
 
     title: str = Field(description="name in tables and figures")
-    router: Literal["classifier", "reference"] = Field(
-        description="`classifier`: the region by the selected classifier; `reference`: by the reference labels"
-    )
+    router: str
     models: dict[SliceClass, Reference] = Field(description="the model of each region and of non-cardiac slices")
 
     def models_used(self) -> list[str]:
@@ -363,7 +361,28 @@ class Routed(Section):
         return self
 
 
-Approach = Annotated[Constant | Routed, Field(discriminator="router")]
+class Classified(Routed):
+    """A row of `approaches` that takes the regions from the classifiers."""
+
+    router: Literal["classifier"] = Field(description="`classifier`: the region by the trained classifiers")
+    reading: Literal["slice", "stack"] = Field(
+        "slice",
+        description="`classifier` only: `slice`: each slice by itself (the paper); `stack`: the whole stack at once, "
+        "by the first and last labelled slice with which the probabilities agree best",
+    )
+    networks: Literal["selected", "all"] = Field(
+        "selected",
+        description="`classifier` only: probabilities of the `selected` network (the paper), or the mean of `all`",
+    )
+
+
+class Referenced(Routed):
+    """A row of `approaches` that takes the regions from the reference labels."""
+
+    router: Literal["reference"] = Field(description="`reference`: the region by the reference labels")
+
+
+Approach = Annotated[Constant | Classified | Referenced, Field(discriminator="router")]
 
 
 class Evaluation(Section):

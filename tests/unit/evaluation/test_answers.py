@@ -37,7 +37,7 @@ def scores(dsc, patients=PATIENTS, seeds=(1,), slices=2, right=lambda patient, r
         for k in range(slices)
         for label in LABELS
     ]
-    columns = ["seed", "cohort", "approach", "patient", "case", "slice", "region", "label", "right"]
+    columns = ["seed", "cohort", "approach", "patient", "case", "slice", "region", "label", "right:routed"]
     table = pd.DataFrame(rows, columns=columns)
     place = table[["approach", "seed", "patient", "region", "label"]].itertuples(index=False)
     orders = {
@@ -465,7 +465,19 @@ def test_places_without_an_answer_are_left_out():
 def test_a_slice_is_right_where_the_classifier_names_its_region():
     table = pd.DataFrame({"case": "c", "slice": [0, 1], "region": pd.Categorical(["base", "apex"], REGIONS)})
     classified = pd.DataFrame({"case": "c", "slice": [0, 1], "region": ["base", "base"]})
-    assert with_right(table, classified)["right"].tolist() == [True, False]
+    assert with_right(table, {"routed": classified})["right:routed"].tolist() == [True, False]
+
+
+def test_each_classified_approach_is_asked_about_by_its_own_regions():
+    """The second one reads the regions without an error, the first one misses those of three patients."""
+    data = scores(lambda approach, *_: 0.5 + 0.02 * (approach == "bound"), right=lambda patient, _: patient > "p02")
+    both = Design("baseline", ("routed", "bound"), None, ("routed", "bound"))
+    found = answer(data.assign(**{"right:bound": True}), design=both)
+    errors = found[(found["question"] == "errors") & (found["label"] == "LVM") & (found["region"] == "base")]
+    assert errors.set_index("approach")["estimate"].to_dict() == {"routed": 30, "bound": 0}
+    judged = found[found["approach"] == "bound"]["question"]
+    assert "right" in set(judged)
+    assert "wrong" not in set(judged)
 
 
 # ---- Published seeds --------------------------------------------------------

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmrslices.classification.probabilities import selected_regions
-from cmrslices.config import Settings, load_settings
+from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
+from cmrslices.config import Classified, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answers import answers
@@ -82,11 +82,16 @@ def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
 def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
     files = [run / f"scores/{approach}/{cohort}.csv" for approach in settings.approaches for cohort in settings.cohorts]
     scores = read_scores(files, dict.fromkeys(settings.cohorts), dict.fromkeys(settings.approaches))
-    regions = [
-        selected_regions(
-            run / "classifiers/selected.yaml",
-            {network: run / f"classifiers/{network}/{cohort}.csv" for network in settings.classification.networks},
-        )
-        for cohort in settings.cohorts
-    ]
-    return with_right(scores, pd.concat(regions))
+    regions = {
+        name: pd.concat(_regions(run, row, cohort, settings) for cohort in settings.cohorts)
+        for name, row in settings.approaches.items()
+        if isinstance(row, Classified)
+    }
+    return with_right(scores, regions)
+
+
+def _regions(run: Path, approach: Classified, cohort: str, settings: Settings) -> pd.DataFrame:
+    """The regions of a cohort's slices by which a classified approach was routed."""
+    files = {name: run / f"classifiers/{name}/{cohort}.csv" for name in settings.classification.networks}
+    probabilities = chosen_probabilities(approach.networks, run / "classifiers/selected.yaml", files)
+    return regions_by_reading(approach.reading, probabilities, settings.regions.base, settings.regions.apex)

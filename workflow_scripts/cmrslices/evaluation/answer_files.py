@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cmrslices.cohorts.tables import read_cases
@@ -15,7 +16,7 @@ from cmrslices.evaluation.answer_tables import (
     introduction,
     sections,
 )
-from cmrslices.evaluation.answers import Design, answers
+from cmrslices.evaluation.answers import Design, answers, right_by
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation import tables
@@ -45,7 +46,8 @@ def write_answers(
     scores : list of path
         The scores of every approach and cohort.
     regions : list of path
-        ``classifiers/regions/<cohort>.csv`` of every cohort.
+        The regions of every cohort's slices by which each classified approach is routed: all cohorts of the first such
+        approach, in the order of `cohorts`, then those of the next.
     cohorts, approaches : dict of name to title
         In the order of the rows.
     baseline : str
@@ -68,7 +70,9 @@ def write_answers(
     InputError
         When the approaches are not scored on the same slices.
     """
-    named = pd.concat(map(read_regions, regions))
+    classified = [name for name, router in routers.items() if router == "classifier"]
+    files = iter(regions)
+    named = {name: pd.concat(read_regions(next(files)) for _ in cohorts) for name in classified}
     slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
     about = pd.concat(read_cases(path) for path in cases)
     found = answers(with_subgroups(slices, about), design_of(baseline, routers), margin)
@@ -126,19 +130,23 @@ def with_subgroups(scores: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     return scores.join(known, on="case")
 
 
-def with_right(scores: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
-    """Add the column ``right``: whether the selected classifier names the reference region of the slice.
+def with_right(scores: pd.DataFrame, regions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Add the column `right_by` of each classified approach: whether it names the reference region of the slice.
 
     Parameters
     ----------
     scores : DataFrame
         As `read_scores` gives them.
-    regions : DataFrame
-        case, slice and region of every slice of all cohorts, by the selected classifier.
+    regions : dict of str to DataFrame
+        Classified approach to case, slice and region of every slice of all cohorts, by which it is routed.
     """
+    return scores.assign(**{right_by(name): _is_right(scores, table) for name, table in regions.items()})
+
+
+def _is_right(scores: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
     named = regions.rename(columns={"region": "named"})
     both = scores.merge(named, on=["case", "slice"], how="left", validate="many_to_one")
-    return scores.assign(right=(both["named"] == both["region"].astype(str)).to_numpy())
+    return (both["named"] == both["region"].astype(str)).to_numpy()
 
 
 def design_of(baseline: str, routers: Mapping[str, str]) -> Design:

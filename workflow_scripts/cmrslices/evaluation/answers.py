@@ -33,6 +33,11 @@ COLUMNS = [
 ]
 
 
+def right_by(approach: str) -> str:
+    """Return the column of the scores that says whether an approach's classifier names the slice's reference region."""
+    return f"right:{approach}"
+
+
 class Design(NamedTuple):
     """The approaches by their part in the questions.
 
@@ -80,8 +85,9 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     Parameters
     ----------
     scores : DataFrame
-        As `read_scores` gives them, of all seeds and approaches, with the columns seed, and right: whether the
-        selected classifier names the slice's reference region. `SUBGROUPS` may be among the columns.
+        As `read_scores` gives them, of all seeds and approaches, with the column seed, and the column `right_by` of
+        each classified approach: whether the regions by which it is routed have the slice's reference region.
+        `SUBGROUPS` may be among the columns.
     design : Design
     margin : float
         Two approaches are near each other if they differ by less, in points of DSC %.
@@ -101,14 +107,14 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
         - ``share``: the change at an end, in % of the baseline's gap there; empty unless the interval of the gap
           is above 0.
         - ``contrast``: an approach minus another one before it (`versus`), neither of them the baseline.
-        - ``right``, ``wrong``: the change on the slices whose region the classifier names or misses.
+        - ``right``, ``wrong``: the change on the slices whose region the approach's classifier names or misses.
         - ``right_bound``, ``wrong_bound``: the upper bound minus the baseline on the same slices.
         - ``break_even``: see `break_even`.
         - ``missed``: slices that carry the label and in which nothing of it is found (DSC 0), in %.
         - ``invented``: slices that lack the label and in which some of it is predicted, in %.
         - ``invented_mm2``: the mean area of what is predicted in them.
         - ``invented_change``: the approach's ``invented`` minus the baseline's, in percentage points.
-        - ``errors``: slices whose region the classifier misses, in %.
+        - ``errors``: slices whose region the approach's classifier misses, in %.
 
         In subgroups only ``gap`` and ``change`` are asked. What is not said to be something else is in points of DSC %.
 
@@ -141,12 +147,20 @@ def gaps_and_changes(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
 def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
     """All answers about one cohort; those about the DSC have the axis scoring, those about subgroups also subgroup."""
     approaches = [design.baseline, *design.others]
-    yield from _about_dsc(_under_each_rule(scores, approaches), design)
+    by_approach = {name: scores.assign(right=scores[right_by(name)]) for name in design.classified}
+    scores = next(iter(by_approach.values()), scores.assign(right=True))
+    cells = _under_each_rule(scores, approaches)
+    yield from _about_dsc(cells, design)
+    for name, part in by_approach.items():
+        yield from _about_regions(cells if part is scores else _under_each_rule(part, approaches), design, name)
     subgroups = {name: _under_each_rule(part, approaches) for name, part in _subgroups(scores)}
     if subgroups:
         names = pd.Index(subgroups, name="subgroup")
         yield from gaps_and_changes(xr.concat(subgroups.values(), names, join="outer", fill_value=0), design)
-    yield from about_slices(count_cells(scores, approaches), design)
+    cells = count_cells(scores, approaches)
+    yield from about_slices(cells, design)
+    for name, part in by_approach.items():
+        yield _errors(cells if part is scores else count_cells(part, approaches), name)
 
 
 def _under_each_rule(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
@@ -166,7 +180,6 @@ def _subgroups(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
     """The questions about the DSC, in the order of the rows."""
     found, counts = means(cells)["dsc"], patients_in(cells)["scored"]
-    baseline, bound = design.baseline, design.upper_bound
     dsc, patients = found.sel(classifier=EITHER, drop=True), counts.sel(classifier=EITHER, drop=True)
     gap, *changes = gaps_and_changes(cells, design)
     yield gap
@@ -175,25 +188,28 @@ def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
     for change in changes:
         share = 100 * change.values.sel(region=ENDS) / gap.values
         fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
-        yield Answer("share", change.approach, baseline, share.where(low > 0), fewest)
+        yield Answer("share", change.approach, design.baseline, share.where(low > 0), fewest)
     for first, second in combinations(design.others, 2):
         yield _difference("contrast", second, first, dsc, patients)
-    for name in design.classified:
-        of_kind = {
-            kind: [part.sel(classifier=kind, drop=True) for part in (found, counts)] for kind in ("right", "wrong")
-        }
-        right, wrong = (_difference(kind, name, baseline, *parts) for kind, parts in of_kind.items())
-        yield right
-        yield wrong
-        if bound:
-            for kind, parts in of_kind.items():
-                yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
-        even = xr.apply_ufunc(break_even, right.values, wrong.values)
-        yield Answer("break_even", name, baseline, even, xr.ufuncs.minimum(right.patients, wrong.patients))
+
+
+def _about_regions(cells: xr.Dataset, design: Design, name: str) -> Iterator[Answer]:
+    """The questions about the slices whose region a classified approach names or misses; `cells` by its regions."""
+    found, counts = means(cells)["dsc"], patients_in(cells)["scored"]
+    baseline, bound = design.baseline, design.upper_bound
+    of_kind = {kind: [part.sel(classifier=kind, drop=True) for part in (found, counts)] for kind in ("right", "wrong")}
+    right, wrong = (_difference(kind, name, baseline, *parts) for kind, parts in of_kind.items())
+    yield right
+    yield wrong
+    if bound:
+        for kind, parts in of_kind.items():
+            yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
+    even = xr.apply_ufunc(break_even, right.values, wrong.values)
+    yield Answer("break_even", name, baseline, even, xr.ufuncs.minimum(right.patients, wrong.patients))
 
 
 def about_slices(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
-    """The questions about what is missed, invented, and routed wrongly; `cells` as `count_cells` gives them."""
+    """The questions about what is missed and invented; `cells` as `count_cells` gives them."""
     found = means(cells).sel(classifier=EITHER, drop=True)
     counts = patients_in(cells).sel(classifier=EITHER, drop=True)
     approaches = [design.baseline, *design.others]
@@ -203,9 +219,13 @@ def about_slices(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
             yield Answer(question, name, "", values, patients)
     for name in design.others:
         yield _difference("invented_change", name, design.baseline, found["invented"], counts["lacks"])
-    for name in design.classified:
-        values, patients = (part.sel(approach=name, drop=True) for part in (found["errors"], counts["carries"]))
-        yield Answer("errors", name, "", values, patients)
+
+
+def _errors(cells: xr.Dataset, name: str) -> Answer:
+    """The slices whose region a classified approach misses; `cells` by its regions."""
+    parts = (means(cells)["errors"], patients_in(cells)["carries"].sel(classifier=EITHER, drop=True))
+    values, patients = (part.sel(approach=name, drop=True) for part in parts)
+    return Answer("errors", name, "", values, patients)
 
 
 def _gap(dsc: xr.DataArray, patients: xr.DataArray, baseline: str) -> Answer:

@@ -20,7 +20,7 @@ def make_router(approach: dict, regions: str | Path | None) -> Router:
         A row of the configuration's `approaches`.
     regions : path or None
         The regions of the cohort's slices, see `read_regions`: the reference ones for the router `reference`, those by
-        the selected classifier for `classifier`, and None for `constant`.
+        the classifiers for `classifier`, and None for `constant`.
     """
     if regions is None:
         return constant_router(approach["model"])
@@ -64,7 +64,7 @@ def read_regions(file: str | Path) -> pd.DataFrame:
     Parameters
     ----------
     file : path
-        ``cohorts/<cohort>/slices.csv`` (reference) or ``classifiers/regions/<cohort>.csv`` (selected classifier).
+        ``cohorts/<cohort>/slices.csv`` (reference), or a file below ``classifiers/regions`` (classifiers).
 
     Returns
     -------

@@ -1,0 +1,120 @@
+"""How a router reads the classifiers, and how many slices each way gets right."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from cmrslices.classification.probabilities import selected_regions
+from cmrslices.classification.readings import chosen_probabilities, regions_by_reading, write_regions_by_reading
+from cmrslices.classification.readings_table import WARNING, regions_by_index, shares_right, write_readings
+from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
+from cmrslices.runtime.errors import InputError
+
+HEART = ["base", "middle", "middle", "middle", "apex"]
+GAP = ["base", "middle", NON_CARDIAC, "middle", "apex"]
+
+
+def certain(*regions, case="x"):
+    """Probabilities of the slices of one case: 0.97 for these regions."""
+    table = pd.DataFrame({"case": case, "slice": range(len(regions))})
+    return table.assign(**{name: [0.97 if region == name else 0.01 for region in regions] for name in SLICE_CLASSES})
+
+
+@pytest.fixture
+def networks(tmp_path):
+    """Two networks: the selected one sees a gap in the heart, the other one sees nothing of the heart."""
+    (tmp_path / "selected.yaml").write_text(yaml.safe_dump({"network": "second"}))
+    certain(*[NON_CARDIAC] * 5).to_csv(tmp_path / "first.csv", index=False)
+    certain(*GAP).to_csv(tmp_path / "second.csv", index=False)
+    return {name: tmp_path / f"{name}.csv" for name in ("first", "second")}
+
+
+@pytest.fixture
+def selected(tmp_path, networks):
+    return tmp_path / "selected.yaml"
+
+
+def read(reading, chosen, selected, networks):
+    return regions_by_reading(reading, chosen_probabilities(chosen, selected, networks), 0.2, 0.2)
+
+
+def test_the_papers_reading_is_the_selected_networks_slice_by_slice(selected, networks):
+    assert read("slice", "selected", selected, networks).equals(selected_regions(selected, networks))
+
+
+def test_the_stack_reading_fills_the_gap_that_the_slices_leave(selected, networks):
+    assert read("slice", "selected", selected, networks)["region"].tolist() == GAP
+    assert read("stack", "selected", selected, networks)["region"].tolist() == HEART
+
+
+def test_of_all_networks_the_mean_is_read_and_nothing_is_selected(networks):
+    mean = chosen_probabilities("all", None, networks)
+    assert mean.loc[0, "base"] == pytest.approx((0.01 + 0.97) / 2)
+    assert mean.loc[0, NON_CARDIAC] == pytest.approx((0.97 + 0.01) / 2)
+
+
+def test_a_reading_is_written_as_case_slice_and_region(selected, networks, tmp_path):
+    files = list(networks.values())
+    write_regions_by_reading("stack", "selected", selected, list(networks), files, 0.2, 0.2, tmp_path / "regions.csv")
+    written = (tmp_path / "regions.csv").read_text().splitlines()
+    assert written == ["case,slice,region", *(f"x,{index},{region}" for index, region in enumerate(HEART))]
+
+
+# ---- The table --------------------------------------------------------------
+
+
+def stack(*regions, case="x"):
+    return pd.DataFrame({"case": case, "slice": range(len(regions)), "region": regions})
+
+
+def test_shares_are_told_of_all_slices_of_labelled_ones_and_of_those_beyond_the_ends():
+    found = shares_right(stack("base", "middle", "apex", NON_CARDIAC), stack("base", "apex", "apex", "apex"))
+    assert found["slices"].tolist() == [4, 3, 1]
+    assert found["right_percent"].tolist() == pytest.approx([50, 200 / 3, 0])
+
+
+def test_a_cohort_without_slices_beyond_the_ends_has_no_share_of_them():
+    found = shares_right(stack(*HEART), stack(*HEART))
+    assert found["right_percent"].isna().tolist() == [False, False, True]
+
+
+def test_a_slice_without_a_region_is_an_error():
+    with pytest.raises(InputError, match="1 slices have none, the first of x"):
+        shares_right(stack("base", "apex"), stack("base"))
+
+
+def test_by_index_every_slice_of_a_stack_is_cardiac():
+    both = pd.concat([stack(*[NON_CARDIAC] * 5, case="b"), stack("base", case="a")])
+    assert regions_by_index(both, 0.2, 0.2)["region"].tolist() == ["middle", *HEART]
+
+
+def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, networks, tmp_path):
+    reference = stack(*HEART).assign(patient="p", phase="ED", position=0.5)
+    reference.to_csv(tmp_path / "slices.csv", index=False)
+    (tmp_path / "splits.csv").write_text("case,patient,split\nx,p,test\n")
+    cohorts = {"one": "One", "two": "Two"}
+    write_readings(
+        selected=selected,
+        probabilities=[*networks.values()] * 2,
+        networks=list(networks),
+        slices=[tmp_path / "slices.csv"] * 2,
+        splits=[tmp_path / "splits.csv"] * 2,
+        cohorts=cohorts,
+        base=0.2,
+        apex=0.2,
+        table=[tmp_path / f"readings.{ending}" for ending in ("csv", "md", "html")],
+    )
+    found = pd.read_csv(tmp_path / "readings.csv", keep_default_na=False).query("group == 'all'")
+    assert found["cohort"].tolist() == ["one"] * 5 + ["two"] * 5
+    right = found[:5].set_index(["reading", "networks"])["right_percent"].astype(float).to_dict()
+    assert right["slice", "selected"] == 80
+    assert right["stack", "selected"] == right["index", "none"] == 100
+    assert list(right) == [
+        ("slice", "selected"),
+        ("stack", "selected"),
+        ("slice", "all"),
+        ("stack", "all"),
+        ("index", "none"),
+    ]
+    for ending in ("md", "html"):
+        assert WARNING in (tmp_path / f"readings.{ending}").read_text()

@@ -1,0 +1,151 @@
+"""The table of readings: how many slices get the right region, by each way to read the classifiers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmrslices.classification.metrics import read_reference
+from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
+from cmrslices.cohorts.regions import slice_regions
+from cmrslices.labels import NON_CARDIAC
+from cmrslices.presentation import tables
+from cmrslices.presentation.writing import Files, write_table
+from cmrslices.runtime.errors import InputError
+
+READINGS = {
+    ("slice", "selected"): "selected network, slice by slice (the paper)",
+    ("stack", "selected"): "selected network, whole stack",
+    ("slice", "all"): "mean of all networks, slice by slice",
+    ("stack", "all"): "mean of all networks, whole stack",
+}
+"""The configuration's `reading` and `networks` to the name of the row."""
+NO_IMAGE = ("index", "none")
+"""What stands in the columns reading and networks where no image is looked at."""
+TITLES = {**READINGS, NO_IMAGE: "no image: every slice is cardiac, regions by index"}
+GROUPS = ["all", "labelled", NON_CARDIAC]
+"""Slices that are counted: all of them, those that carry a label, and those beyond the ends of the heart."""
+WARNING = (
+    "The last row of a cohort looks at no image. Where nearly every slice carries a label, as in ACDC, it is right "
+    "about nearly every slice: such a cohort cannot judge a region classifier. Cohorts with slices beyond both "
+    "ends of the heart can."
+)
+
+
+def write_readings(
+    selected: str | Path,
+    probabilities: Sequence[str | Path],
+    networks: Sequence[str],
+    slices: Sequence[str | Path],
+    splits: Sequence[str | Path],
+    cohorts: Mapping[str, str],
+    base: float,
+    apex: float,
+    table: Files,
+) -> None:
+    """Write the share of test slices with the right region, by cohort and reading.
+
+    Parameters
+    ----------
+    selected : path
+        ``classifiers/selected.yaml``.
+    probabilities : list of path
+        Of each cohort, the files of all networks in the order of `networks`.
+    networks : list of str
+    slices, splits : list of path
+        ``slices.csv`` and ``splits.csv`` of each cohort, in the order of `cohorts`.
+    cohorts : dict of name to title
+    base, apex : float
+        The configuration's `regions.base` and `regions.apex`.
+    table : Files
+        To write.
+
+    Raises
+    ------
+    InputError
+        A cohort has no test case, or a slice of a test case has no probabilities.
+    """
+    parts = []
+    files = np.reshape(np.array(probabilities, dtype=object), (len(cohorts), len(networks)))
+    for cohort, of_cohort, slices_file, splits_file in zip(cohorts, files, slices, splits, strict=True):
+        reference = read_reference(slices_file, splits_file, "test")
+        of_network = dict(zip(networks, of_cohort, strict=True))
+        named = {
+            (reading, chosen): regions_by_reading(
+                reading, chosen_probabilities(chosen, selected, of_network), base, apex
+            )
+            for reading, chosen in READINGS
+        }
+        named[NO_IMAGE] = regions_by_index(reference, base, apex)
+        parts += [
+            shares_right(reference, regions).assign(cohort=cohort, reading=way[0], networks=way[1])
+            for way, regions in named.items()
+        ]
+    numbers = pd.concat(parts, ignore_index=True)[["cohort", "reading", "networks", "group", "slices", "right_percent"]]
+    caption = f"Slices of the test cases whose region is right, in %. {WARNING}"
+    write_table(table, numbers, "Readings", caption, layout(numbers, cohorts))
+
+
+def shares_right(reference: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
+    """Count the slices that have their reference region.
+
+    Parameters
+    ----------
+    reference, regions : DataFrame
+        ``case``, ``slice`` and ``region``; `regions` may have more slices.
+
+    Returns
+    -------
+    DataFrame
+        ``group`` (`GROUPS`), ``slices`` and ``right_percent``, which is NaN for a group without slices.
+
+    Raises
+    ------
+    InputError
+        A slice of `reference` is not in `regions`.
+    """
+    named = regions.rename(columns={"region": "named"})
+    both = reference.merge(named, on=["case", "slice"], how="left", validate="one_to_one")
+    missing = both.loc[both["named"].isna(), "case"]
+    if len(missing):
+        raise InputError(
+            f"probabilities: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again"
+        )
+    right, outside = both["named"] == both["region"], both["region"] == NON_CARDIAC
+    groups = [right, right[~outside], right[outside]]
+    percent = [100 * part.mean() if len(part) else np.nan for part in groups]
+    return pd.DataFrame({"group": GROUPS, "slices": [len(part) for part in groups], "right_percent": percent})
+
+
+def regions_by_index(slices: pd.DataFrame, base: float, apex: float) -> pd.DataFrame:
+    """Return the regions that slices would have if every slice of a stack carried a label.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        ``case`` and ``slice`` of whole stacks.
+    base, apex : float
+        As in `cmrslices.cohorts.regions.slice_regions`.
+
+    Returns
+    -------
+    DataFrame
+        ``case``, ``slice`` and ``region``.
+    """
+    ordered = slices[["case", "slice"]].sort_values(["case", "slice"], ignore_index=True)
+    counts = ordered.groupby("case").size()
+    regions = [slice_regions(np.ones(count, dtype=bool), base, apex)[0] for count in counts]
+    return ordered.assign(region=np.concatenate(regions))
+
+
+def layout(numbers: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
+    """Arrange the cells: a row per cohort and reading, a column per group of slices."""
+    rows = []
+    for (cohort, reading, networks), part in numbers.groupby(["cohort", "reading", "networks"], sort=False):
+        counts = part.set_index("group")["slices"]
+        percent = part.set_index("group")["right_percent"]
+        cells = {f"right, {group} [%]": tables.number(percent[group], 1) for group in GROUPS}
+        about = {"cohort": cohorts[cohort], "region by": TITLES[reading, networks]}
+        rows.append({**about, "slices": str(counts["all"]), "of them non-cardiac": str(counts[NON_CARDIAC]), **cells})
+    return pd.DataFrame(rows)

@@ -1,0 +1,17 @@
+"""How many slices get the right region, by each way to read the classifiers and without looking at an image."""
+
+from cmrslices.classification.readings_table import write_readings
+from cmrslices.runtime.job import planned_job
+
+with planned_job(snakemake, __file__):
+    write_readings(
+        selected=snakemake.input.selected,
+        probabilities=snakemake.input.probabilities,
+        networks=snakemake.params.networks,
+        slices=snakemake.input.slices,
+        splits=snakemake.input.splits,
+        cohorts=snakemake.params.cohorts,
+        base=snakemake.params.regions["base"],
+        apex=snakemake.params.regions["apex"],
+        table=snakemake.output.table,
+    )
