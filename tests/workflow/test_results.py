@@ -100,3 +100,15 @@ def test_quoted_errors_of_cardiac_function_are_those_of_the_seeds():
     for quantity in ("LVEDV", "LVESV", "RVEDV", "RVESV"):
         for name in ("baseline", "classification"):
             assert quoted[f"{quantity}, {name}"] == [regions[f"{name} | {quantity}"][region] for region in shares]
+
+
+def test_quoted_readings_are_those_of_the_seeds():
+    folder = PUBLISHED / "acdc"
+    seeds = pd.concat(pd.read_csv(file) for file in sorted(folder.glob("seed*/tables/readings.csv")))
+    found = seeds[(seeds["cohort"] == "acdc") & (seeds["group"] == "all")]
+    bounds = found.groupby(["networks", "reading"])["right_percent"].agg(["min", "max"])
+    text = {key: f"{low:.1f} to {high:.1f}" for key, low, high in bounds.itertuples()}
+    quoted = quoted_tables(folder / "README.md")
+    assert quoted["selected network"] == [text["selected", "slice"], text["selected", "stack"]]
+    assert quoted["mean of all networks"] == [text["all", "slice"], text["all", "stack"]]
+    assert quoted["no image, regions by index"] == ["", text["none", "index"]]
