@@ -67,6 +67,12 @@ def test_other_rules_cohorts_and_groups_are_not_drawn(change):
     assert select(answers(**change), "acdc", "carried").empty
 
 
+def test_a_cohort_without_ends_has_changes_only():
+    table = answers()
+    figure = draw_forest(table[table["region"] == "middle"], "ACDC", APPROACHES, margin=1.0)
+    assert [x for x, _ in points(figure)] == [5.0] * 4
+
+
 def test_a_cohort_named_na_is_found_in_the_file(tmp_path):
     answers(cohort="NA").to_csv(tmp_path / "answers.csv", index=False)
     assert len(select(read_answers(tmp_path / "answers.csv"), "NA", "carried")) == 24

@@ -39,6 +39,10 @@ def test_what_no_rule_tells_from_0_is_no_finding():
     assert across_rules(found(carried=OPEN, union=OPEN, all=OPEN)).empty
 
 
+def test_a_cohort_without_gaps_and_differences_has_no_finding():
+    assert across_rules(found(carried=HOLDS, union=HOLDS, all=HOLDS).assign(question="missed")).empty
+
+
 def test_an_answer_without_an_interval_is_no_finding():
     nothing = (float("nan"), float("nan"), float("nan"))
     assert across_rules(found(carried=nothing, union=nothing, all=nothing)).empty

@@ -91,7 +91,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
     named = [name for name in approaches if name in set(changes["approach"])]
     colours = _colours(approaches)
     gap = answers[answers["question"] == "gap"]
-    baseline = gap["approach"].iloc[0]
+    of_gap = dict.fromkeys(gap["approach"], GAP_COLOUR)  # the baseline, unless the cohort has no ends
     heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 1))
     with figures.print_style():
         figure = Figure(figsize=figures.size_inches(sum(heights) + 4 * BLOCK_MM))
@@ -101,7 +101,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
             _draw_rows(below, changes[changes["region"] == region], named, colours, margin)
             if region in ENDS:
                 above.set_title(COLUMNS[region])
-                _draw_rows(above, gap[gap["region"] == region], [baseline], {baseline: GAP_COLOUR}, margin)
+                _draw_rows(above, gap[gap["region"] == region], list(of_gap), of_gap, margin)
             else:
                 above.set_axis_off()
         panels[0, 0].set_ylabel("Gap: middle\nminus this end")

@@ -32,6 +32,8 @@ def across_rules(found: pd.DataFrame) -> pd.DataFrame:
         The rows in which at least one interval excludes 0.
     """
     part = found[found["question"].isin(QUESTIONS) & (found["subgroup"] == EVERYONE)]
+    if part.empty:
+        return pd.DataFrame(columns=[*FINDING, "verdict"])
     order = part[FINDING].drop_duplicates()
     part = part.assign(
         side=np.sign(part["estimate"]).where((part["low"] > 0) | (part["high"] < 0), 0),
