@@ -8,6 +8,11 @@ import pytest
 from cluster import Cluster, why_not
 
 
+def pytest_collection_modifyitems(items):
+    """One file of cluster tests comes first and one last, so that no process waits for the only cluster meanwhile."""
+    items.sort(key=lambda item: item.path.name == "test_edits.py")
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     with (Path(tempfile.gettempdir()) / "test_slurm.lock").open("w") as lock:

@@ -67,6 +67,16 @@ def test_other_rules_cohorts_and_groups_are_not_drawn(change):
     assert select(answers(**change), "acdc", "carried").empty
 
 
+def test_approaches_of_one_colour_have_other_markers():
+    names = ["baseline", *(f"way {number}" for number in range(7))]
+    rows = [answers().query("question == 'change'").assign(approach=name) for name in names[1:]]
+    figure = draw_forest(
+        pd.concat([answers().query("question == 'gap'"), *rows]), "ACDC", dict.fromkeys(names, "A way"), 1.0
+    )
+    lines = figure.legends[0].get_lines()[:7]
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 7
+
+
 def test_a_cohort_without_ends_has_changes_only():
     table = answers()
     figure = draw_forest(table[table["region"] == "middle"], "ACDC", APPROACHES, margin=1.0)

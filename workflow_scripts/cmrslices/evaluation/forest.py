@@ -23,6 +23,7 @@ ROWS = {ALL_LABELS: "all (mean)"} | {label: label for label in reversed(LABELS)}
 """Label to its name, from the lowest row to the highest."""
 COLUMNS = {region: region for region in REGIONS} | {WHOLE_HEART: "whole heart"}
 GAP_COLOUR = "0.25"
+MARKERS = "osD^"
 ROW_MM, BLOCK_MM = 3.4, 7.0
 
 
@@ -89,7 +90,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
     """
     changes = answers[answers["question"] == "change"]
     named = [name for name in approaches if name in set(changes["approach"])]
-    colours = _colours(approaches)
+    colours, markers = _colours(approaches), _markers(approaches)
     gap = answers[answers["question"] == "gap"]
     of_gap = dict.fromkeys(gap["approach"], GAP_COLOUR)  # the baseline, unless the cohort has no ends
     heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 1))
@@ -98,10 +99,10 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
         panels = figure.subplots(2, len(COLUMNS), sharex="row", sharey="row", height_ratios=heights)
         for region, (above, below) in zip(COLUMNS, panels.T, strict=True):
             below.set_title(COLUMNS[region])
-            _draw_rows(below, changes[changes["region"] == region], named, colours, margin)
+            _draw_rows(below, changes[changes["region"] == region], named, colours, markers, margin)
             if region in ENDS:
                 above.set_title(COLUMNS[region])
-                _draw_rows(above, gap[gap["region"] == region], list(of_gap), of_gap, margin)
+                _draw_rows(above, gap[gap["region"] == region], list(of_gap), of_gap, markers, margin)
             else:
                 above.set_axis_off()
         panels[0, 0].set_ylabel("Gap: middle\nminus this end")
@@ -115,7 +116,12 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
 
 
 def _draw_rows(
-    panel: Axes, answers: pd.DataFrame, approaches: list[str], colours: Mapping[str, str], margin: float
+    panel: Axes,
+    answers: pd.DataFrame,
+    approaches: list[str],
+    colours: Mapping[str, str],
+    markers: Mapping[str, str],
+    margin: float,
 ) -> None:
     """A row per label; in it, a line per approach."""
     lines = {name: line for line, name in enumerate(reversed(approaches))}
@@ -124,7 +130,8 @@ def _draw_rows(
     for row, label in enumerate(ROWS):
         for _, found in answers[answers["label"] == label].iterrows():
             approach = found["approach"]
-            _draw_line(panel, found, row * (len(lines) + 0.6) + lines[approach], colours[approach])
+            height = row * (len(lines) + 0.6) + lines[approach]
+            _draw_line(panel, found, height, colours[approach], markers[approach])
     centres = [row * (len(lines) + 0.6) + (len(lines) - 1) / 2 for row in range(len(ROWS))]
     panel.set_yticks(centres, ROWS.values())
     panel.set_ylim(-0.8, centres[-1] + (len(lines) - 1) / 2 + 0.8)
@@ -135,21 +142,22 @@ def _draw_rows(
     panel.set_axisbelow(True)
 
 
-def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str) -> None:
+def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str, marker: str) -> None:
     heights = [height, height]
     panel.plot(found[["low", "high"]].astype(float), heights, color=colour, linewidth=1.1)
     if found["seeds"] > 1:
         seeds = found[["lowest_seed", "highest_seed"]].astype(float)
         panel.plot(seeds, heights, "|", color=colour, markersize=4, markeredgewidth=0.7)
     face = colour if found["p_holm"] < LEVEL_OF_MARKS else "white"
-    panel.plot(found["estimate"], height, "o", color=colour, markerfacecolor=face, markersize=3.4, markeredgewidth=0.9)
+    panel.plot(
+        found["estimate"], height, marker, color=colour, markerfacecolor=face, markersize=3.4, markeredgewidth=0.9
+    )
 
 
 def _legend(approaches: Mapping[str, str], named: list[str], several: bool, margin: float) -> list[Line2D]:
+    colours, markers = _colours(approaches), _markers(approaches)
     lines = [
-        Line2D(
-            [], [], color=_colours(approaches)[name], marker="o", markersize=3.4, linewidth=1.1, label=approaches[name]
-        )
+        Line2D([], [], color=colours[name], marker=markers[name], markersize=3.4, linewidth=1.1, label=approaches[name])
         for name in named
     ]
     marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": 3.4}
@@ -166,3 +174,8 @@ def _legend(approaches: Mapping[str, str], named: list[str], several: bool, marg
 def _colours(approaches: Mapping[str, str]) -> dict[str, str]:
     """Each approach's colour, as in Figure 2."""
     return dict(zip(approaches, itertools.cycle(figures.COLOURS), strict=False))
+
+
+def _markers(approaches: Mapping[str, str]) -> dict[str, str]:
+    """Each approach's marker; another one when the colours begin anew."""
+    return {name: MARKERS[index // len(figures.COLOURS) % len(MARKERS)] for index, name in enumerate(approaches)}
