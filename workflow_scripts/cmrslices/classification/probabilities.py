@@ -45,6 +45,12 @@ def classified_regions(probabilities: pd.DataFrame) -> pd.DataFrame:
     return probabilities[["case", "slice"]].assign(region=regions)
 
 
+def selected_probabilities(selected: str | Path, probabilities: Mapping[str, str | Path]) -> pd.DataFrame:
+    """Read the probabilities of one cohort's slices by the selected network; arguments as in `selected_regions`."""
+    network = yaml.safe_load(Path(selected).read_text())["network"]
+    return read_probabilities(probabilities[network])
+
+
 def selected_regions(selected: str | Path, probabilities: Mapping[str, str | Path]) -> pd.DataFrame:
     """Return the region of every slice of one cohort by the selected network.
 
@@ -60,8 +66,7 @@ def selected_regions(selected: str | Path, probabilities: Mapping[str, str | Pat
     DataFrame
         ``case``, ``slice`` and ``region``.
     """
-    network = yaml.safe_load(Path(selected).read_text())["network"]
-    return classified_regions(read_probabilities(probabilities[network]))
+    return classified_regions(selected_probabilities(selected, probabilities))
 
 
 def write_selected_regions(

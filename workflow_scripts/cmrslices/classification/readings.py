@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from cmrslices.classification.probabilities import classified_regions, read_probabilities
+from cmrslices.classification.probabilities import classified_regions, read_probabilities, selected_probabilities
 from cmrslices.classification.stack_reading import mean_probabilities, stack_regions
 
 
@@ -35,8 +34,7 @@ def chosen_probabilities(
         The networks did not classify the same slices.
     """
     if networks == "selected":
-        name = yaml.safe_load(Path(str(selected)).read_text())["network"]
-        return read_probabilities(probabilities[name])
+        return selected_probabilities(str(selected), probabilities)
     return mean_probabilities([read_probabilities(path) for path in probabilities.values()])
 
 

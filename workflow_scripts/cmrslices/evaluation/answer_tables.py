@@ -6,11 +6,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
-from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
+from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
 from cmrslices.evaluation.rule_agreement import FINDING, LEVEL_OF_MARKS, across_rules
 from cmrslices.evaluation.scoring import SCORING_RULES
-from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.evaluation.statistics import REGION_TITLES, WHOLE_HEART
 from cmrslices.labels import NON_CARDIAC, REGIONS
 from cmrslices.presentation import pages, tables
 
@@ -71,10 +71,8 @@ RULES_QUESTION = (
     "Gaps and differences of which at least one rule's interval excludes 0, in points of DSC %. "
     + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
 )
-COLUMN_ORDER = [*REGIONS, "whole heart", NON_CARDIAC, *CLASSIFIER.values()]
+COLUMN_ORDER = [*REGIONS, REGION_TITLES[WHOLE_HEART], NON_CARDIAC, *CLASSIFIER.values()]
 NEAR = "≈"
-LABEL_TITLES = {ALL_LABELS: "all (mean)", ANY_LABEL: "any"}
-REGION_TITLES = {WHOLE_HEART: "whole heart"}
 
 
 class Section(NamedTuple):

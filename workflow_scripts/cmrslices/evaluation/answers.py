@@ -1,6 +1,6 @@
 """What the scores of one or several seeds say: the questions, each with its formula and its interval."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.cells import ALL_SEEDS, EITHER, count_cells, means, patients_in
+from cmrslices.evaluation.cells import ALL_SEEDS, EITHER, Summary, count_cells, summarise
 from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, p_different, p_equivalent
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.evaluation.statistics import holm
@@ -26,6 +26,8 @@ EVERYONE = "all"
 """Subgroup of all patients and phases."""
 ANY_SCORING = "any"
 """Scoring rule of the questions that do not depend on it."""
+COUNTED = {"dsc": "scored", "missed": "carries", "invented": "lacks", "invented_mm2": "invented"}
+"""Mean to the kind of slices that it is about."""
 COLUMNS = [
     *("scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"),
     *("estimate", "low", "high", "p", "p_holm", "p_equivalent"),
@@ -77,6 +79,11 @@ class Answer(NamedTuple):
     versus: str
     values: xr.DataArray
     patients: xr.DataArray
+
+    def table(self, cohort: str, **columns: xr.DataArray) -> pd.DataFrame:
+        """Lay columns out as a table: a row per place of their axes, with cohort, approach and patients."""
+        places = xr.Dataset({"patients": self.patients, **columns}).to_dataframe().reset_index()
+        return places.assign(cohort=cohort, approach=self.approach)
 
 
 def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame:
@@ -135,32 +142,68 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     return found[COLUMNS]
 
 
-def gaps_and_changes(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
-    """The baseline's gap, and what every other approach changes; `cells` as `count_cells` gives them."""
-    dsc = means(cells)["dsc"].sel(classifier=EITHER, drop=True)
-    patients = patients_in(cells)["scored"].sel(classifier=EITHER, drop=True)
-    yield _gap(dsc, patients, design.baseline)
+def ask_one_run(
+    scores: pd.DataFrame, baseline: str, others: Sequence[str], ask: Callable[[Summary, Design], Iterator[Answer]]
+) -> Iterator[tuple[str, Answer]]:
+    """Ask about the approaches of one run.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As `read_scores` gives them, under one scoring rule.
+    baseline : str
+    others : sequence of str
+    ask : function
+        `gaps_and_changes` or `about_slices`.
+
+    Yields
+    ------
+    str, Answer
+        Cohort and answer; its values have no axis seed.
+
+    Raises
+    ------
+    InputError
+        When the approaches are not scored on the same slices.
+    """
+    design = Design(baseline, tuple(others), None, ())
+    for cohort, part in scores.assign(seed=0, right=True).groupby("cohort", observed=True):
+        for answer in ask(summarise(count_cells(part, [baseline, *others])), design):
+            yield str(cohort), answer._replace(values=answer.values.sel(seed=ALL_SEEDS, drop=True))
+
+
+def gaps_and_changes(summary: Summary, design: Design) -> Iterator[Answer]:
+    """The baseline's gap, and what every other approach changes."""
+    either = summary.at(classifier=EITHER)
+    yield _gap(either, design.baseline)
     for name in design.others:
-        yield _difference("change", name, design.baseline, dsc, patients)
+        yield _difference("change", name, design.baseline, "dsc", either)
 
 
 def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
     """All answers about one cohort; those about the DSC have the axis scoring, those about subgroups also subgroup."""
     approaches = [design.baseline, *design.others]
-    by_approach = {name: scores.assign(right=scores[right_by(name)]) for name in design.classified}
-    scores = next(iter(by_approach.values()), scores.assign(right=True))
-    cells = _under_each_rule(scores, approaches)
-    yield from _about_dsc(cells, design)
-    for name, part in by_approach.items():
-        yield from _about_regions(cells if part is scores else _under_each_rule(part, approaches), design, name)
-    subgroups = {name: _under_each_rule(part, approaches) for name, part in _subgroups(scores)}
+    unrouted = scores.assign(right=True)
+    summary = summarise(_under_each_rule(unrouted, approaches))
+    by_regions = {
+        name: summarise(_under_each_rule(scores.assign(right=scores[right_by(name)]), approaches))
+        for name in design.classified
+    }
+    yield from _about_dsc(summary, design)
+    for name, of_approach in by_regions.items():
+        yield from _about_regions(of_approach, design, name)
+    subgroups = {name: _under_each_rule(part, approaches) for name, part in _subgroups(unrouted)}
     if subgroups:
         names = pd.Index(subgroups, name="subgroup")
-        yield from gaps_and_changes(xr.concat(subgroups.values(), names, join="outer", fill_value=0), design)
-    cells = count_cells(scores, approaches)
-    yield from about_slices(cells, design)
-    for name, part in by_approach.items():
-        yield _errors(cells if part is scores else count_cells(part, approaches), name)
+        cells = xr.concat(subgroups.values(), names, join="outer", fill_value=0)
+        yield from gaps_and_changes(summarise(cells), design)
+    # What is missed, invented and routed wrongly is the same under every rule.
+    yield from about_slices(summary.at(scoring="carried"), design)
+    for name, of_approach in by_regions.items():
+        errors = of_approach.at(scoring="carried", approach=name)
+        yield Answer(
+            "errors", name, "", errors.means["errors"], errors.patients["carries"].sel(classifier=EITHER, drop=True)
+        )
 
 
 def _under_each_rule(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
@@ -177,11 +220,9 @@ def _subgroups(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
                 yield f"{column} {value}", part
 
 
-def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
+def _about_dsc(summary: Summary, design: Design) -> Iterator[Answer]:
     """The questions about the DSC, in the order of the rows."""
-    found, counts = means(cells)["dsc"], patients_in(cells)["scored"]
-    dsc, patients = found.sel(classifier=EITHER, drop=True), counts.sel(classifier=EITHER, drop=True)
-    gap, *changes = gaps_and_changes(cells, design)
+    gap, *changes = gaps_and_changes(summary, design)
     yield gap
     yield from changes
     low, _ = interval(gap.values.sel(seed=ALL_SEEDS, drop=True), gap.patients)
@@ -190,54 +231,46 @@ def _about_dsc(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
         fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
         yield Answer("share", change.approach, design.baseline, share.where(low > 0), fewest)
     for first, second in combinations(design.others, 2):
-        yield _difference("contrast", second, first, dsc, patients)
+        yield _difference("contrast", second, first, "dsc", summary.at(classifier=EITHER))
 
 
-def _about_regions(cells: xr.Dataset, design: Design, name: str) -> Iterator[Answer]:
-    """The questions about the slices whose region a classified approach names or misses; `cells` by its regions."""
-    found, counts = means(cells)["dsc"], patients_in(cells)["scored"]
+def _about_regions(summary: Summary, design: Design, name: str) -> Iterator[Answer]:
+    """The questions about the slices whose region a classified approach names or misses; `summary` by its regions."""
     baseline, bound = design.baseline, design.upper_bound
-    of_kind = {kind: [part.sel(classifier=kind, drop=True) for part in (found, counts)] for kind in ("right", "wrong")}
-    right, wrong = (_difference(kind, name, baseline, *parts) for kind, parts in of_kind.items())
+    of_kind = {kind: summary.at(classifier=kind) for kind in ("right", "wrong")}
+    right, wrong = (_difference(kind, name, baseline, "dsc", part) for kind, part in of_kind.items())
     yield right
     yield wrong
     if bound:
-        for kind, parts in of_kind.items():
-            yield _difference(f"{kind}_bound", bound, baseline, *parts)._replace(approach=name)
+        for kind, part in of_kind.items():
+            yield _difference(f"{kind}_bound", bound, baseline, "dsc", part)._replace(approach=name)
     even = xr.apply_ufunc(break_even, right.values, wrong.values)
     yield Answer("break_even", name, baseline, even, xr.ufuncs.minimum(right.patients, wrong.patients))
 
 
-def about_slices(cells: xr.Dataset, design: Design) -> Iterator[Answer]:
-    """The questions about what is missed and invented; `cells` as `count_cells` gives them."""
-    found = means(cells).sel(classifier=EITHER, drop=True)
-    counts = patients_in(cells).sel(classifier=EITHER, drop=True)
-    approaches = [design.baseline, *design.others]
-    for question, kind in (("missed", "carries"), ("invented", "lacks"), ("invented_mm2", "invented")):
-        for name in approaches:
-            values, patients = (part.sel(approach=name, drop=True) for part in (found[question], counts[kind]))
-            yield Answer(question, name, "", values, patients)
+def about_slices(summary: Summary, design: Design) -> Iterator[Answer]:
+    """The questions about what is missed and invented."""
+    either = summary.at(classifier=EITHER)
+    for question in ("missed", "invented", "invented_mm2"):
+        for name in (design.baseline, *design.others):
+            of_approach = either.at(approach=name)
+            yield Answer(question, name, "", of_approach.means[question], of_approach.patients[COUNTED[question]])
     for name in design.others:
-        yield _difference("invented_change", name, design.baseline, found["invented"], counts["lacks"])
+        yield _difference("invented_change", name, design.baseline, "invented", either)
 
 
-def _errors(cells: xr.Dataset, name: str) -> Answer:
-    """The slices whose region a classified approach misses; `cells` by its regions."""
-    parts = (means(cells)["errors"], patients_in(cells)["carries"].sel(classifier=EITHER, drop=True))
-    values, patients = (part.sel(approach=name, drop=True) for part in parts)
-    return Answer("errors", name, "", values, patients)
-
-
-def _gap(dsc: xr.DataArray, patients: xr.DataArray, baseline: str) -> Answer:
-    values, counts = (part.sel(approach=baseline, drop=True) for part in (dsc, patients))
-    gap = values.sel(region="middle", drop=True) - values.sel(region=ENDS)
+def _gap(summary: Summary, baseline: str) -> Answer:
+    of_baseline = summary.at(approach=baseline)
+    dsc, counts = of_baseline.means["dsc"], of_baseline.patients["scored"]
+    gap = dsc.sel(region="middle", drop=True) - dsc.sel(region=ENDS)
     fewest = xr.ufuncs.minimum(counts.sel(region="middle", drop=True), counts.sel(region=ENDS))
     return Answer("gap", baseline, "", gap, fewest)
 
 
-def _difference(question: str, approach: str, versus: str, values: xr.DataArray, patients: xr.DataArray) -> Answer:
-    ours, theirs = (values.sel(approach=name, drop=True) for name in (approach, versus))
-    fewest = patients.sel(approach=[approach, versus]).min("approach")
+def _difference(question: str, approach: str, versus: str, measure: str, summary: Summary) -> Answer:
+    """One approach minus another one in a measure, which is among the means."""
+    ours, theirs = (summary.means[measure].sel(approach=name, drop=True) for name in (approach, versus))
+    fewest = summary.patients[COUNTED[measure]].sel(approach=[approach, versus]).min("approach")
     return Answer(question, approach, versus, ours - theirs, fewest)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from cmrslices.evaluation.boundaries import BOTH, FOUND, INVENTED, MISSED, read_boundaries
 from cmrslices.evaluation.scores import read_scores
-from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.evaluation.statistics import REGION_TITLES, WHOLE_HEART
 from cmrslices.labels import REGIONS
 from cmrslices.presentation import tables
 from cmrslices.presentation.writing import Files, write_long_table
@@ -114,11 +114,10 @@ def summarise_boundaries(boundaries: pd.DataFrame, scores: pd.DataFrame) -> pd.D
 
 def layout(summary: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> pd.DataFrame:
     """Cells for readers: a row per cohort, label, region and approach; the approaches follow one another."""
-    regions = {WHOLE_HEART: "whole heart"}
     names = {
         "Dataset": tables.sparse(tables.titled(summary["cohort"], cohorts)),
         "Label": tables.sparse(summary["label"].astype(str)),
-        "Region": tables.sparse(tables.titled(summary["region"], regions)),
+        "Region": tables.sparse(tables.titled(summary["region"], REGION_TITLES)),
         "Approach": tables.titled(summary["approach"], approaches),
     }
     numbers = {name.capitalize(): summary[name].map(str) for name in FOUND}

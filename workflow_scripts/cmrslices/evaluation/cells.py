@@ -12,6 +12,8 @@ means are arrays with named axes:
 - ``approach``.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -25,6 +27,8 @@ ALL_LABELS = "all"
 """Label of the mean over the labels."""
 ANY_LABEL = "any"
 """Label of the slices in which something happens to at least one of the labels."""
+LABEL_TITLES = {ALL_LABELS: "all (mean)", ANY_LABEL: "any"}
+"""Names of these two where readers see them."""
 ALL_SEEDS = "all"
 """Place on the axis ``seed`` of all seeds together."""
 EITHER = "either"
@@ -134,6 +138,22 @@ def patients_in(cells: xr.Dataset) -> xr.Dataset:
     kinds = cells[["scored", "carries", "lacks", "invented"]]
     counts = (_with_sums(kinds).sel(seed=ALL_SEEDS, drop=True) > 0).sum("patient")
     return _joined(counts, counts.sel(label=list(LABELS)).min("label"), "label", ALL_LABELS)
+
+
+class Summary(NamedTuple):
+    """What is known of the cells: `means` and `patients_in`."""
+
+    means: xr.Dataset
+    patients: xr.Dataset
+
+    def at(self, **places: str) -> "Summary":
+        """Return the part at some places of the axes, such as ``classifier="right"``, without these axes."""
+        return Summary(self.means.sel(places, drop=True), self.patients.sel(places, drop=True))
+
+
+def summarise(cells: xr.Dataset) -> Summary:
+    """Take means and count patients; `cells` as `count_cells` gives them, possibly with further axes."""
+    return Summary(means(cells), patients_in(cells))
 
 
 def _check_slices(scores: pd.DataFrame, approaches: list[str]) -> None:

@@ -1,10 +1,8 @@
 """False positives: what is predicted in slices whose reference lacks the label, with intervals over patients."""
 
 import pandas as pd
-import xarray as xr
 
-from cmrslices.evaluation.answers import Design, about_slices
-from cmrslices.evaluation.cells import ALL_SEEDS, count_cells
+from cmrslices.evaluation.answers import about_slices, ask_one_run
 from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, interval
 from cmrslices.evaluation.statistics import count_false_positives
 
@@ -31,15 +29,11 @@ def false_positives(scores: pd.DataFrame, baseline: str, others: list[str]) -> p
     DataFrame
         What `count_false_positives` gives, with patients, rate_low, rate_high, area_low_mm2 and area_high_mm2.
     """
-    one_run = scores.assign(seed=0, right=True)
-    design = Design(baseline, tuple(others), None, ())
     bounds: dict[str, list[pd.DataFrame]] = {"invented": [], "invented_mm2": []}
-    for cohort, part in one_run.groupby("cohort", observed=True):
-        for answer in about_slices(count_cells(part, [baseline, *others]), design):
-            if answer.question in bounds:
-                low, high = interval(answer.values.sel(seed=ALL_SEEDS, drop=True), answer.patients)
-                table = xr.Dataset({"patients": answer.patients, "low": low, "high": high}).to_dataframe().reset_index()
-                bounds[answer.question].append(table.assign(cohort=cohort, approach=answer.approach))
+    for cohort, answer in ask_one_run(scores, baseline, others, about_slices):
+        if answer.question in bounds:
+            low, high = interval(answer.values, answer.patients)
+            bounds[answer.question].append(answer.table(cohort, low=low, high=high))
     rate = pd.concat(bounds["invented"]).assign(
         rate_low=lambda table: table["low"].clip(0, 100) / 100, rate_high=lambda table: table["high"].clip(0, 100) / 100
     )

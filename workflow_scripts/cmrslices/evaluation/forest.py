@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from cmrslices.evaluation.answers import ENDS, EVERYONE
-from cmrslices.evaluation.cells import ALL_LABELS
+from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
 from cmrslices.evaluation.rule_agreement import LEVEL_OF_MARKS
-from cmrslices.evaluation.statistics import WHOLE_HEART
+from cmrslices.evaluation.statistics import REGION_TITLES
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import figures
 from cmrslices.presentation.writing import Files
 
 NAMES = ["scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"]
-ROWS = {ALL_LABELS: "all (mean)"} | {label: label for label in reversed(LABELS)}
+ROWS = {ALL_LABELS: LABEL_TITLES[ALL_LABELS]} | {label: label for label in reversed(LABELS)}
 """Label to its name, from the lowest row to the highest."""
-COLUMNS = {region: region for region in REGIONS} | {WHOLE_HEART: "whole heart"}
+COLUMNS = {region: region for region in REGIONS} | REGION_TITLES
 GAP_COLOUR = "0.25"
 MARKERS = "osD^"
 ROW_MM, BLOCK_MM = 3.4, 7.0

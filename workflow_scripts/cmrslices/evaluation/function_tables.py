@@ -20,6 +20,12 @@ CONVENTIONS = (
     "A volume is the sum of a label's areas over all slices, times the distance of the slice centres. The label map "
     "decides which slices count; there are no end caps. LV mass: volume of the LVM at ED times 1.05 g/ml"
 )
+ERRORS = (
+    "Mean of prediction - reference over the patients (and mean of its size) in ml, and in g for the LV mass, by the "
+    "region of the slices that it comes from. Non-cardiac slices carry no label in the reference, so that all that is "
+    "predicted there is an error. The means of the regions sum to that of all slices, which is the bias. "
+    f"{CONVENTIONS}."
+)
 COLUMNS = {
     "patients": "Patients",
     "bias": "Bias",
@@ -81,14 +87,6 @@ def write_cardiac_function(
         write_table([file], agreement, "Cardiac function", caption, cells(agreement, titles), label="tab:function")
     write_table(errors, regions, "Errors of the volumes by region", ERRORS, errors_cells(regions, titles))
     Path(patients).write_text(tables.csv(with_origin(function, listed)), encoding="utf-8")
-
-
-ERRORS = (
-    "Mean of prediction - reference over the patients (and mean of its size) in ml, and in g for the LV mass, by the "
-    "region of the slices that it comes from. Non-cardiac slices carry no label in the reference, so that all that is "
-    "predicted there is an error. The means of the regions sum to that of all slices, which is the bias. "
-    f"{CONVENTIONS}."
-)
 
 
 def with_origin(function: pd.DataFrame, cases: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

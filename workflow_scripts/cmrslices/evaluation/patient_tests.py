@@ -1,10 +1,8 @@
 """Tests with the patient as the unit, beside the paper's tests, which take slices as independent."""
 
 import pandas as pd
-import xarray as xr
 
-from cmrslices.evaluation.answers import Design, gaps_and_changes
-from cmrslices.evaluation.cells import ALL_SEEDS, count_cells
+from cmrslices.evaluation.answers import ask_one_run, gaps_and_changes
 from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, p_different
 from cmrslices.evaluation.statistics import holm
 
@@ -37,14 +35,10 @@ def patient_tests(scores: pd.DataFrame, baseline: str, others: list[str]) -> pd.
     InputError
         When the approaches are not scored on the same slices.
     """
-    one_run = scores.assign(seed=0, right=True)
-    design = Design(baseline, tuple(others), None, ())
-    parts = []
-    for cohort, part in one_run.groupby("cohort", observed=True):
-        for answer in gaps_and_changes(count_cells(part, [baseline, *others]), design):
-            p = p_different(answer.values.sel(seed=ALL_SEEDS, drop=True), answer.patients)
-            table = xr.Dataset({"patients": answer.patients, "p_patients": p}).to_dataframe().reset_index()
-            parts.append(table.assign(cohort=cohort, approach=answer.approach))
+    parts = [
+        answer.table(cohort, p_patients=p_different(answer.values, answer.patients))
+        for cohort, answer in ask_one_run(scores, baseline, others, gaps_and_changes)
+    ]
     return pd.concat(parts, ignore_index=True)[[*PLACE, "patients", "p_patients"]]
 
 

@@ -41,17 +41,18 @@ def across_rules(found: pd.DataFrame) -> pd.DataFrame:
     )
     values = ["estimate", "low", "high", "holds", "side"]
     wide = part.pivot(index=FINDING, columns="scoring", values=values).reindex(pd.MultiIndex.from_frame(order))
-    verdicts = [_verdict(row["side"], row["holds"]) for _, row in wide.iterrows()]
+    sides, holds = wide["side"].fillna(0), wide["holds"].eq(True)
+    verdicts = [_verdict(set(sides.loc[place]), holds.loc[place]) for place in wide.index]
     columns = {f"{rule}_{value}": wide[value, rule] for rule in SCORING_RULES for value in values[:-1]}
     table = pd.DataFrame(columns, index=wide.index).assign(verdict=verdicts).reset_index()
-    return table[(wide["side"].fillna(0) != 0).any(axis=1).to_numpy()].reset_index(drop=True)
+    return table[(sides != 0).any(axis=1).to_numpy()].reset_index(drop=True)
 
 
-def _verdict(side: pd.Series, holds: pd.Series) -> str:
-    """The verdict on a finding from each rule's side of 0 (0 where the interval holds 0) and whether it holds."""
-    if {-1, 1} <= set(side):
+def _verdict(sides: set[float], holds: pd.Series) -> str:
+    """The verdict on a finding from the sides of 0 (0 where an interval holds 0) and from whether it holds by rule."""
+    if {-1, 1} <= sides:
         return TURNS
-    rules = [rule for rule in SCORING_RULES if holds[rule] is True or holds[rule] == 1]
+    rules = [rule for rule in SCORING_RULES if holds[rule]]
     if len(rules) == len(SCORING_RULES):
         return EVERY_RULE
     return f"only under {' and '.join(rules)}" if rules else NONE

@@ -10,6 +10,8 @@ from cmrslices.runtime.errors import InputError
 
 WHOLE_HEART = "all"
 """Region of all slices of the heart together."""
+REGION_TITLES = {WHOLE_HEART: "whole heart"}
+"""Names of regions where readers see others than the tables' columns have."""
 
 
 def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:

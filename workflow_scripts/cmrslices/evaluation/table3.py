@@ -10,7 +10,7 @@ from cmrslices.evaluation import false_positives as invented
 from cmrslices.evaluation.patient_tests import HOLDS, patient_tests, with_patient_tests
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
-from cmrslices.evaluation.statistics import WHOLE_HEART, improvements
+from cmrslices.evaluation.statistics import REGION_TITLES, WHOLE_HEART, improvements
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import tables
 from cmrslices.presentation.paper import beside_paper, read_paper
@@ -68,7 +68,7 @@ def write_table3(
     wrong = invented.false_positives(slices, baseline, others)
 
     caption, beside_caption = _captions(approaches[baseline], scoring, significance, tables.test_data(slices, cohorts))
-    titles = {"cohort": cohorts, "approach": approaches, "region": {WHOLE_HEART: "whole heart"}}
+    titles = {"cohort": cohorts, "approach": approaches, "region": REGION_TITLES}
     cells, bold = layout(changes, cohorts, approaches)
     beside_cells = tables.tidy_cells(beside, titles)
     write_table(table, changes, "Table 3", caption, cells, bold, label="tab:improvement")
