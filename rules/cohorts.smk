@@ -69,8 +69,7 @@ rule assign_regions:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime="1h",
     params:
-        base=SETTINGS.regions.base,
-        apex=SETTINGS.regions.apex,
+        **SETTINGS.regions.model_dump(),
         code=code_of("assign_regions"),
     script:
         "../workflow_scripts/assign_regions.py"

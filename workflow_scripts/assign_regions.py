@@ -1,6 +1,6 @@
 """Assign base, middle, apex or non-cardiac to every slice by the reference labels."""
 
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import RegionRule, assign_regions
 from cmrslices.runtime.job import planned_job
 
 with planned_job(snakemake, __file__):
@@ -8,7 +8,6 @@ with planned_job(snakemake, __file__):
         cases=snakemake.input.cases,
         labels=snakemake.input.labels,
         slices=snakemake.output.slices,
-        base=snakemake.params.base,
-        apex=snakemake.params.apex,
+        rule=RegionRule(**{key: value for key, value in snakemake.params.items() if key != "code"}),
         threads=snakemake.threads,
     )

@@ -1,6 +1,7 @@
 """How many slices get the right region, by each way to read the classifiers and without looking at an image."""
 
 from cmrslices.classification.readings_table import write_readings
+from cmrslices.cohorts.regions import RegionRule
 from cmrslices.runtime.job import planned_job
 
 with planned_job(snakemake, __file__):
@@ -11,7 +12,6 @@ with planned_job(snakemake, __file__):
         slices=snakemake.input.slices,
         splits=snakemake.input.splits,
         cohorts=snakemake.params.cohorts,
-        base=snakemake.params.regions["base"],
-        apex=snakemake.params.regions["apex"],
+        rule=RegionRule(**snakemake.params.regions),
         table=snakemake.output.table,
     )

@@ -116,6 +116,7 @@ KEYS = {
     "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**SPLIT, "split_cohort": 1}),
     "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
+    "regions.rule": ({"regions": {"rule": "ends"}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "models.<name>.sampling": (
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
         {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},

@@ -184,12 +184,22 @@ class Regions(Section):
 
     base: Fraction = Field(description="share at the basal end")
     apex: Fraction = Field(description="share at the apical end")
+    rule: Literal["centres", "ends"] = Field(
+        "centres",
+        description="where labelled slice k of N lies: `centres`: at (k + 1/2)/N; `ends`: at k/(N-1), for a "
+        "sensitivity analysis",
+    )
 
     @model_validator(mode="after")
     def _room_for_middle(self) -> "Regions":
         if self.base + self.apex >= 1:
             raise ValueError("base and apex leave nothing for the middle; their sum must be below 1")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_default_rule(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # The parameters of the rules are the same as without the key, so that results that were made before it last.
+        return {key: value for key, value in as_dict(self).items() if (key, value) != ("rule", "centres")}
 
 
 class ModelRow(Section):

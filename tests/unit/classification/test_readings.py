@@ -7,6 +7,7 @@ import yaml
 from cmrslices.classification.probabilities import selected_regions
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading, write_regions_by_reading
 from cmrslices.classification.readings_table import WARNING, regions_by_index, shares_right, write_readings
+from cmrslices.cohorts.regions import PAPER
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
@@ -35,7 +36,7 @@ def selected(tmp_path, networks):
 
 
 def read(reading, chosen, selected, networks):
-    return regions_by_reading(reading, chosen_probabilities(chosen, selected, networks), 0.2, 0.2)
+    return regions_by_reading(reading, chosen_probabilities(chosen, selected, networks), PAPER)
 
 
 def test_the_papers_reading_is_the_selected_networks_slice_by_slice(selected, networks):
@@ -55,7 +56,7 @@ def test_of_all_networks_the_mean_is_read_and_nothing_is_selected(networks):
 
 def test_a_reading_is_written_as_case_slice_and_region(selected, networks, tmp_path):
     files = list(networks.values())
-    write_regions_by_reading("stack", "selected", selected, list(networks), files, 0.2, 0.2, tmp_path / "regions.csv")
+    write_regions_by_reading("stack", "selected", selected, list(networks), files, PAPER, tmp_path / "regions.csv")
     written = (tmp_path / "regions.csv").read_text().splitlines()
     assert written == ["case,slice,region", *(f"x,{index},{region}" for index, region in enumerate(HEART))]
 
@@ -85,7 +86,7 @@ def test_a_slice_without_a_region_is_an_error():
 
 def test_by_index_every_slice_of_a_stack_is_cardiac():
     both = pd.concat([stack(*[NON_CARDIAC] * 5, case="b"), stack("base", case="a")])
-    assert regions_by_index(both, 0.2, 0.2)["region"].tolist() == ["middle", *HEART]
+    assert regions_by_index(both, PAPER)["region"].tolist() == ["middle", *HEART]
 
 
 def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, networks, tmp_path):
@@ -100,8 +101,7 @@ def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, netwo
         slices=[tmp_path / "slices.csv"] * 2,
         splits=[tmp_path / "splits.csv"] * 2,
         cohorts=cohorts,
-        base=0.2,
-        apex=0.2,
+        rule=PAPER,
         table=[tmp_path / f"readings.{ending}" for ending in ("csv", "md", "html")],
     )
     found = pd.read_csv(tmp_path / "readings.csv", keep_default_na=False).query("group == 'all'")

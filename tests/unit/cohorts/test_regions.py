@@ -7,7 +7,7 @@ import pytest
 from damage import DAMAGES
 from raw_cohorts import BARE, LVM, RVBP, heart, save
 
-from cmrslices.cohorts.regions import assign_regions, labelled_areas, slice_regions
+from cmrslices.cohorts.regions import PAPER, RegionRule, assign_regions, labelled_areas, slice_regions
 from cmrslices.runtime.errors import InputError
 
 COUNTS = range(1, 31)
@@ -31,10 +31,27 @@ def test_equal_shares_give_mirrored_regions(count):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_regions_follow_the_definition_slice_by_slice(count):
-    regions, _ = slice_regions(np.ones(count, dtype=bool), base=0.3, apex=0.1)
+    regions, _ = slice_regions(np.ones(count, dtype=bool), RegionRule(base=0.3, apex=0.1))
     for k, region in enumerate(regions):
         height = (k + 0.5) / count
         assert region == ("base" if height < 0.3 else "apex" if height > 0.9 else "middle")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_by_the_rule_of_ends_the_outer_slices_are_the_ends_of_the_heart(count):
+    regions, _ = slice_regions(np.ones(count, dtype=bool), RegionRule(rule="ends"))
+    heights = np.linspace(0, 1, count)
+    assert regions.tolist() == ["base" if z < 0.2 else "apex" if z > 0.8 else "middle" for z in heights]
+
+
+def test_the_two_rules_name_other_regions_for_few_numbers_of_slices():
+    differ = [
+        count
+        for count in range(1, 20)
+        if slice_regions(np.ones(count, dtype=bool))[0].tolist()
+        != slice_regions(np.ones(count, dtype=bool), RegionRule(rule="ends"))[0].tolist()
+    ]
+    assert differ == [1, 2, 7, 12, 17]
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -87,7 +104,7 @@ def test_the_table_has_one_row_per_slice_of_every_converted_case(tmp_path, threa
     cases.to_csv(tmp_path / "cases.csv", index=False)
     for case in ("c_1_ED", "c_2_ED"):
         save(heart(), tmp_path / f"labels/{case}.nii.gz")
-    assign_regions(tmp_path / "cases.csv", tmp_path / "labels", tmp_path / "slices.csv", 0.2, 0.2, threads)
+    assign_regions(tmp_path / "cases.csv", tmp_path / "labels", tmp_path / "slices.csv", PAPER, threads)
     table = pd.read_csv(tmp_path / "slices.csv", dtype={"patient": str})
     assert table.columns.tolist() == [
         "case", "patient", "phase", "slice", "region", "position", "LVBP_mm2", "LVM_mm2", "RVBP_mm2",

@@ -6,7 +6,7 @@ import pytest
 from raw_cohorts import convert_to, nifti_cohort
 
 from cmrslices.cohorts import tables
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.cohorts.splits import split_cohort
 
 ODD_NAMES = ["0010", "1e5", "NA", "null"]
@@ -20,7 +20,7 @@ def cohort(tmp_path_factory):
     row = {"format": "nifti", "folder": str(folder / "raw"), "exclude": {"nan": "None"}}
     out = convert_to(folder / "out", row, "demo")
     split_cohort(out / "cases.csv", out / "splits.csv", {"train": 1, "validation": 1, "test": 2}, seed=1)
-    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", 0.2, 0.2, threads=1)
+    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", PAPER, threads=1)
     return out
 
 

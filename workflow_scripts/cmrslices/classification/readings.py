@@ -7,6 +7,7 @@ import pandas as pd
 
 from cmrslices.classification.probabilities import classified_regions, read_probabilities, selected_probabilities
 from cmrslices.classification.stack_reading import mean_probabilities, stack_regions
+from cmrslices.cohorts.regions import RegionRule
 
 
 def chosen_probabilities(
@@ -38,7 +39,7 @@ def chosen_probabilities(
     return mean_probabilities([read_probabilities(path) for path in probabilities.values()])
 
 
-def regions_by_reading(reading: str, probabilities: pd.DataFrame, base: float, apex: float) -> pd.DataFrame:
+def regions_by_reading(reading: str, probabilities: pd.DataFrame, rule: RegionRule) -> pd.DataFrame:
     """Return the region of every slice of one cohort.
 
     Parameters
@@ -48,15 +49,15 @@ def regions_by_reading(reading: str, probabilities: pd.DataFrame, base: float, a
         `cmrslices.classification.stack_reading.read_stack`.
     probabilities : DataFrame
         As `chosen_probabilities` gives them.
-    base, apex : float
-        The configuration's `regions.base` and `regions.apex`; they matter for ``stack`` only.
+    rule : RegionRule
+        The configuration's `regions`; it matters for ``stack`` only.
 
     Returns
     -------
     DataFrame
         ``case``, ``slice`` and ``region``, in the order of the rows.
     """
-    readers = {"slice": classified_regions, "stack": lambda table: stack_regions(table, base, apex)}
+    readers = {"slice": classified_regions, "stack": lambda table: stack_regions(table, rule)}
     return readers[reading](probabilities)
 
 
@@ -66,8 +67,7 @@ def write_regions_by_reading(
     selected: str | Path | None,
     networks: Sequence[str],
     probabilities: Sequence[str | Path],
-    base: float,
-    apex: float,
+    rule: RegionRule,
     regions: str | Path,
 ) -> None:
     """Write the region of every slice of one cohort.
@@ -83,8 +83,8 @@ def write_regions_by_reading(
     networks : list of str
     probabilities : list of path
         The probabilities of this cohort, in the order of `networks`.
-    base, apex : float
-        The configuration's `regions.base` and `regions.apex`.
+    rule : RegionRule
+        The configuration's `regions`.
     regions : path
         Written: ``case``, ``slice`` and ``region``.
 
@@ -94,5 +94,5 @@ def write_regions_by_reading(
         The networks did not classify the same slices.
     """
     files = dict(zip(networks, probabilities, strict=True))
-    found = regions_by_reading(reading, chosen_probabilities(chosen, selected, files), base, apex)
+    found = regions_by_reading(reading, chosen_probabilities(chosen, selected, files), rule)
     found.to_csv(regions, index=False)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cmrslices.classification.metrics import read_reference
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
-from cmrslices.cohorts.regions import slice_regions
+from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC
 from cmrslices.presentation import tables
 from cmrslices.presentation.writing import Files, write_table
@@ -40,8 +40,7 @@ def write_readings(
     slices: Sequence[str | Path],
     splits: Sequence[str | Path],
     cohorts: Mapping[str, str],
-    base: float,
-    apex: float,
+    rule: RegionRule,
     table: Files,
 ) -> None:
     """Write the share of test slices with the right region, by cohort and reading.
@@ -56,8 +55,8 @@ def write_readings(
     slices, splits : list of path
         ``slices.csv`` and ``splits.csv`` of each cohort, in the order of `cohorts`.
     cohorts : dict of name to title
-    base, apex : float
-        The configuration's `regions.base` and `regions.apex`.
+    rule : RegionRule
+        The configuration's `regions`.
     table : Files
         To write.
 
@@ -72,12 +71,10 @@ def write_readings(
         reference = read_reference(slices_file, splits_file, "test")
         of_network = dict(zip(networks, of_cohort, strict=True))
         named = {
-            (reading, chosen): regions_by_reading(
-                reading, chosen_probabilities(chosen, selected, of_network), base, apex
-            )
+            (reading, chosen): regions_by_reading(reading, chosen_probabilities(chosen, selected, of_network), rule)
             for reading, chosen in READINGS
         }
-        named[NO_IMAGE] = regions_by_index(reference, base, apex)
+        named[NO_IMAGE] = regions_by_index(reference, rule)
         parts += [
             shares_right(reference, regions).assign(cohort=cohort, reading=way[0], networks=way[1])
             for way, regions in named.items()
@@ -118,14 +115,14 @@ def shares_right(reference: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame
     return pd.DataFrame({"group": GROUPS, "slices": [len(part) for part in groups], "right_percent": percent})
 
 
-def regions_by_index(slices: pd.DataFrame, base: float, apex: float) -> pd.DataFrame:
+def regions_by_index(slices: pd.DataFrame, rule: RegionRule) -> pd.DataFrame:
     """Return the regions that slices would have if every slice of a stack carried a label.
 
     Parameters
     ----------
     slices : DataFrame
         ``case`` and ``slice`` of whole stacks.
-    base, apex : float
+    rule : RegionRule
         As in `cmrslices.cohorts.regions.slice_regions`.
 
     Returns
@@ -135,7 +132,7 @@ def regions_by_index(slices: pd.DataFrame, base: float, apex: float) -> pd.DataF
     """
     ordered = slices[["case", "slice"]].sort_values(["case", "slice"], ignore_index=True)
     counts = ordered.groupby("case").size()
-    regions = [slice_regions(np.ones(count, dtype=bool), base, apex)[0] for count in counts]
+    regions = [slice_regions(np.ones(count, dtype=bool), rule)[0] for count in counts]
     return ordered.assign(region=np.concatenate(regions))
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from cmrslices.cohorts.regions import slice_regions
+from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 
@@ -21,7 +21,7 @@ DECIMALS = 9
 """Decimals of the sums of log probabilities that are compared, so that floating-point noise does not break a tie."""
 
 
-def read_stack(probabilities: np.ndarray, base: float, apex: float) -> np.ndarray:
+def read_stack(probabilities: np.ndarray, rule: RegionRule) -> np.ndarray:
     """Return the region of each slice of one stack, read from all of its slices together.
 
     For every pair of a first and a last labelled slice, and for a stack without any, the rule of
@@ -33,8 +33,8 @@ def read_stack(probabilities: np.ndarray, base: float, apex: float) -> np.ndarra
     ----------
     probabilities : (slices, classes) array
         Classes in the order of `SLICE_CLASSES`; slice 0 at the base.
-    base, apex : float
-        The configuration's `regions.base` and `regions.apex`.
+    rule : RegionRule
+        The configuration's `regions`.
 
     Returns
     -------
@@ -46,24 +46,24 @@ def read_stack(probabilities: np.ndarray, base: float, apex: float) -> np.ndarra
     The third slice looks like none of the heart, but it lies between slices that do:
 
     >>> sure = np.full((5, 4), 0.02) + 0.92 * np.eye(4)[[1, 2, 0, 2, 3]]
-    >>> print(*read_stack(sure, base=0.2, apex=0.2))
+    >>> print(*read_stack(sure, RegionRule(base=0.2, apex=0.2)))
     base middle middle middle apex
     """
     logs = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, None))
-    classes = _possible_regions(len(logs), base, apex)
+    classes = _possible_regions(len(logs), rule)
     sums = logs[np.arange(len(logs)), classes].sum(axis=1)
     best = np.argmax(np.round(sums, DECIMALS))
     return np.array(SLICE_CLASSES, dtype=object)[classes[best]]
 
 
-def stack_regions(probabilities: pd.DataFrame, base: float, apex: float) -> pd.DataFrame:
+def stack_regions(probabilities: pd.DataFrame, rule: RegionRule) -> pd.DataFrame:
     """Return the region of every slice of a cohort, each stack read as a whole.
 
     Parameters
     ----------
     probabilities : DataFrame
         ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`, in any order of the rows.
-    base, apex : float
+    rule : RegionRule
         As in `read_stack`.
 
     Returns
@@ -74,7 +74,7 @@ def stack_regions(probabilities: pd.DataFrame, base: float, apex: float) -> pd.D
     ordered = probabilities.sort_values(["case", "slice"])
     values, firsts = ordered[list(SLICE_CLASSES)].to_numpy(), np.flatnonzero(~ordered["case"].duplicated())
     stacks = np.split(values, firsts[1:]) if len(values) else []
-    found = np.concatenate([read_stack(stack, base, apex) for stack in stacks]) if stacks else np.empty(0, dtype=object)
+    found = np.concatenate([read_stack(stack, rule) for stack in stacks]) if stacks else np.empty(0, dtype=object)
     regions = pd.Series(found, index=ordered.index, dtype=object)
     return probabilities[["case", "slice"]].assign(region=regions)
 
@@ -110,7 +110,7 @@ def mean_probabilities(networks: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 @lru_cache
-def _possible_regions(slices: int, base: float, apex: float) -> np.ndarray:
+def _possible_regions(slices: int, rule: RegionRule) -> np.ndarray:
     """The regions, as indices of `SLICE_CLASSES`, that the rule gives to a stack for each pair of first and last slice.
 
     Returns
@@ -123,7 +123,7 @@ def _possible_regions(slices: int, base: float, apex: float) -> np.ndarray:
         for first in range(slices - count + 1):
             labelled = np.zeros(slices, dtype=bool)
             labelled[first : first + count] = True
-            rows.append(slice_regions(labelled, base, apex)[0])
-    rows.append(slice_regions(np.zeros(slices, dtype=bool), base, apex)[0])
+            rows.append(slice_regions(labelled, rule)[0])
+    rows.append(slice_regions(np.zeros(slices, dtype=bool), rule)[0])
     number = {name: index for index, name in enumerate(SLICE_CLASSES)}
     return np.array([[number[region] for region in row] for row in rows], dtype=int).reshape(len(rows), slices)

@@ -6,6 +6,7 @@ import pandas as pd
 import yaml
 
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
+from cmrslices.cohorts.regions import RegionRule
 from cmrslices.config import Classified, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
@@ -94,4 +95,4 @@ def _regions(run: Path, approach: Classified, cohort: str, settings: Settings) -
     """The regions of a cohort's slices by which a classified approach was routed."""
     files = {name: run / f"classifiers/{name}/{cohort}.csv" for name in settings.classification.networks}
     probabilities = chosen_probabilities(approach.networks, run / "classifiers/selected.yaml", files)
-    return regions_by_reading(approach.reading, probabilities, settings.regions.base, settings.regions.apex)
+    return regions_by_reading(approach.reading, probabilities, RegionRule(**settings.regions.model_dump()))
