@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from stacks import scored_cohort
 
 from cmrslices.cohorts.convert.cohort import convert_cohort
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.evaluation.boundaries import BOTH, measure_cohort, measure_slices
 from cmrslices.evaluation.label_maps import read_label_maps, tested_cases
 from cmrslices.evaluation.scores import score_cohort
@@ -51,7 +51,7 @@ def real_cohort(folder: Path, row: dict, threads: int) -> Path:
     parts = (folder / name for name in ("images", "references", "cases.csv", "finished"))
     with quiet():
         convert_cohort("bench", row, *parts, "code", threads)
-        assign_regions(folder / "cases.csv", folder / "references", folder / "slices.csv", 0.2, 0.2, threads)
+        assign_regions(folder / "cases.csv", folder / "references", folder / "slices.csv", PAPER, threads)
     draw = np.random.default_rng(0)
     (folder / "predictions").mkdir()
     cases = [path.name.removesuffix(".nii.gz") for path in sorted((folder / "references").iterdir())]

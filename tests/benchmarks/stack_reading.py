@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.classification.readings import regions_by_reading
+from cmrslices.cohorts.regions import PAPER
 from cmrslices.labels import SLICE_CLASSES
 from report import arguments, interleaved, report
 
@@ -20,7 +21,7 @@ def main() -> None:
     """Measure and report."""
     options = arguments(__doc__.splitlines()[0], repeats=5, stacks=5000)
     table = probabilities(options.stacks)
-    calls = {reading: partial(regions_by_reading, reading, table, 0.2, 0.2) for reading in ("slice", "stack")}
+    calls = {reading: partial(regions_by_reading, reading, table, PAPER) for reading in ("slice", "stack")}
     times = interleaved(calls, options.repeats)
     rows = [
         {"reading": name, "cpu_s": own.cpu_s, "wall_s": own.wall_s, "repeats": own.repeats}

@@ -26,7 +26,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from stacks import raw_cohort
 
 from cmrslices.cohorts.convert.cohort import convert_cohort
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.runtime.devices import best_device
 from cmrslices.segmentation import training as segmentation
 from cmrslices.segmentation.nnunet import set_nnunet_folders
@@ -69,7 +69,7 @@ class Data:
         splits = cases[["case", "patient"]].assign(split=cases["patient"].map(dealt)).dropna()
         splits.to_csv(self.cohort / "splits.csv", index=False)
         labels = self.cohort / "labels"
-        assign_regions(self.cohort / "cases.csv", labels, self.slices, 0.2, 0.2, threads)
+        assign_regions(self.cohort / "cases.csv", labels, self.slices, PAPER, threads)
         plan_segmentation(
             self.cohort / "images",
             labels,

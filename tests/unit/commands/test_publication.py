@@ -8,7 +8,7 @@ from raw_cohorts import convert_to, nifti_cohort
 from snakemake.utils import update_config
 
 from cmrslices.classification.probabilities import read_probabilities
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.cohorts.splits import split_cohort
 from cmrslices.cohorts.tables import read_slices
 from cmrslices.commands import publication
@@ -284,7 +284,7 @@ def finished_run(tmp_path_factory):
     cohort = convert_to(run / "cohorts/acdc", {"format": "nifti", "folder": str(run / "raw")}, "acdc")
     tables = {name: cohort / f"{name}.csv" for name in ("cases", "splits", "slices")}
     split_cohort(tables["cases"], tables["splits"], sizes=None, seed=1)
-    assign_regions(tables["cases"], cohort / "labels", tables["slices"], 0.2, 0.2, threads=1)
+    assign_regions(tables["cases"], cohort / "labels", tables["slices"], PAPER, threads=1)
     paths = {"slices": tables["slices"], "splits": tables["splits"]}
     maps = {"predictions": cohort / "labels", "references": cohort / "labels"}
     scores, boundaries = (

@@ -8,7 +8,7 @@ from places import REAL_DATA
 from raw_cohorts import convert_to
 
 from cmrslices.cohorts.convert import check_folder
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.cohorts.tables import read_cases, write_splits
 from cmrslices.evaluation.function import patient_function, regional_volumes, with_volumes
 from cmrslices.evaluation.scores import read_scores, score_cohort
@@ -25,7 +25,7 @@ def function(tmp_path_factory):
         pytest.skip(f"the real data are absent: {check_folder('acdc', row)}")
     out = tmp_path_factory.mktemp("acdc")
     convert_to(out, row, "acdc", threads=2)
-    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", 0.2, 0.2, threads=2)
+    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", PAPER, threads=2)
     cases = read_cases(out / "cases.csv")
     write_splits(cases.assign(split="test"), out / "splits.csv")
     labels = out / "labels"

@@ -11,7 +11,7 @@ from raw_cohorts import convert_to
 from cmrslices.cohorts.convert import check_folder
 from cmrslices.cohorts.convert.geometry import reverse_slices
 from cmrslices.cohorts.convert.orientation import decide_direction, label_vote
-from cmrslices.cohorts.regions import assign_regions
+from cmrslices.cohorts.regions import PAPER, assign_regions
 
 DATA = REAL_DATA
 
@@ -21,7 +21,7 @@ def convert(cohort, format, folder, out):
     if check_folder(cohort, row):
         pytest.skip(f"the real data are absent: {check_folder(cohort, row)}")
     convert_to(out, row, cohort, threads=2)
-    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", 0.2, 0.2, threads=2)
+    assign_regions(out / "cases.csv", out / "labels", out / "slices.csv", PAPER, threads=2)
     return out
 
 
