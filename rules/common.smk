@@ -137,7 +137,7 @@ def training_minutes(wildcards):
 def classified_regions(approach, cohort):
     """The file with the region of each slice of a cohort as an approach reads the classifiers."""
     row = SETTINGS.approaches[approach]
-    if (row.reading, row.networks) == ("slice", "selected"):
+    if (row.reading, row.networks, row.mixing) == ("slice", "selected", "hard"):
         return RESULTS / f"classifiers/regions/{cohort}.csv"
     return RESULTS / f"classifiers/regions/{row.reading}_{row.networks}/{cohort}.csv"
 

@@ -27,9 +27,7 @@ rule predict:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",
     params:
-        approach=lambda w: SETTINGS.approaches[w.approach].model_dump(
-            exclude={"title", "reading", "networks"}, exclude_none=True
-        ),
+        approach=lambda w: SETTINGS.approaches[w.approach].routing(),
         mirroring=SETTINGS.segmentation.mirroring,
         precision=SETTINGS.precision,
         code=code_of("predict"),

@@ -351,6 +351,10 @@ class Constant(Section):
         """Return the models that slices are routed to."""
         return [self.model]
 
+    def routing(self) -> dict:
+        """Return the keys that the prediction depends on."""
+        return {"router": self.router, "model": self.model}
+
 
 class Routed(Section):
     """What the rows of `approaches` have in common that send every slice to the model of its region."""
@@ -363,6 +367,10 @@ class Routed(Section):
         """Return the models that slices are routed to."""
         return sorted(set(self.models.values()))
 
+    def routing(self) -> dict:
+        """Return the keys that the prediction depends on."""
+        return {"router": self.router, "models": self.models}
+
     @model_validator(mode="after")
     def _complete(self) -> "Routed":
         missing = [name for name in SLICE_CLASSES if name not in self.models]
@@ -371,7 +379,25 @@ class Routed(Section):
         return self
 
 
-class Classified(Routed):
+class Weighed(Routed):
+    """What the rows of `approaches` have in common whose routers weigh the regions of a slice."""
+
+    mixing: Literal["hard", "soft"] = Field(
+        "hard",
+        description="`hard`: each slice to the model of its most likely region (the paper); `soft`: to the models of "
+        "all likely regions, whose probabilities are averaged with the weights of the regions",
+    )
+    floor: Annotated[float, Field(ge=0, le=0.25, allow_inf_nan=False), MadeNumber] = Field(
+        0.05, description="`mixing: soft` only: models with a lower weight in a slice are not run, to save time"
+    )
+
+    def routing(self) -> dict:
+        """Return the keys that the prediction depends on."""
+        soft = {"mixing": self.mixing, "floor": self.floor} if self.mixing == "soft" else {}
+        return {**super().routing(), **soft}
+
+
+class Classified(Weighed):
     """A row of `approaches` that takes the regions from the classifiers."""
 
     router: Literal["classifier"] = Field(description="`classifier`: the region by the trained classifiers")

@@ -16,7 +16,7 @@ from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
-from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
+from cmrslices.prediction.sliding_window import load_segmenter, mixed_logits, places, routed_logits
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
@@ -26,6 +26,7 @@ TILES = {"c_p1_ED": 1, "c_p1_ES": 9, "c_p2_ED": 4}
 MIRRORED_PASSES = 4
 CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
+SOFT = {"router": "classifier", "models": ROUTED, "mixing": "soft", "floor": 0.05}
 
 
 def build_network():
@@ -94,6 +95,15 @@ class Project:
     def split(self, cases):
         """Make these the test cases, in this order."""
         pd.DataFrame({"case": cases, "split": "test"}).to_csv(self.root / "splits.csv", index=False)
+
+    def weigh(self, certain):
+        """Write the weights of the regions: `certain` for each slice's own, the rest for another one."""
+        table = pd.read_csv(self.regions)
+        own = pd.get_dummies(table["region"]).reindex(columns=list(SLICE_CLASSES), fill_value=0).astype(float)
+        other = pd.get_dummies(table["region"].map({"base": "middle", "middle": "apex", "apex": "middle"}))
+        other = other.reindex(columns=list(SLICE_CLASSES), fill_value=0).astype(float)
+        table.join(certain * own + (1 - certain) * other).to_csv(self.root / "weights.csv", index=False)
+        return self.root / "weights.csv"
 
     def predict(self, approach, regions=None, name="predicted"):
         """Label maps by case, and the table of routes."""
@@ -178,7 +188,7 @@ def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
     stack = torch.randn(1, 2, 50, 41)
     stock = stock_predictor(weights).predict_logits_from_preprocessed_data(stack)
     _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
-    (ours,) = routed_logits([stack], [["apex", "apex"]], {"apex": segmenter})
+    (ours,) = routed_logits([stack], [[{"apex": 1}] * 2], {"apex": segmenter})
     torch.testing.assert_close(ours, stock, atol=1e-4, rtol=1e-4)
 
 
@@ -223,10 +233,10 @@ def test_slices_of_many_cases_share_a_batch(project, passes):
 def test_the_size_of_a_batch_does_not_change_logits(project, monkeypatch):
     _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
     stacks = [torch.randn(1, 3, 40, 32), torch.randn(1, 1, 32, 32)]
-    models = [["apex"] * 3, ["apex"]]
-    together = routed_logits(stacks, models, {"apex": segmenter})
+    mixtures = [[{"apex": 1}] * 3, [{"apex": 1}]]
+    together = routed_logits(stacks, mixtures, {"apex": segmenter})
     monkeypatch.setitem(sliding_window.PIXELS_PER_BATCH, "cpu", 1)
-    for one, other in zip(together, routed_logits(stacks, models, {"apex": segmenter}), strict=True):
+    for one, other in zip(together, routed_logits(stacks, mixtures, {"apex": segmenter}), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
@@ -251,8 +261,40 @@ def test_a_cohort_without_test_cases_has_an_empty_table_of_routes(project):
     project.split([])
     labels, routes = project.predict(CONSTANT)
     assert labels == {}
-    assert routes.columns.tolist() == ["case", "slice", "model"]
+    assert routes.columns.tolist() == ["case", "slice", "model", "weight"]
     assert routes.empty
+
+
+def test_soft_routing_with_certain_regions_equals_hard_routing_to_the_bit(project):
+    hard, routes = project.predict({"router": "classifier", "models": ROUTED}, project.regions)
+    soft, same_routes = project.predict(SOFT, project.weigh(certain=1), name="soft")
+    assert all(np.array_equal(hard[case], soft[case]) for case in SHAPES)
+    pd.testing.assert_frame_equal(routes, same_routes)
+
+
+def test_each_slice_of_a_stack_is_mixed_from_its_own_models(project):
+    segmenters = dict(load_segmenter(path, True, torch.device("cpu")) for path in project.weights)
+    stack = torch.randn(1, 3, 50, 41)
+    mixtures = [{"base": 0.6, "baseline": 0.4}, {"baseline": 1.0}, {"apex": 0.2, "base": 0.5, "baseline": 0.3}]
+    (mixed,) = routed_logits([stack], [mixtures], segmenters)
+    alone = {model: routed_logits([stack], [[{model: 1.0}] * 3], segmenters)[0].softmax(dim=0) for model in MODELS}
+    for z, mixture in enumerate(mixtures):
+        expected = sum(weight * alone[model][:, z] for model, weight in mixture.items())
+        torch.testing.assert_close(mixed[:, z].softmax(dim=0), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_softmax_of_mixed_logits_is_the_weighted_sum_of_the_softmax():
+    logits = {"base": torch.randn(4, 5, 5) * 20, "apex": torch.randn(4, 5, 5) * 20}
+    mixed = mixed_logits(logits, {"base": 0.3, "apex": 0.7}).softmax(dim=0)
+    torch.testing.assert_close(mixed, 0.3 * logits["base"].softmax(dim=0) + 0.7 * logits["apex"].softmax(dim=0))
+
+
+def test_a_slice_goes_through_the_models_above_the_floor_only(project, passes, capsys):
+    project.predict({**SOFT, "floor": 0.25}, project.weigh(certain=0.8))
+    hard = sum(shape[0] for case, shape in SHAPES.items())
+    assert f"{hard} slices, {hard} times through a model: 1.00 per slice" in capsys.readouterr().out
+    project.predict({**SOFT, "floor": 0.1}, project.weigh(certain=0.8))
+    assert f"{hard} slices, {2 * hard} times through a model: 2.00 per slice" in capsys.readouterr().out
 
 
 def test_without_mirroring_each_tile_is_passed_once(project):

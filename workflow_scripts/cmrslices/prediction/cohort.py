@@ -12,25 +12,25 @@ from nnunetv2.inference.export_prediction import convert_predicted_logits_to_seg
 from tqdm import tqdm
 
 from cmrslices.cohorts.tables import cases_of, read_splits
-from cmrslices.prediction.routing import Router, make_router
+from cmrslices.prediction.routing import Mixture, Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
 from cmrslices.runtime.devices import Precision, autocast, best_device
 from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
 
 
 class RoutedCase(NamedTuple):
-    """A preprocessed case and the model of each of its slices, from the base."""
+    """A preprocessed case and the models of each of its slices, from the base."""
 
     name: str
     stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
     unpadded: tuple[slice, ...]
-    models: list[str]  # also of slices that nnU-Net's cropping removed, and that the stack lacks
+    mixtures: list[Mixture]  # also of slices that nnU-Net's cropping removed, and that the stack lacks
     properties: dict
 
     @property
-    def kept_models(self) -> list[str]:
+    def kept_mixtures(self) -> list[Mixture]:
         """The models of the slices that the stack holds."""
-        return [self.models[index] for index in kept_slices(self.properties)]
+        return [self.mixtures[index] for index in kept_slices(self.properties)]
 
 
 def predict_cohort(
@@ -67,7 +67,7 @@ def predict_cohort(
     threads : int
         Cores to use.
     labels, routes : path
-        To write: the folder of label maps, and the table of case, slice and model.
+        To write: the folder of label maps, and the table of case, slice, model and weight.
     """
     torch.set_num_threads(threads)
     device = best_device()
@@ -84,22 +84,31 @@ def predict_cohort(
     def write(case: RoutedCase, logits: torch.Tensor) -> None:
         write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
 
-    rows: list[tuple[str, int, str]] = []
+    rows: list[tuple[str, int, str, float]] = []
     writing: list[Future] = []
     with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
         for group in read_ahead(read, cases, pool):
             stacks = [case.stack.to(device, non_blocking=True) for case in group]
-            logits = routed_logits(stacks, [case.kept_models for case in group], segmenters)
+            logits = routed_logits(stacks, [case.kept_mixtures for case in group], segmenters)
             _wait_for(writing)
             writing = [pool.submit(write, case, of_case) for case, of_case in zip(group, logits, strict=True)]
-            rows += [(case.name, index, model) for case in group for index, model in enumerate(case.models)]
+            rows += [
+                (case.name, index, model, weight)
+                for case in group
+                for index, mixture in enumerate(case.mixtures)
+                for model, weight in mixture.items()
+            ]
             done.update(len(group))
         _wait_for(writing)
-    pd.DataFrame(rows, columns=["case", "slice", "model"]).to_csv(routes, index=False)
+    table = pd.DataFrame(rows, columns=["case", "slice", "model", "weight"])
+    table.to_csv(routes, index=False)
+    slices = len(table[["case", "slice"]].drop_duplicates())
+    if slices:
+        print(f"{slices} slices, {len(table)} times through a model: {len(table) / slices:.2f} per slice")
 
 
 def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
-    """Read one preprocessed case, find the model of each of its slices, and pad them to the size of a tile.
+    """Read one preprocessed case, find the models of each of its slices, and pad them to the size of a tile.
 
     Parameters
     ----------
@@ -108,7 +117,7 @@ def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter,
     case : str
         Its name.
     route : Router
-        Names the model of each slice.
+        Names the models of each slice.
     segmenter : Segmenter
         Gives the size of a tile.
     device : torch.device

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from cmrslices.prediction.routing import Mixture
 from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.segmentation.channels_last import channels_last
 
@@ -24,13 +27,15 @@ PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
 
 
 class Tile(NamedTuple):
-    """Part of a slice that is given to the network, and each pixel's share in the mean of overlapping tiles."""
+    """Part of a slice that is given to a network, and where its logits are added up."""
 
-    stack: int
-    z: int  # index of the slice in the stack
-    rows: slice
-    columns: slice
-    share: torch.Tensor
+    image: torch.Tensor  # (1, y, x)
+    logits: torch.Tensor  # (labels, y, x), the sum over overlapping tiles
+    share: torch.Tensor  # of this tile in each pixel's mean
+
+    def add(self, predicted: torch.Tensor) -> None:
+        """Add this tile's share of what a network predicted for it."""
+        self.logits.add_(predicted * self.share)
 
 
 class Segmenter(NamedTuple):
@@ -107,16 +112,18 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
 
 @torch.inference_mode()
 def routed_logits(
-    stacks: Sequence[torch.Tensor], models: Sequence[Sequence[str]], segmenters: Mapping[str, Segmenter]
+    stacks: Sequence[torch.Tensor], mixtures: Sequence[Sequence[Mixture]], segmenters: Mapping[str, Segmenter]
 ) -> list[torch.Tensor]:
-    """Logits of each slice, computed by its own model.
+    """Logits of each slice, computed by its own model or mixed from those of its models.
+
+    A slice with one model has the logits of that model, to the bit. For mixtures see `mixed_logits`.
 
     Parameters
     ----------
     stacks : sequence of Tensor (1, z, y, x)
         Preprocessed cases, in plane no smaller than a tile, on the device of the networks.
-    models : sequence of sequence of str
-        The model of each slice of each stack.
+    mixtures : sequence of sequence of dict of str to float
+        The models of each slice of each stack, with their weights.
     segmenters : mapping of str to Segmenter
         Name of each model to the model. All have the same patch size and labels.
 
@@ -129,19 +136,45 @@ def routed_logits(
     patch = tuple(any_of_them.configuration.patch_size)
     tiles_per_batch = max(1, PIXELS_PER_BATCH[stacks[0].device.type] // (patch[0] * patch[1]))
     logits = [stack.new_zeros((any_of_them.labels.num_segmentation_heads, *stack.shape[1:])) for stack in stacks]
-    tiles = [
-        (model, Tile(number, index, *place))
-        for number, (stack, of_slice) in enumerate(zip(stacks, models, strict=True))
-        for place in places(stack, patch)
-        for index, model in enumerate(of_slice)
-    ]
-    for model in sorted({model for model, _ in tiles}):
-        own = [tile for name, tile in tiles if name == model]
+    tiles: dict[str, list[Tile]] = defaultdict(list)
+    to_mix = []
+    for stack, of_stack, mixtures_of_stack in zip(stacks, logits, mixtures, strict=True):
+        found = places(stack, patch)
+        for z, mixture in enumerate(mixtures_of_stack):
+            image, of_slice = stack[:, z], of_stack[:, z]
+            of_model = {model: of_slice if len(mixture) == 1 else torch.zeros_like(of_slice) for model in mixture}
+            for model, total in of_model.items():
+                tiles[model] += [Tile(image[:, *place], total[:, *place], share) for *place, share in found]
+            if len(mixture) > 1:
+                to_mix.append((of_slice, of_model, mixture))
+    for model, own in sorted(tiles.items()):
         for batch in (own[first : first + tiles_per_batch] for first in range(0, len(own), tiles_per_batch)):
-            images = torch.stack([stacks[tile.stack][:, tile.z, tile.rows, tile.columns] for tile in batch])
+            images = torch.stack([tile.image for tile in batch])
             for tile, predicted in zip(batch, segmenters[model].logits(images), strict=True):
-                logits[tile.stack][:, tile.z, tile.rows, tile.columns] += predicted * tile.share
+                tile.add(predicted)
+    for of_slice, of_model, mixture in to_mix:
+        of_slice.copy_(mixed_logits(of_model, mixture))
     return logits
+
+
+def mixed_logits(logits: Mapping[str, torch.Tensor], mixture: Mixture) -> torch.Tensor:
+    """Logits whose softmax is the weighted sum of the models' softmax.
+
+    Parameters
+    ----------
+    logits : mapping of str to Tensor (labels, y, x)
+        Those of each model.
+    mixture : dict of str to float
+        The weight of each model, above 0.
+
+    Returns
+    -------
+    Tensor (labels, y, x)
+        The logarithm of the sum. It stands in for logits wherever nnU-Net takes these, because the softmax of the
+        logarithm of probabilities gives the probabilities again.
+    """
+    terms = [logits[model].log_softmax(dim=0) + math.log(weight) for model, weight in mixture.items()]
+    return torch.logsumexp(torch.stack(terms), dim=0)
 
 
 def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:
