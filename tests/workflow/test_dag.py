@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from functools import reduce
 
 import pytest
+import yaml
 from places import ROOT
+from workflow import merged
 
 PAPER = {
     "convert_cohort": 3,
@@ -79,8 +82,25 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
 
 def test_the_remedies_add_their_trainings_and_approaches(workflow):
     planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
-    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 13)
+    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 14)
     assert planned == {**PAPER, "train_segmenter": 15, "read_stacks": 6, **approaches}
+
+
+@pytest.mark.parametrize(
+    ("size", "remedies"),
+    [
+        (["config.yaml"], ["remedies.yaml"]),
+        (["config.yaml", "public/small.yaml"], ["remedies.yaml", "public/remedies.yaml"]),
+        (["config.yaml", "demo/demo.yaml"], ["remedies.yaml", "demo/remedies.yaml"]),
+    ],
+)
+def test_in_every_size_a_control_is_trained_as_long_as_what_it_controls(size, remedies):
+    whole = reduce(merged, (yaml.safe_load((ROOT / name).read_text()) for name in (*size, *remedies)))
+    own = {name: row["epochs"] for name, row in whole["models"].items() if "epochs" in row}
+    usual = whole["segmentation"]["epochs"]
+    regional = [own.pop(f"{region}_from_baseline") for region in ("base", "middle", "apex")]
+    assert own == {"baseline_long": 4 * usual, "baseline_continued": sum(regional)}
+    assert max(regional) < usual / 2
 
 
 def test_a_model_that_trains_longer_gets_more_run_time_and_a_shorter_one_not_less(workflow):
