@@ -34,6 +34,7 @@ class Submission:
         self.overlay.write_text(yaml.safe_dump(overlay))
         self.terminal = self.folder / "terminal.txt"
         self.environment = {**os.environ, "PATH": PATH, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FAST_POLL)}
+        self.environment["CMRSLICES_DEVICE"] = "cpu"  # the GPUs of this cluster are device files of another kind
         self.environment.pop("SLURM_CONF", None)
         self.process = None
 

@@ -107,6 +107,31 @@ def test_a_resumed_training_equals_an_uninterrupted_one(train, killed_in_epoch):
     assert_identical(train("resumed"), whole)
 
 
+def test_a_training_goes_on_where_gradients_are_scaled_although_they_were_not_before(
+    train, killed_in_epoch, monkeypatch
+):
+    """As on a GPU, after the first epochs were computed on a CPU."""
+    killed_in_epoch(3)
+    with pytest.raises(KeyboardInterrupt):
+        train("moved")
+    killed_in_epoch(None)
+    monkeypatch.setattr(module, "lowered_dtype", lambda *_: torch.float16)
+    assert read(train("moved"))[1]["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_a_training_goes_on_where_gradients_are_not_scaled_although_they_were_before(
+    train, killed_in_epoch, monkeypatch
+):
+    """As on a CPU, after the first epochs were computed on a GPU."""
+    with monkeypatch.context() as scaled:
+        scaled.setattr(module, "lowered_dtype", lambda *_: torch.float16)
+        killed_in_epoch(3)
+        with pytest.raises(KeyboardInterrupt):
+            train("moved")
+    killed_in_epoch(None)
+    assert read(train("moved"))[1]["epoch"].tolist() == [1, 2, 3, 4]
+
+
 def test_a_checkpoint_made_under_other_settings_is_set_aside(train, killed_in_epoch, capsys):
     killed_in_epoch(3)
     with pytest.raises(KeyboardInterrupt):

@@ -240,6 +240,29 @@ def test_the_size_of_a_batch_does_not_change_logits(project, monkeypatch):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
+def test_a_batch_that_is_too_large_for_the_gpu_is_computed_in_halves(project, capsys):
+    def too_small(_, inputs):
+        if len(inputs[0]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    tiles = torch.randn(5, 1, *PATCH)
+    expected = segmenter.logits(tiles)
+    segmenter.network.register_forward_pre_hook(too_small)
+    torch.testing.assert_close(segmenter.logits(tiles), expected, atol=1e-5, rtol=1e-5)
+    assert "too small for 5 tiles at once; going on with half of them" in capsys.readouterr().out
+
+
+def test_a_gpu_that_is_too_small_for_one_tile_is_a_fault(project):
+    def too_small(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    segmenter.network.register_forward_pre_hook(too_small)
+    with pytest.raises(torch.OutOfMemoryError):
+        segmenter.logits(torch.randn(2, 1, *PATCH))
+
+
 def test_the_order_of_cases_changes_nothing(project):
     first, routes = project.predict(CONSTANT)
     project.split(list(SHAPES)[::-1])

@@ -80,6 +80,29 @@ def test_reason_and_log_are_the_last_lines_of_the_terminal_and_the_reason_the_la
             "import torch\nraise torch.OutOfMemoryError('CUDA out of memory')",
             "ERROR: the GPU's memory is full: lower the batch_size",
         ),
+        ("raise RuntimeError('CUDA error: out of memory')", "ERROR: the GPU's memory is full"),
+        ("raise RuntimeError('cuDNN error: CUDNN_STATUS_ALLOC_FAILED')", "ERROR: the GPU's memory is full"),
+        (
+            "raise RuntimeError('CUDA error: no kernel image is available for execution on the device')",
+            r"ERROR: this build of torch does not know this GPU; docs/cluster.md \(GPUs\)",
+        ),
+        (
+            "raise RuntimeError('CUDA error: CUDA-capable device(s) is/are busy or unavailable')",
+            "ERROR: another process has this GPU to itself",
+        ),
+        (
+            "raise RuntimeError('unable to write to file </torch_12_34_0>: No space left on device (28)')",
+            "ERROR: /dev/shm is full",
+        ),
+        (
+            "raise RuntimeError('DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that '"
+            "'dataloader workers are out of shared memory.')",
+            "ERROR: /dev/shm is full",
+        ),
+        (
+            "import errno\nraise OSError(errno.ENOSPC, 'No space left on device', '/dev/shm/sem.1')",
+            "ERROR: /dev/shm/sem.1: No space left on device: /dev/shm is full",
+        ),
         (
             "from cmrslices.runtime.parallel import map_progress\nlist(map_progress(os._exit, [1, 1], 2, 'case'))",
             "ERROR: a worker process was killed",

@@ -1,6 +1,7 @@
 """The trainer as nnU-Net's own commands build it, and what it adds to nnU-Net's."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -138,6 +139,19 @@ def test_nnunets_command_goes_on_from_a_checkpoint_inside_an_epoch(project):
     resumed.run_training()
     assert len(steps) == 2
     assert same(expected, network_of(project.weights("stopped")))
+
+
+@pytest.mark.parametrize(("compilers", "compiled"), [({"clang"}, True), (set(), False)])
+def test_a_node_without_a_c_compiler_trains_uncompiled_with_a_warning(
+    project, monkeypatch, capsys, compilers, compiled
+):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("nnUNet_compile", raising=False)
+    trainer = stock_trainer(project, "compiled", {"sampling": "uniform"})
+    trainer.device = torch.device("cuda", 0)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in compilers else None)
+    assert trainer._do_i_compile() is compiled
+    assert ("no C compiler" in capsys.readouterr().out) is not compiled
 
 
 def test_the_picture_of_the_progress_is_drawn_only_with_checkpoints_and_at_the_end(project, monkeypatch):

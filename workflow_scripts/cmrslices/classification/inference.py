@@ -14,7 +14,7 @@ from cmrslices.classification.images import field_of_view
 from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.checkpoints import read_weights
-from cmrslices.runtime.devices import best_device
+from cmrslices.runtime.devices import job_device
 from cmrslices.segmentation.preprocessed import read_ahead, read_preprocessed
 
 SLICES_PER_PASS = 32
@@ -71,10 +71,11 @@ def classify(
         The weights or a preprocessed case cannot be read.
     """
     torch.set_num_threads(threads)
+    device = job_device("fp32")
     trained = read_weights(weights)
     model = networks.build(trained["network"], trained["image_size_px"])
     model.load_state_dict(trained["state_dict"])
-    model.to(best_device()).eval()
+    model.to(device).eval()
     cases = cases_of(read_splits(splits), "validation", "test")
 
     def read(case: str) -> UnseenCase:

@@ -21,7 +21,14 @@ from cmrslices.classification.slices import Slices, read_stored_slices
 from cmrslices.cohorts.tables import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
-from cmrslices.runtime.devices import Precision, autocast, best_device, compute_deterministically, lowered_dtype
+from cmrslices.runtime.devices import (
+    Precision,
+    autocast,
+    best_device,
+    compute_deterministically,
+    job_device,
+    lowered_dtype,
+)
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.interruption import Interrupted, Interruption, defer_signals
 from cmrslices.runtime.progress import report_epoch
@@ -96,7 +103,8 @@ class State:
             return
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.scaler.load_state_dict(saved["scaler"])
+        if saved["scaler"]:  # empty where nothing was scaled: on a CPU, or in another type than float16
+            self.scaler.load_state_dict(saved["scaler"])
         self.history, self.best, self.losses = saved["history"], saved["best"], saved["losses"]
         print(f"resumed after epoch {len(self.history)}, iteration {len(self.losses)}", flush=True)
 
@@ -167,7 +175,7 @@ def train_classifier(
     if not trained:
         checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
         torch.set_num_threads(threads)
-        compute_deterministically(best_device(), settings.deterministic)
+        compute_deterministically(job_device(settings.precision), settings.deterministic)
         torch.manual_seed(seed)
         model = networks.build(network, settings.image_size_px, initial)
         train, validation = read_fold(store, folds, slices, settings, memory_mb)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.prediction.routing import Mixture, Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
-from cmrslices.runtime.devices import Precision, autocast, best_device
+from cmrslices.runtime.devices import Precision, autocast, job_device
 from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
 
 
@@ -70,7 +70,7 @@ def predict_cohort(
         To write: the folder of label maps, and the table of case, slice, model and weight.
     """
     torch.set_num_threads(threads)
-    device = best_device()
+    device = job_device(precision)
     route = make_router(approach, regions)
     segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
     segmenter = next(iter(segmenters.values()))  # all share one preprocessing

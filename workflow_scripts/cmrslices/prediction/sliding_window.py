@@ -55,6 +55,8 @@ class Segmenter(NamedTuple):
     def logits(self, tiles: torch.Tensor) -> torch.Tensor:
         """Mean of the network's outputs for the mirrored tiles.
 
+        If the GPU's memory is too small for all tiles at once, each half of them is computed by itself.
+
         Parameters
         ----------
         tiles : Tensor (n, 1, y, x)
@@ -64,6 +66,15 @@ class Segmenter(NamedTuple):
         Tensor (n, labels, y, x)
             float32.
         """
+        try:
+            return self._logits_at_once(tiles)
+        except torch.OutOfMemoryError:
+            if len(tiles) == 1:
+                raise
+        print(f"the GPU's memory is too small for {len(tiles)} tiles at once; going on with half of them", flush=True)
+        return torch.cat([self.logits(half) for half in tiles.tensor_split(2)])
+
+    def _logits_at_once(self, tiles: torch.Tensor) -> torch.Tensor:
         total = sum(self.network(tiles.flip(axes)).float().flip(axes) for axes in self.mirrored_axes)
         return total / len(self.mirrored_axes)
 

@@ -1,17 +1,108 @@
 """The device that a job computes on, and its numerical precision."""
 
 import contextlib
+import fcntl
 import os
-from typing import Literal
+import re
+import tempfile
+from pathlib import Path
+from typing import Literal, TextIO
 
 import torch
 
+from cmrslices.runtime.errors import InputError
+
 Precision = Literal["auto", "fp32", "bf16"]
+
+CHOICE = "CMRSLICES_DEVICE"
+"""Environment variable; ``cpu`` lets a job compute on the CPU although it has a GPU."""
+GIVEN = ("SLURM_JOB_GPUS", "CUDA_VISIBLE_DEVICES")
+"""Environment variables that name the GPUs of a job."""
+NO_GPU = ("", "-1", "NoDevFiles")
+"""Values of these variables that hide all GPUs."""
+DRIVER = Path("/proc/driver/nvidia")
+"""Where NVIDIA's driver tells its version and its GPUs, without any work for a GPU."""
+
+_locked: list[TextIO] = []
+"""The lock of the GPU that this process took; it lasts as long as the process."""
 
 
 def best_device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return the GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        The job has a GPU, but torch cannot use it. A job that computed on the CPU then would take its time limit.
+    """
+    if os.environ.get(CHOICE) == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    driver = driver_version()
+    if reason := _gpu_of_this_job(driver):
+        raise InputError(
+            f"this job has a GPU ({reason}), but torch {torch.__version__} cannot use it; driver: "
+            f"{driver or 'none found'}, CUDA of this torch: {torch.version.cuda or 'none'}. Use a newer driver or "
+            f"another build of torch (docs/cluster.md, GPUs), or compute on the CPU: export {CHOICE}=cpu"
+        )
+    return torch.device("cpu")
+
+
+def _gpu_of_this_job(driver: str | None) -> str | None:
+    """Tell from what it is known that this job has a GPU, if it is."""
+    for name in GIVEN:
+        if os.environ.get(name, "") not in NO_GPU:
+            return f"{name}={os.environ[name]}"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in NO_GPU
+    return f"NVIDIA's driver {driver} is loaded" if driver and not hidden else None
+
+
+def driver_version() -> str | None:
+    """Version of NVIDIA's driver; None where it is not loaded."""
+    with contextlib.suppress(OSError):
+        if found := re.search(r"\b\d+\.\d+(\.\d+)?\b", (DRIVER / "version").read_text()):
+            return found.group()
+    return None
+
+
+def job_device(precision: Precision) -> torch.device:
+    """Choose the device of this process, and print it. Call it before anything else that needs a device.
+
+    With the precision fp32, a GPU computes in float32 and not in TF32, which has fewer bits.
+
+    On a machine with several GPUs and no SLURM, every process would take the first one. So each takes the first one
+    that no other process of this workflow has. If all are taken, it shares the first one.
+
+    Raises
+    ------
+    InputError
+        As by `best_device`.
+    """
+    if not any(name in os.environ for name in (CHOICE, *GIVEN)):
+        _take_free_gpu()
+    device = best_device()
+    if precision == "fp32":
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    name = f"{torch.cuda.get_device_name()}, driver {driver_version()}" if device.type == "cuda" else "CPU"
+    print(f"device: {name}, {lowered_dtype(device, precision) or torch.float32}, torch {torch.__version__}", flush=True)
+    return device
+
+
+def _take_free_gpu() -> None:
+    """Let CUDA see one GPU only; it must not have started."""
+    gpus = len(list(DRIVER.glob("gpus/*")))
+    for number in range(gpus if gpus > 1 else 0):
+        # Not deleted when the process ends: another process may already wait for the same name.
+        file = (Path(tempfile.gettempdir()) / f"cmrslices_{os.getuid()}_gpu{number}.lock").open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+        else:
+            _locked.append(file)
+            os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
+            return
 
 
 def compute_deterministically(device: torch.device, deterministic: bool) -> None:

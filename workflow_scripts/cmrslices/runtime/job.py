@@ -25,6 +25,23 @@ SETTLE_S = 30
 """From the end of the job that held the lock to the start of this one; see `job_log`."""
 
 SPACE = "the disk or the quota is full; make room, then run again: it goes on from what is complete"
+FULL_GPU = "the GPU's memory is full: lower the batch_size, or use a larger GPU"
+OTHER_GPU = "this build of torch does not know this GPU; docs/cluster.md (GPUs) says which it knows, and the remedy"
+BUSY_GPU = "another process has this GPU to itself; let SLURM assign the GPUs, or run one job at a time"
+SHARED_MEMORY = "/dev/shm is full: give the job or the container more shared memory, or the rule fewer threads"
+WORKER = "a worker process was killed, likely for memory: give the rule more mem_mb or fewer threads"
+REASONS = {
+    "CUDA out of memory": FULL_GPU,
+    "CUDA error: out of memory": FULL_GPU,
+    "CUDNN_STATUS_ALLOC_FAILED": FULL_GPU,
+    "CUBLAS_STATUS_ALLOC_FAILED": FULL_GPU,
+    "no kernel image is available": OTHER_GPU,
+    "busy or unavailable": BUSY_GPU,
+    "shared memory": SHARED_MEMORY,
+    "unable to write to file </torch_": SHARED_MEMORY,
+    "DataLoader worker": WORKER,
+}
+"""Part of what torch says in a RuntimeError to the reason and the remedy. The first that fits is taken."""
 
 
 @contextlib.contextmanager
@@ -149,19 +166,22 @@ def _myself() -> str:
 
 def _reason(fault: BaseException) -> str | None:
     """Return a message with the remedy, or None if the fault is an error of the code."""
-    kind, text = type(fault).__name__, str(fault)
+    text = str(fault)
     if isinstance(fault, InputError | Interrupted):
         return text
+    if isinstance(fault, RuntimeError):
+        for part, reason in REASONS.items():
+            if part in text:
+                return f"{reason} ({text.splitlines()[0]})"
     if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{_place(fault)}{fault.strerror}: {SPACE}"
+        full = SHARED_MEMORY if str(fault.filename).startswith("/dev/shm") else SPACE
+        return f"{_place(fault)}{fault.strerror}: {full}"
     if isinstance(fault, OSError) and fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{_place(fault)}{fault.strerror}: let this user write there, or set 'results' to another folder"
-    if kind == "OutOfMemoryError":
-        return f"the GPU's memory is full: lower the batch_size, or use a larger GPU ({text.splitlines()[0]})"
     if isinstance(fault, MemoryError):
         return "out of memory: give the rule more mem_mb, or fewer threads"
-    if isinstance(fault, BrokenProcessPool) or text.startswith("DataLoader worker"):
-        return f"a worker process was killed, likely for memory: give the rule more mem_mb or fewer threads ({text})"
+    if isinstance(fault, BrokenProcessPool):
+        return f"{WORKER} ({text})"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
-from cmrslices.runtime.devices import best_device, compute_deterministically
+from cmrslices.runtime.devices import compute_deterministically, job_device
 from cmrslices.runtime.interruption import defer_signals
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
@@ -74,7 +74,7 @@ def train_segmenter(
     if result.find():
         return
     set_nnunet_folders(Path(plans).parent)
-    device = best_device()
+    device = job_device(training["precision"])
     compute_deterministically(device, training["deterministic"])
     torch.set_num_threads(1 if device.type == "cuda" else threads)
     trainer = SliceTrainer(

@@ -1,5 +1,7 @@
 """nnU-Net's trainer for the models of this workflow, which differ in how often each slice is drawn."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +80,16 @@ class SliceTrainer(ResumableTrainer):
             channels_last(self.network)
         if self.device.type == "cpu" or self.precision != "auto":
             self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
+
+    def _do_i_compile(self) -> bool:
+        """nnU-Net's choice, except that a node without a C compiler trains uncompiled; nnU-Net would fail there."""
+        wanted = super()._do_i_compile()
+        if wanted and not any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))):
+            self.print_to_log_file(
+                "WARNING: no C compiler (CC, gcc, clang) on this node, so the network is not compiled"
+            )
+            return False
+        return wanted
 
     def start_from(self, weights: str | Path) -> None:
         """Give the network the weights of another model; optimiser, learning rate and epochs start anew.
