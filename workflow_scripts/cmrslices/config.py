@@ -454,14 +454,18 @@ class Settings(Section):
         used = {*self.approaches[approach].models_used(), *self._starts_of(approach)}
         return [name for name in self.models if name in used]
 
+    def budgets(self) -> dict[str, dict[str, int]]:
+        """Return for each approach the models that are trained for it, each with the slices that it sees."""
+        return {name: {model: self.slices_seen(model) for model in self.models_of(name)} for name in self.approaches}
+
     def slices_seen(self, model: str) -> int:
         """Return the slices that a model sees in its own training: epochs, times mini-batches, times batch size."""
         training = self.training_of(model)
         return training["epochs"] * training["iterations_per_epoch"] * training["batch_size"]
 
     def trained_slices(self) -> dict[str, int]:
-        """Return for each approach the slices that its models see in training together; its classifiers do not count."""
-        return {name: sum(map(self.slices_seen, self.models_of(name))) for name in self.approaches}
+        """Return for each approach the slices that all of its models see in training; classifiers do not count."""
+        return {name: sum(models.values()) for name, models in self.budgets().items()}
 
     def controls(self) -> dict[str, str | None]:
         """Return the matched control of each approach that is trained longer than the baseline; None where it has none.
