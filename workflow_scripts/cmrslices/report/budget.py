@@ -1,6 +1,6 @@
 """The training budget: what was trained for each approach, in slices and hours, and what it gains over the baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +26,8 @@ WITHOUT_CONTROL = "-"
 TRAINING_CAPTION = (
     "All that must be trained before the approach can segment: the models that it sends slices to, those that these "
     "start from, and, where it reads the classifiers, all networks, because one of them is selected. A model that "
-    "several approaches need counts for each of them, so that the rows do not add up. Slices seen: epochs, times "
+    "several approaches need counts for each of them, so that the rows do not add up. An approach that reads the "
+    "reference regions needs no classifier, but can segment only what is labelled. Slices seen: epochs, times "
     "mini-batches, times slices per mini-batch; of a classifier: epochs, times training slices. Hours: the time of all "
     "epochs, as measured in this run; an hour on another device is another measure, and for classifiers the device is "
     "not recorded. Matched control: of the approaches that were trained longer than the baseline."
@@ -206,7 +207,7 @@ def gains(scores: pd.DataFrame, baseline: str, others: Sequence[str]) -> pd.Data
     return found.loc[(found["label"] == ALL_LABELS) & found["region"].isin(REGIONS), columns]
 
 
-def beside_gains(trained: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
+def beside_gains(trained: pd.DataFrame, gained: pd.DataFrame, cohorts: Iterable[str]) -> pd.DataFrame:
     """Put gains and trainings side by side, with the gain per hour of segmenters and classifiers together.
 
     Parameters
@@ -215,15 +216,14 @@ def beside_gains(trained: pd.DataFrame, gained: pd.DataFrame) -> pd.DataFrame:
         As `trainings` gives it, with control.
     gained : DataFrame
         As `gains` gives it.
+    cohorts : iterable of str
 
     Returns
     -------
     DataFrame
         `COLUMNS`: a row per cohort, approach and region. The baseline has no gain.
     """
-    places = pd.MultiIndex.from_product(
-        [gained["cohort"].unique(), trained["approach"], REGIONS], names=["cohort", "approach", "region"]
-    )
+    places = pd.MultiIndex.from_product([cohorts, trained["approach"], REGIONS], names=["cohort", "approach", "region"])
     table = gained.set_index(places.names).reindex(places).reset_index().merge(trained, on="approach", how="left")
     return table.assign(gain_per_hour=table["gain"] / (table["hours"] + table["classifier_hours"]))[COLUMNS]
 
