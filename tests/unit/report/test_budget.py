@@ -6,7 +6,16 @@ import pytest
 
 from cmrslices.cohorts.tables import write_slices, write_splits
 from cmrslices.labels import LABELS, REGIONS, TABLE_ORDER
-from cmrslices.report.budget import beside_gains, count_training_slices, gain_cells, gains, training_cells, trainings
+from cmrslices.report.budget import (
+    COLUMNS,
+    beside_gains,
+    count_training_slices,
+    gain_cells,
+    gains,
+    training_cells,
+    trainings,
+    write_budget,
+)
 
 MODELS = {
     "baseline": {"baseline": 1000},
@@ -65,7 +74,8 @@ def test_the_device_is_told_where_it_is_recorded(devices, told):
     assert of(budget(), "routed")["device"] == ""
 
 
-def test_slices_of_the_training_cases_are_counted_and_no_others(tmp_path):
+def write_cohort(folder):
+    """slices.csv and splits.csv of a cohort with a case of seven slices to train on."""
     cases = [(f"c_{name}_ED", name, split) for name, split in zip("abc", ("train", "validation", "test"), strict=True)]
     splits = pd.DataFrame(cases, columns=["case", "patient", "split"])
     rows = [
@@ -74,9 +84,13 @@ def test_slices_of_the_training_cases_are_counted_and_no_others(tmp_path):
         for k in range(count)
     ]
     slices = pd.DataFrame(rows).assign(**{f"{label}_mm2": 0.0 for label in LABELS})
-    write_splits(splits, tmp_path / "splits.csv")
-    write_slices(slices, tmp_path / "slices.csv")
-    assert count_training_slices(tmp_path / "slices.csv", tmp_path / "splits.csv") == 7
+    write_splits(splits, folder / "splits.csv")
+    write_slices(slices, folder / "slices.csv")
+    return folder / "slices.csv", folder / "splits.csv"
+
+
+def test_slices_of_the_training_cases_are_counted_and_no_others(tmp_path):
+    assert count_training_slices(*write_cohort(tmp_path)) == 7
 
 
 # ---- What it gains -------------------------------------------------------------
@@ -148,3 +162,38 @@ def test_a_matched_control_is_named_and_its_lack_too():
     cells = training_cells(budget(controls={"routed": "bound", "bound": "bound", "baseline": "-"}), TITLES)
     assert cells["", "Matched control"].tolist() == ["none", "Bound", "itself"]
     assert cells["Segmenters", "measured on"].tolist() == ["not recorded"] * 3
+
+
+def test_the_table_is_written_for_programs_and_for_readers(tmp_path):
+    slices, splits = write_cohort(tmp_path)
+    files = {name: tmp_path / f"{name}.csv" for name in ("scores", "epochs", *HISTORIES)}
+    scores().assign(phase="ED", position=0.0).to_csv(files["scores"], index=False)
+    EPOCHS.assign(device="cpu").to_csv(files["epochs"], index=False)
+    for name, history in HISTORIES.items():
+        history.to_csv(files[name], index=False)
+    table = [tmp_path / f"budget.{ending}" for ending in ("csv", "md", "html")]
+    write_budget(
+        scores=[files["scores"]],
+        segmenters=files["epochs"],
+        histories={name: files[name] for name in HISTORIES},
+        slices=slices,
+        splits=splits,
+        cohorts={"acdc": "ACDC"},
+        approaches=TITLES,
+        baseline="baseline",
+        models=MODELS,
+        classified=["routed"],
+        controls={"routed": None, "bound": None},
+        scoring="carried",
+        table=table,
+    )
+    numbers = pd.read_csv(table[0], keep_default_na=False)
+    assert numbers.columns.tolist() == COLUMNS
+    assert dict(zip(numbers["approach"], numbers["control"], strict=True)) == {
+        "baseline": "",
+        "routed": "-",
+        "bound": "-",
+    }
+    for text in (table[1].read_text(), table[2].read_text()):
+        assert "3.00 times as many, without a matched control: Routed; Bound." in text
+        assert "CPU" in text

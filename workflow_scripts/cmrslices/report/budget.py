@@ -90,11 +90,10 @@ def write_budget(
     of_classifiers = {network: pd.read_csv(history) for network, history in histories.items()}
     trained = trainings(models, baseline, epochs, classified, of_classifiers, count_training_slices(slices, splits))
     told = {name: control or WITHOUT_CONTROL for name, control in controls.items()}
-    trained = trained.assign(control=trained["approach"].map(told).fillna(""))
+    trained = trained.assign(control=[told.get(name, "") for name in trained["approach"]])
     others = [name for name in approaches if name != baseline]
-    found = beside_gains(
-        trained, gains(score_under(read_scores(scores, cohorts, approaches), scoring), baseline, others)
-    )
+    gained = gains(score_under(read_scores(scores, cohorts, approaches), scoring), baseline, others)
+    found = beside_gains(trained, gained, cohorts)
 
     parts = [
         (TITLES[0], _gain_caption(approaches[baseline], scoring), gain_cells(found, cohorts, approaches)),
