@@ -160,7 +160,7 @@ def test_a_reader_sees_the_multiple_the_hours_and_the_gain_in_one_row():
 
 def test_a_matched_control_is_named_and_its_lack_too():
     cells = training_cells(budget(controls={"routed": "bound", "bound": "bound", "baseline": "-"}), TITLES)
-    assert cells["", "Matched control"].tolist() == ["none", "Bound", "itself"]
+    assert cells["Segmenters", "matched control"].tolist() == ["none", "Bound", "itself"]
     assert cells["Segmenters", "measured on"].tolist() == ["not recorded"] * 3
 
 

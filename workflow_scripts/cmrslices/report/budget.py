@@ -30,7 +30,7 @@ TRAINING_CAPTION = (
     "reference regions needs no classifier, but can segment only what is labelled. Slices seen: epochs, times "
     "mini-batches, times slices per mini-batch; of a classifier: epochs, times training slices. Hours: the time of all "
     "epochs, as measured in this run; an hour on another device is another measure, and for classifiers the device is "
-    "not recorded. Matched control: of the approaches that were trained longer than the baseline."
+    "not recorded. Matched control: needed only by an approach that was trained longer than the baseline."
 )
 COLUMNS = [
     *("cohort", "approach", "region", "gain", "low", "high", "gain_per_hour"),
@@ -95,25 +95,17 @@ def write_budget(
     gained = gains(score_under(read_scores(scores, cohorts, approaches), scoring), baseline, others)
     found = beside_gains(trained, gained, cohorts)
 
-    parts = [
-        (TITLES[0], _gain_caption(approaches[baseline], scoring), gain_cells(found, cohorts, approaches)),
-        (TITLES[1], TRAINING_CAPTION, training_cells(trained, approaches)),
-    ]
     note = training_note(trained.set_index("approach")["training_ratio"].to_dict(), controls, approaches)
+    parts = [
+        (TITLES[0], _gain_caption(approaches[baseline], scoring), gain_cells(found, cohorts, approaches), note),
+        (TITLES[1], TRAINING_CAPTION, training_cells(trained, approaches), ""),
+    ]
     formats = {
         ".csv": lambda: tables.csv(found),
         ".md": lambda: "\n".join(
-            [f"## {title}\n\n{tables.markdown(cells, caption)}" for title, caption, cells in parts] + [f"{note}\n"]
+            f"## {title}\n\n{tables.markdown(cells, caption, note=below)}" for title, caption, cells, below in parts
         ),
-        ".html": lambda: pages.page(
-            "Training budget",
-            *(
-                part
-                for title, caption, cells in parts
-                for part in (pages.heading(title), pages.paragraph(caption), pages.table(cells))
-            ),
-            pages.paragraph(note),
-        ),
+        ".html": lambda: pages.page("Training budget", *(_section(*part) for part in parts)),
     }
     write_text(table, formats)
 
@@ -262,10 +254,10 @@ def training_cells(trained: pd.DataFrame, approaches: Mapping[str, str]) -> pd.D
             ("Segmenters", "slices seen"): trained["slices"].map(_count),
             ("Segmenters", "hours"): trained["hours"].map(_hours),
             ("Segmenters", "measured on"): trained["device"].map(_devices),
+            ("Segmenters", "matched control"): tables.titled(control, {**approaches, WITHOUT_CONTROL: "none"}),
             ("Classifiers", "networks"): trained["classifiers"].str.split().map(len).map(_count),
             ("Classifiers", "slices seen"): trained["classifier_slices"].map(_count),
             ("Classifiers", "hours"): trained["classifier_hours"].map(_hours),
-            ("", "Matched control"): tables.titled(control, {**approaches, WITHOUT_CONTROL: "none"}),
         }
     )
 
@@ -278,6 +270,11 @@ def _gain_caption(baseline: str, scoring: str) -> str:
         "Gain per hour: the gain, divided by the hours of segmenters and classifiers together. Scoring rule: "
         f"{scoring}."
     )
+
+
+def _section(title: str, caption: str, cells: pd.DataFrame, note: str) -> str:
+    parts = [pages.heading(title), pages.paragraph(caption), pages.table(cells)]
+    return "\n".join([*parts, pages.paragraph(note)] if note else parts)
 
 
 def _devices(names: str) -> str:
