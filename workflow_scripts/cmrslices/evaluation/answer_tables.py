@@ -223,7 +223,7 @@ def _training_note(found: pd.DataFrame, controls: Mapping[str, str | None], appr
 def _bound_note(found: pd.DataFrame, approaches: Mapping[str, str]) -> str:
     bounded = found.loc[found["question"].isin(["right_bound", "wrong_bound"]), "approach"]
     without = found.loc[(found["question"] == "errors") & ~found["approach"].isin(bounded), "approach"].unique()
-    return NO_BOUND.format(", ".join(approaches.get(name, name) for name in without)) if len(without) else ""
+    return NO_BOUND.format("; ".join(approaches.get(name, name) for name in without)) if len(without) else ""
 
 
 def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Section:
