@@ -38,7 +38,7 @@ rule all:
     input:
         tables=expand(
             RESULTS / "tables/{table}.html",
-            table=["table1", "table2", "table3", "readings", "boundaries"],
+            table=["table1", "table2", "table3", "readings", "boundaries", "budget"],
         ),
         against_paper=expand(
             RESULTS / "tables/{table}_against_paper.csv",

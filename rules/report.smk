@@ -1,8 +1,8 @@
 """What the report shows beside the tables and figures: the data, example slices and the worst ones, the trainings,
-and how long everything took.
+how long everything took, and what was trained for each approach.
 
 Needs   cohorts/{cohort}, predictions/{approach}/{cohort}, scores, the trained models, benchmarks/
-Makes   report/: pages, pictures and the numbers behind them as CSV
+Makes   report/: pages, pictures and the numbers behind them as CSV; tables/budget.{csv,md,html}
 """
 
 MODELS_USED = SETTINGS.models_used()
@@ -172,3 +172,39 @@ rule timings:
         code=code_of("timings"),
     script:
         "../workflow_scripts/timings.py"
+
+
+rule budget:
+    """What was trained for each approach, in slices and hours, beside what it gains over the baseline."""
+    input:
+        scores=all_scores,
+        segmenters=rules.segmenter_curves.output.csv,
+        histories=rules.classifier_curves.input.histories,
+        slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
+        splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
+    output:
+        table=[
+            RESULTS / "tables/budget.csv",
+            RESULTS / "tables/budget.md",
+            report(
+                RESULTS / "tables/budget.html",
+                **caption("budget", "7 What the numbers say", table="Training budget"),
+            ),
+        ],
+    log:
+        RESULTS / "logs/budget.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        cohorts=TITLES["cohorts"],
+        approaches=TITLES["approaches"],
+        baseline=BASELINE,
+        models=SETTINGS.budgets(),
+        networks=NETWORKS,
+        classified=list(SETTINGS.bounds()),
+        controls=SETTINGS.controls(),
+        scoring=SETTINGS.evaluation.scoring,
+        code=code_of("budget"),
+    script:
+        "../workflow_scripts/budget.py"

@@ -139,7 +139,7 @@ def stages(folder: Path, row: dict, threads: int) -> dict[str, tuple[str, dict]]
             "evaluation.answer_files.write_answers",
             tables
             | {"regions": [folder / "regions.csv"]}
-            | {"routers": {"baseline": "constant", "perfect": "classifier"}}
+            | {"bounds": {"perfect": None}, "trained_slices": {"baseline": 1, "perfect": 1}, "controls": {}}
             | {"table1": PAPER / "table1.csv", "table3": PAPER / "table3.csv"}
             | files(folder, "table", "csv", "md", "html")
             | files(folder, "against_paper", "csv", "md", "html"),

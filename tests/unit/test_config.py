@@ -448,3 +448,87 @@ def test_a_network_of_one_size_takes_no_other(name, monkeypatch):
 
 def test_every_classification_network_of_torchvision_is_allowed_or_of_one_size():
     assert sorted([*NETWORKS, *FIXED_SIZE]) == torchvision.models.list_models(module=torchvision.models)
+
+
+# ---- Approaches beside each other ---------------------------------------------
+
+
+def remedies(changes="{}"):
+    """The paper's configuration with remedies.yaml and further changes laid over it."""
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, yaml.safe_load((ROOT / "remedies.yaml").read_text()))
+    update_config(config, yaml.safe_load(changes))
+    return load_settings(config)
+
+
+def test_a_model_sees_its_epochs_times_mini_batches_times_slices():
+    assert remedies().slices_seen("baseline") == 1000 * 250 * 32
+    assert remedies().slices_seen("apex_from_baseline") == 100 * 250 * 32
+
+
+def test_an_approach_trains_the_models_of_its_router_and_those_that_they_start_from_once_each():
+    settings = remedies()
+    assert settings.models_of("classification") == ["baseline", "base", "middle", "apex"]
+    assert settings.models_of("baseline_continued") == ["baseline", "baseline_continued"]
+    regional = ["base_from_baseline", "middle_from_baseline", "apex_from_baseline"]
+    assert settings.models_of("from_baseline") == ["baseline", *regional]
+
+
+def test_the_training_of_the_remedies_in_multiples_of_the_baselines():
+    slices = remedies().trained_slices()
+    ratios = {name: count / slices["baseline"] for name, count in slices.items()}
+    longer = {"from_baseline": 1.3, "from_baseline_upper_bound": 1.3, "baseline_continued": 1.3}
+    assert (
+        ratios
+        == {**dict.fromkeys(ratios, 4), "baseline": 1, "sampling_low": 1, "sampling_high": 1, "ratio_1": 1} | longer
+    )
+
+
+def test_the_remedies_have_matched_controls():
+    controls = remedies().controls()
+    assert controls == dict.fromkeys(controls, "baseline_long") | dict.fromkeys(
+        ["from_baseline", "from_baseline_upper_bound", "baseline_continued"], "baseline_continued"
+    )
+    assert len(controls) == 9
+
+
+def test_the_papers_approaches_have_no_matched_control():
+    assert load_settings(DEFAULT).controls() == {"classification": None, "upper_bound": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "control"),
+    [
+        ("{}", "baseline_long"),
+        ("{models: {baseline_long: {epochs: 4200}}}", "baseline_long"),
+        ("{models: {baseline_long: {epochs: 4300}}}", None),
+        ("{models: {baseline_long: {starts_from: baseline, epochs: 3000}}}", None),
+        ("{models: {baseline_long: {sampling: quadratic, ratio: 1}}}", None),
+        ("{approaches: {baseline_long: null}}", None),
+    ],
+    ids=["as it is", "5 % more", "more than 5 % more", "another start", "another sampling", "no such approach"],
+)
+def test_a_matched_control_is_trained_as_long_from_the_same_start_with_uniform_sampling(change, control):
+    assert remedies(change).controls()["classification"] == control
+
+
+def test_equally_long_trainings_need_no_control():
+    assert "ratio_1" not in remedies().controls()
+    assert remedies("{models: {ratio_1: {epochs: 1050}}}").controls().get("ratio_1", "none needed") == "none needed"
+    assert remedies("{models: {ratio_1: {epochs: 1060}}}").controls()["ratio_1"] is None
+
+
+def test_the_bound_of_an_approach_has_the_same_models():
+    assert remedies().bounds() == {
+        "classification": "upper_bound",
+        "ensemble_by_region": None,
+        "from_baseline": "from_baseline_upper_bound",
+        "classification_stack": "upper_bound",
+        "classification_stack_all": "upper_bound",
+    }
+
+
+@pytest.mark.parametrize("slice_class", ["base", "middle", "apex", "non-cardiac"])
+def test_one_other_model_makes_another_bound(slice_class):
+    change = f"{{approaches: {{upper_bound: {{models: {{{slice_class}: sampling_low}}}}}}}}"
+    assert remedies(change).bounds()["classification"] is None

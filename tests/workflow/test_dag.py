@@ -42,6 +42,7 @@ PAPER = {
     "example_slices": 3,
     "worst_cases": 3,
     "timings": 1,
+    "budget": 1,
 }
 
 PACKAGES = ("torch", "torchvision", "nnunetv2", "scipy", "SimpleITK", "nibabel", "pydicom", "matplotlib")

@@ -17,7 +17,7 @@ from cmrslices.runtime.code_digest import code_files
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
 ANSWERS = {"answers": 1, "forest": 3}
-COMPARED = {**STARRED, **ANSWERS}
+COMPARED = {**STARRED, **ANSWERS, "budget": 1}
 TABLES = {**COMPARED, "boundary_table": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
 FUNCTION = {"cardiac_function": 1, "bland_altman": 3}
@@ -165,6 +165,7 @@ KEYS = {
         {
             **{"table3": 1, "boundary_table": 1, "figure2": 1, "provenance": 1, "timings": 1},
             **ANSWERS,
+            "budget": 1,
             **FUNCTION,
             **PICTURES,
         },
@@ -311,11 +312,12 @@ AFTER = {
     "forest": {"forest": 3},
     "provenance": RECORD,
     "cohort_summary": {"cohort_summary": 1},
-    "segmenter_curves": {"segmenter_curves": 1, "timings": 1},
+    "segmenter_curves": {"segmenter_curves": 1, "timings": 1, "budget": 1},
     "classifier_curves": {"classifier_curves": 1},
     "example_slices": {"example_slices": 3},
     "worst_cases": {"worst_cases": 3},
     "timings": {"timings": 1},
+    "budget": {"budget": 1},
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
@@ -328,14 +330,14 @@ CLASSIFIER_RULES = {
 }
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
-TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings"}
-STATISTICS_RULES = {"table1", "table3", "answers"}
+TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "budget"}
+STATISTICS_RULES = {"table1", "table3", "answers", "budget"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
-SCORE_RULES = {"score", "table1", "table3", "boundary_table", "figure2", "answers", *FUNCTION_RULES, *PICTURE_RULES}
+SCORE_RULES = {"score", "boundary_table", "figure2", *STATISTICS_RULES, *FUNCTION_RULES, *PICTURE_RULES}
 """Rules that write or read the scores of slices."""
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
-REPORT_RULES = {"cohort_summary", "timings", *CURVE_RULES, *PICTURE_RULES}
+REPORT_RULES = {"cohort_summary", "timings", "budget", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
     *("make_demo_cohort", "fetch_weights", "predict_regions", "forest", "provenance", "timings"),
     *CURVE_RULES,
@@ -446,7 +448,9 @@ MODULES = {
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},
+    "cmrslices/evaluation/training_note.py": {"answers", "budget"},
     "cmrslices/report/__init__.py": REPORT_RULES,
+    "cmrslices/report/budget.py": {"budget"},
     "cmrslices/report/classifier_curves.py": {"classifier_curves"},
     "cmrslices/report/cohorts.py": {"cohort_summary"},
     "cmrslices/report/curves.py": CURVE_RULES,

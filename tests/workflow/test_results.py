@@ -31,7 +31,7 @@ def test_three_seeds_of_the_public_data_are_published():
 def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
     aggregate_again(run, tmp_path)
     made = [*run.glob("tables/*"), run / "figures/figure2.csv", run / "classifiers/selected.yaml"]
-    assert len(made) == (27 if (run / "tables/cardiac_function.csv").exists() else 21)
+    assert len(made) == (29 if (run / "tables/cardiac_function.csv").exists() else 23)
     assert [file.name for file in made if (tmp_path / file.relative_to(run)).read_bytes() != file.read_bytes()] == []
 
 

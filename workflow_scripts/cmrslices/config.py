@@ -64,6 +64,9 @@ FIXED_SIZE = ("maxvit_t", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l
 LARGEST_SEED = 2**63 - 1
 """torch's generators take 64 bits with a sign."""
 
+SAME_TRAINING = 0.05
+"""Two approaches are trained alike if the slices that their models see differ by no more than this share."""
+
 
 def _real(value: object) -> object:
     """Read a number; unlike pydantic's union of float and int, name its fault once."""
@@ -475,13 +478,64 @@ class Settings(Section):
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
     def models_used(self) -> list[str]:
-        """Return the models that are trained, in the order of `models`.
-
-        They are the models that an approach routes to, and those that these start from.
-        """
-        routed = {model for approach in self.approaches.values() for model in approach.models_used()}
-        used = routed | {self.models[name].starts_from for name in routed}
+        """Return the models that are trained, in the order of `models`: those that are trained for any approach."""
+        used = {model for approach in self.approaches for model in self.models_of(approach)}
         return [name for name in self.models if name in used]
+
+    def models_of(self, approach: str) -> list[str]:
+        """Return the models that are trained for an approach, in the order of `models`.
+
+        They are the models that it routes to, and those that these start from.
+        """
+        used = {*self.approaches[approach].models_used(), *self._starts_of(approach)}
+        return [name for name in self.models if name in used]
+
+    def budgets(self) -> dict[str, dict[str, int]]:
+        """Return for each approach the models that are trained for it, each with the slices that it sees."""
+        return {name: {model: self.slices_seen(model) for model in self.models_of(name)} for name in self.approaches}
+
+    def slices_seen(self, model: str) -> int:
+        """Return the slices that a model sees in its own training: epochs, times mini-batches, times batch size."""
+        training = self.training_of(model)
+        return training["epochs"] * training["iterations_per_epoch"] * training["batch_size"]
+
+    def trained_slices(self) -> dict[str, int]:
+        """Return for each approach the slices that all of its models see in training; classifiers do not count."""
+        return {name: sum(models.values()) for name, models in self.budgets().items()}
+
+    def controls(self) -> dict[str, str | None]:
+        """Return the matched control of each approach that is trained longer than the baseline; None where it has none.
+
+        A matched control sends all slices to one model with uniform sampling, starts from the same weights, and its
+        models see as many slices in training, within `SAME_TRAINING`. Such an approach is its own control.
+        """
+        slices = self.trained_slices()
+        longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.evaluation.baseline]]
+        plain = [
+            name
+            for name, row in self.approaches.items()
+            if isinstance(row, Constant) and isinstance(self.models[row.model], Uniform)
+        ]
+
+        def matched(approach: str) -> list[str]:
+            alike = [name for name in plain if abs(slices[name] - slices[approach]) <= SAME_TRAINING * slices[approach]]
+            return [name for name in alike if self._starts_of(name) == self._starts_of(approach)]
+
+        return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}
+
+    def bounds(self) -> dict[str, str | None]:
+        """Return the upper bound of each approach that reads the classifiers: the same models, by the reference."""
+        perfect = {name: row.models for name, row in self.approaches.items() if isinstance(row, Referenced)}
+        return {
+            name: next((bound for bound, models in perfect.items() if models == row.models), None)
+            for name, row in self.approaches.items()
+            if isinstance(row, Classified)
+        }
+
+    def _starts_of(self, approach: str) -> set[str]:
+        """The models that the models of an approach start from."""
+        rows = [self.models[name] for name in self.approaches[approach].models_used()]
+        return {row.starts_from for row in rows if row.starts_from is not None}
 
     def training_of(self, model: str) -> dict:
         """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""

@@ -88,6 +88,13 @@ def test_a_models_own_epochs_scale_its_hours():
     )
 
 
+def test_an_approach_takes_the_hours_of_all_that_is_trained_for_it():
+    hours = estimate.approach_hours(settings(), 3382)
+    assert hours["baseline"] == pytest.approx((24, 0))
+    assert hours["classification"] == pytest.approx((4 * 24, 7 * 42))
+    assert hours["upper_bound"] == pytest.approx((4 * 24, 0))
+
+
 def test_a_classifiers_hours_scale_with_epochs_and_patients():
     smaller = settings(classification={"epochs": 500})
     assert estimate.hours_per_job(smaller, 1691)["train_classifier"] == pytest.approx(42 / 4)
@@ -165,6 +172,7 @@ def test_the_command_prints_the_papers_plan_and_what_is_missing(tmp_path):
         "train_segmenter 6 24.0 h 144.0 h",
         "train_classifier 7 42.0 h 294.0 h",
         "together 13 438.0 h",
+        "upper_bound 4.00 96.0 h none",
     ):
         assert line in words
     assert "an estimate" in answer.stdout
@@ -183,6 +191,10 @@ def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
         "train_segmenter 3 2.4 h 7.2 h",
         "train_segmenter 1 7.2 h 7.2 h",
         "together 22 644.4 h",
+        "sampling_low 1.00 24.0 h",
+        "classification 4.00 96.0 h 294.0 h baseline_long",
+        "from_baseline 1.30 31.2 h 294.0 h baseline_continued",
+        "baseline_long 4.00 96.0 h itself",
     ):
         assert line in words
 

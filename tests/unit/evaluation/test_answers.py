@@ -1,5 +1,7 @@
 """Answers with intervals over patients: known values, pairing, scoring rules, and what must not matter."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,28 +12,39 @@ from snakemake.utils import update_config
 from cmrslices.commands.publication import default_configuration
 from cmrslices.commands.seeds import write_answers_of_seeds
 from cmrslices.evaluation.agreement import agreement, paper_cells
-from cmrslices.evaluation.answer_files import with_right, with_subgroups
-from cmrslices.evaluation.answer_tables import introduction, sections
+from cmrslices.evaluation.answer_files import design_of, with_right, with_subgroups
+from cmrslices.evaluation.answer_tables import answers_markdown, answers_page, introduction, sections
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE, Design, answers, break_even
 from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
 from cmrslices.evaluation.statistics import WHOLE_HEART, improvements, regional_gap
+from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import LABELS, REGIONS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
-DESIGN = Design("baseline", ("routed", "bound"), "bound", ("routed",))
+SLICES = {"baseline": 100, "routed": 400, "bound": 400}
+DESIGN = Design("baseline", ("routed", "bound"), {"routed": "bound"}, SLICES)
 PATIENTS = [f"p{number:02d}" for number in range(10)]
+AGAINST_BASELINE = "training, times the slices of the baseline"
 
 
 def answer(table, margin=1.0, design=DESIGN):
     return answers(table, design, margin)
 
 
-def scores(dsc, patients=PATIENTS, seeds=(1,), slices=2, right=lambda patient, region: True, cohort="acdc"):
+def scores(
+    dsc,
+    patients=PATIENTS,
+    seeds=(1,),
+    slices=2,
+    right=lambda patient, region: True,
+    cohort="acdc",
+    approaches=(DESIGN.baseline, *DESIGN.others),
+):
     """Scores of a cohort; `dsc` gives the DSC of an approach, seed, patient, region and label."""
     rows = [
         (seed, cohort, approach, patient, f"{patient}_ED", 10 * r + k, region, label, right(patient, region))
         for seed in seeds
-        for approach in (DESIGN.baseline, *DESIGN.others)
+        for approach in approaches
         for patient in patients
         for r, region in enumerate(REGIONS)
         for k in range(slices)
@@ -42,7 +55,7 @@ def scores(dsc, patients=PATIENTS, seeds=(1,), slices=2, right=lambda patient, r
     place = table[["approach", "seed", "patient", "region", "label"]].itertuples(index=False)
     orders = {
         "cohort": [cohort],
-        "approach": [DESIGN.baseline, *DESIGN.others],
+        "approach": list(approaches),
         "region": TABLE_ORDER,
         "label": list(LABELS),
     }
@@ -414,8 +427,8 @@ def test_the_introduction_says_what_the_intervals_are_about():
     assert one.endswith("ACDC n = 10 patients.")
 
 
-def shown(found):
-    return sections(found, {"acdc": "ACDC"}, {"baseline": "Baseline"}, "carried")
+def shown(found, controls=None):
+    return sections(found, {"acdc": "ACDC"}, {"baseline": "Baseline"}, controls or {}, "carried")
 
 
 def test_what_holds_after_correction_is_bold_and_rates_never_are():
@@ -444,8 +457,8 @@ def test_the_range_of_several_seeds_stands_behind_each_answer():
 def test_without_other_approaches_only_the_baseline_is_asked_about():
     data = scores(noisy)
     alone = data[data["approach"] == "baseline"]
-    found = answer(alone, design=Design("baseline", (), None, ()))
-    titles = [part.title for part in sections(found, {}, {}, "carried")]
+    found = answer(alone, design=Design("baseline", (), {}, {"baseline": 100}))
+    titles = [part.title for part in sections(found, {}, {}, {}, "carried")]
     assert titles == [
         "Is there a gap?",
         "How often is a label missed altogether?",
@@ -457,8 +470,8 @@ def test_places_without_an_answer_are_left_out():
     """There is a gap at the apex of one label, so there is a share of that one."""
     worse = {("apex", "LVM"): 0.4}
     found = answer(scores(lambda a, s, p, region, label: 0.9 + spread(p) - worse.get((region, label), spread(p))))
-    (share,) = [part for part in sections(found, {}, {}, "carried") if part.title == "How much of the gap is that?"]
-    assert share.cells.columns.tolist() == ["cohort", "approach", "label", "apex"]
+    (share,) = [part for part in sections(found, {}, {}, {}, "carried") if part.title == "How much of the gap is that?"]
+    assert share.cells.columns.tolist() == ["cohort", "approach", AGAINST_BASELINE, "label", "apex"]
     assert set(share.cells["label"]) == {"LVM", "all (mean)"}
 
 
@@ -471,13 +484,90 @@ def test_a_slice_is_right_where_the_classifier_names_its_region():
 def test_each_classified_approach_is_asked_about_by_its_own_regions():
     """The second one reads the regions without an error, the first one misses those of three patients."""
     data = scores(lambda approach, *_: 0.5 + 0.02 * (approach == "bound"), right=lambda patient, _: patient > "p02")
-    both = Design("baseline", ("routed", "bound"), None, ("routed", "bound"))
+    both = Design("baseline", ("routed", "bound"), {"routed": None, "bound": None}, SLICES)
     found = answer(data.assign(**{"right:bound": True}), design=both)
     errors = found[(found["question"] == "errors") & (found["label"] == "LVM") & (found["region"] == "base")]
     assert errors.set_index("approach")["estimate"].to_dict() == {"routed": 30, "bound": 0}
     judged = found[found["approach"] == "bound"]["question"]
     assert "right" in set(judged)
     assert "wrong" not in set(judged)
+
+
+# ---- Bounds ------------------------------------------------------------------
+
+
+def test_the_bound_of_an_approach_is_the_one_that_the_design_names():
+    """The first reference-routed approach is not the bound of all; each has that of its own models."""
+    changes = {"baseline": 0, "routed": 0.01, "bound": 0.02, "other": 0.05}
+    data = scores(lambda approach, *_: 0.5 + changes[approach], approaches=changes)
+    design = Design("baseline", ("routed", "bound", "other"), {"routed": "other"}, dict.fromkeys(changes, 100))
+    assert cell(answer(data, design=design), "right_bound", "apex")["estimate"] == pytest.approx(5)
+
+
+def test_without_a_bound_the_table_has_none_and_says_so():
+    design = Design("baseline", ("routed", "bound"), {"routed": None}, SLICES)
+    found = answer(scores(noisy), design=design)
+    assert "right_bound" not in set(found["question"])
+    table = part_of(shown(found), "How good must the classifier be?")
+    assert "bound, right" not in table.cells
+    assert table.note.startswith("Without an upper bound")
+    assert table.note.endswith("by the reference: routed.")
+
+
+def test_with_a_bound_nothing_is_said_about_it():
+    assert part_of(shown(answer(scores(noisy))), "How good must the classifier be?").note == ""
+
+
+def test_a_baseline_is_no_bound():
+    assert design_of("perfect", {"routed": "perfect"}, {"perfect": 1, "routed": 1}).bounds == {"routed": None}
+
+
+def test_a_baseline_that_reads_the_classifiers_is_not_compared_with_itself():
+    assert design_of("routed", {"routed": "perfect"}, {"perfect": 1, "routed": 1}).bounds == {}
+
+
+# ---- Training ----------------------------------------------------------------
+
+
+def part_of(parts, title):
+    (part,) = [part for part in parts if part.title == title]
+    return part
+
+
+def test_every_difference_says_how_much_longer_the_approach_was_trained():
+    found = answer(scores(noisy))
+    ratios = found.groupby("question")["training_ratio"].unique().map(list)
+    assert ratios["change"] == ratios["right"] == ratios["right_bound"] == [4]
+    assert ratios["contrast"] == [1]
+    assert found.loc[found["versus"] == "", "training_ratio"].isna().all()
+
+
+def test_the_training_stands_beside_each_change_and_contrast():
+    parts = shown(answer(scores(noisy)))
+    assert set(part_of(parts, "What does an approach change?").cells[AGAINST_BASELINE]) == {"4.00"}
+    contrast = part_of(parts, "How do the approaches compare with each other?")
+    assert set(contrast.cells["training, times the slices of versus"]) == {"1.00"}
+    assert set(contrast.cells["versus"]) == {"routed"}
+    assert not any("training" in name for name in part_of(parts, "Is there a gap?").cells)
+
+
+def test_a_longer_training_is_told_below_the_changes_with_its_matched_control():
+    found = answer(scores(noisy))
+    note = part_of(shown(found, {"routed": "bound", "bound": "bound"}), "What does an approach change?").note
+    assert '4.00 times as many, matched control "bound": routed.' in note
+    assert "4.00 times as many, a control itself: bound." in note
+    assert note in answers_markdown("", shown(found, {"routed": "bound", "bound": "bound"}))
+    assert note in html.unescape(answers_page("", shown(found, {"routed": "bound", "bound": "bound"})))
+
+
+def test_a_longer_training_without_a_control_is_told_as_such():
+    note = training_note({"routed": 4.0, "far": 4.0, "plain": 1.0}, {"routed": None, "far": None}, {"far": "Far"})
+    assert "4.00 times as many, without a matched control: routed; Far." in note
+    assert "plain" not in note
+
+
+def test_equal_trainings_need_no_word():
+    assert training_note({"plain": 1.0}, {}, {}) == ""
 
 
 # ---- Published seeds --------------------------------------------------------

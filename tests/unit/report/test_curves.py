@@ -59,14 +59,16 @@ def test_a_single_epoch_can_be_seen():
 
 
 def test_segmenter_curves_are_read_from_the_checkpoints(tmp_path):
-    for model in ("baseline", "apex"):
-        torch.save({"logging": logging(2), "network_weights": torch.zeros(3)}, tmp_path / f"{model}.pth")
+    for model, scaler in (("baseline", {"scale": 65536.0}), ("apex", None)):
+        checkpoint = {"logging": logging(2), "network_weights": torch.zeros(3), "grad_scaler_state": scaler}
+        torch.save(checkpoint, tmp_path / f"{model}.pth")
     outputs = {name: tmp_path / f"curves.{name}" for name in ("html", "png", "pdf", "csv")}
     figure = [outputs[name] for name in ("png", "pdf", "html")]
     weights = [tmp_path / "baseline.pth", tmp_path / "apex.pth"]
     write_segmenter_curves(weights, ["baseline", "apex"], figure, outputs["csv"])
     table = pd.read_csv(outputs["csv"])
     assert table.groupby("model", sort=False).size().to_dict() == {"baseline": 2, "apex": 2}
+    assert table.groupby("model")["device"].unique().map(list).to_dict() == {"baseline": ["gpu"], "apex": ["cpu"]}
     assert "data:image/webp" in outputs["html"].read_text()
 
 

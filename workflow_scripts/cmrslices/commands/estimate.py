@@ -130,6 +130,39 @@ def training_share(settings: Settings) -> tuple[float, float]:
     return splits.train / total, (splits.train + splits.validation) / total
 
 
+def training_patients(settings: Settings, training: Raw | None) -> int | None:
+    """Number of patients to train on; None where nothing tells it.
+
+    Parameters
+    ----------
+    settings : Settings
+    training : Raw or None
+        What lies in the raw folder of the training cohort.
+    """
+    if isinstance(settings.splits.train, int):
+        return settings.splits.train
+    return round(training.patients * training_share(settings)[0]) if training else None
+
+
+def approach_hours(settings: Settings, training_patients: int | None) -> dict[str, tuple[float, float]]:
+    """GPU hours of everything that is trained for each approach: of its segmenters, and of the classifiers.
+
+    A model counts for every approach that it is trained for. An approach that reads the classifiers needs all of them,
+    because one of them is selected.
+
+    Parameters
+    ----------
+    settings, training_patients
+        As `hours_per_job` takes them.
+    """
+    each = hours_per_job(settings, training_patients)["train_classifier"]
+    classifiers = dict.fromkeys(settings.bounds(), each * len(settings.classification.networks))
+    return {
+        name: (sum(segmenter_hours(settings, settings.models_of(name))), classifiers.get(name, 0.0))
+        for name in settings.approaches
+    }
+
+
 def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | None]) -> dict[str, float]:
     """Disk that the outputs of some jobs take, at most, by what they are.
 
@@ -180,6 +213,7 @@ def describe(call: Call) -> str:
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
         _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
+        _approaches_text(settings, training_patients(settings, raw[settings.training_cohort])),
         _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
         _missing_text(missing(settings, rows)),
     ]
@@ -204,10 +238,8 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
 
 
 def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training: Raw | None) -> str:
-    settings, splits = call.settings, call.settings.splits
-    patients = splits.train if isinstance(splits.train, int) else None
-    if patients is None and training:
-        patients = round(training.patients * training_share(settings)[0])
+    settings = call.settings
+    patients = training_patients(settings, training)
     # Where Snakemake printed no rules, the longest trainings that can be meant are taken.
     segmenters = segmenter_hours(settings, models) or sorted(segmenter_hours(settings, settings.models_used()))[::-1]
     classifier = hours_per_job(settings, patients)["train_classifier"]
@@ -231,6 +263,23 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     )
 
 
+def _approaches_text(settings: Settings, patients: int | None) -> str:
+    slices, controls = settings.trained_slices(), settings.controls()
+    baseline = slices[settings.evaluation.baseline]
+    told = {name: "itself" if control == name else control or "none" for name, control in controls.items()}
+    rows = [
+        [name, f"{slices[name] / baseline:.2f}", *map(_hours_or_nothing, hours), told.get(name, "")]
+        for name, hours in approach_hours(settings, patients).items()
+    ]
+    titles = ["approach", "times the baseline's slices", "segmenters", "classifiers", "matched control"]
+    return (
+        f"GPU hours of each approach, an estimate as above\n\n{_table(rows, titles)}\n\n"
+        "All that must be trained for an approach, whether it is finished or not. A model that several approaches\n"
+        "need counts for each of them, so that the rows do not add up. A matched control sends every slice to one\n"
+        "model with uniform sampling, starts from the same weights, and sees as many slices within 5 %."
+    )
+
+
 def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int]) -> str:
     rows = [*sizes.items(), ("together", sum(sizes.values()))]
     table = _table([[name, _bytes(size)] for name, size in rows], ["outputs", "at most"])
@@ -246,6 +295,10 @@ def _missing_text(faults: list[str]) -> str:
 def _table(rows: Sequence[Sequence], columns: list[str]) -> str:
     aligned = ["left"] + ["right"] * (len(columns) - 1)
     return tabulate(rows, columns, tablefmt="simple", colalign=aligned, disable_numparse=True)
+
+
+def _hours_or_nothing(hours: float) -> str:
+    return _hours(hours) if hours else ""
 
 
 def _hours(hours: float) -> str:

@@ -40,7 +40,7 @@ BOUNDARIES = (
 PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
 FUNCTION = ("cohort", "approach", "patient", "quantity", "unit", "reference", "predicted", "note")
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
-CURVES = ("model", "epoch", "train_loss", "validation_loss", *LABELS, "learning_rate", "seconds")
+CURVES = ("model", "epoch", "train_loss", "validation_loss", *LABELS, "learning_rate", "seconds", "device")
 TIMINGS = ("rule", "job", "wall_s", "cpu_s", "max_rss_mb")
 
 WORDS = {
@@ -55,17 +55,15 @@ WORDS = {
     "unit": tuple(dict.fromkeys(QUANTITIES.values())),
     "note": NOTES,
     "found": FOUND,
+    "device": ("cpu", "gpu"),
 }
 """The words that a column may hold. A cell of a column that is not here is a number, or empty."""
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
 
 TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("", "_against_paper"))
+OTHER_TABLES = ("readings", "false_positives", "boundaries", "budget", "cardiac_function", "volume_errors")
 FILES = (
-    *(
-        f"tables/{name}.{ending}"
-        for name in (*TABLES, "readings", "false_positives", "boundaries", "cardiac_function", "volume_errors")
-        for ending in ("csv", "md")
-    ),
+    *(f"tables/{name}.{ending}" for name in (*TABLES, *OTHER_TABLES) for ending in ("csv", "md")),
     *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "boundaries", "cardiac_function")),
     *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),

@@ -38,16 +38,16 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     baseline = settings.evaluation.baseline
     cohorts = {name: row.title for name, row in settings.cohorts.items()}
     approaches = {name: row.title for name, row in settings.approaches.items()}
-    routers = {name: row.router for name, row in settings.approaches.items()}
     scoring, margin = settings.evaluation.scoring, settings.evaluation.margin
-    found = answers(scores, design_of(baseline, routers), margin)
+    design = design_of(baseline, settings.bounds(), settings.trained_slices())
+    found = answers(scores, design, margin)
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
     for cohort, title in cohorts.items():
         figure = draw_forest(select(found, cohort, scoring), title, approaches, margin)
         write_figure([folder / f"forest_{cohort}.png"], title, figure)
-    write_tables(found, beside, cohorts, approaches, scoring, margin, *files)
+    write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
 
 
 def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:

@@ -30,7 +30,9 @@ def write_answers(
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
     baseline: str,
-    routers: Mapping[str, str],
+    bounds: Mapping[str, str | None],
+    trained_slices: Mapping[str, int],
+    controls: Mapping[str, str | None],
     cases: list[str],
     scoring: str,
     margin: float,
@@ -52,8 +54,12 @@ def write_answers(
         In the order of the rows.
     baseline : str
         The approach that the others are compared with.
-    routers : dict
-        Approach to its router.
+    bounds : dict of str to str or None
+        Each approach that is routed by the classifiers, in the order of the rows, to its upper bound.
+    trained_slices : dict of str to int
+        Every approach to the slices that its models saw in training.
+    controls : dict of str to str or None
+        Each approach that was trained longer than the baseline to its matched control.
     cases : list of path
         The cohorts' cases.csv: disease group and vendor, where they are known.
     scoring : str
@@ -70,14 +76,13 @@ def write_answers(
     InputError
         When the approaches are not scored on the same slices.
     """
-    classified = [name for name, router in routers.items() if router == "classifier"]
     files = iter(regions)
-    named = {name: pd.concat(read_regions(next(files)) for _ in cohorts) for name in classified}
+    named = {name: pd.concat(read_regions(next(files)) for _ in cohorts) for name in bounds}
     slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
     about = pd.concat(read_cases(path) for path in cases)
-    found = answers(with_subgroups(slices, about), design_of(baseline, routers), margin)
+    found = answers(with_subgroups(slices, about), design_of(baseline, bounds, trained_slices), margin)
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline), scoring)
-    write_tables(found, beside, cohorts, approaches, scoring, margin, table, against_paper)
+    write_tables(found, beside, cohorts, approaches, controls, scoring, margin, table, against_paper)
 
 
 def write_tables(
@@ -85,6 +90,7 @@ def write_tables(
     beside: pd.DataFrame,
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
+    controls: Mapping[str, str | None],
     scoring: str,
     margin: float,
     table: Files,
@@ -97,6 +103,8 @@ def write_tables(
     found, beside : DataFrame
         As `answers` and `agreement` give them.
     cohorts, approaches : dict of name to title
+    controls : dict of str to str or None
+        Each approach that was trained longer than the baseline to its matched control.
     scoring : str
         The scoring rule of what is shown.
     margin : float
@@ -105,7 +113,7 @@ def write_tables(
         To write.
     """
     intro = introduction(found, cohorts, scoring, margin)
-    parts = sections(found, cohorts, approaches, scoring)
+    parts = sections(found, cohorts, approaches, controls, scoring)
     formats = {
         ".csv": lambda: tables.csv(found),
         ".md": lambda: answers_markdown(intro, parts),
@@ -149,17 +157,16 @@ def _is_right(scores: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
     return (both["named"] == both["region"].astype(str)).to_numpy()
 
 
-def design_of(baseline: str, routers: Mapping[str, str]) -> Design:
+def design_of(baseline: str, bounds: Mapping[str, str | None], trained_slices: Mapping[str, int]) -> Design:
     """Find the part of each approach in the questions.
 
     Parameters
     ----------
     baseline : str
-        The approach that the others are compared with.
-    routers : dict
-        Approach to its router.
+        The approach that the others are compared with; it is no other approach's bound.
+    bounds, trained_slices : dict
+        As `write_answers` takes them; `trained_slices` has every approach, in the order of the rows.
     """
-    others = [name for name in routers if name != baseline]
-    bounds = [name for name in others if routers[name] == "reference"]
-    classified = tuple(name for name in others if routers[name] == "classifier")
-    return Design(baseline, tuple(others), bounds[0] if bounds else None, classified)
+    others = tuple(name for name in trained_slices if name != baseline)
+    own = {name: bound if bound in others else None for name, bound in bounds.items() if name != baseline}
+    return Design(baseline, others, own, trained_slices)

@@ -11,6 +11,7 @@ from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
 from cmrslices.evaluation.rule_agreement import FINDING, LEVEL_OF_MARKS, across_rules
 from cmrslices.evaluation.scoring import SCORING_RULES
 from cmrslices.evaluation.statistics import REGION_TITLES, WHOLE_HEART
+from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import NON_CARDIAC, REGIONS
 from cmrslices.presentation import pages, tables
 
@@ -56,6 +57,7 @@ CLASSIFIER_QUESTION = (
     "baseline, in points of DSC %, on the slices whose region it names (right) or misses (wrong). Break-even: the "
     "errors at which the routed approach would equal the baseline if both changes stayed what they are.",
 )
+NO_BOUND = "Without an upper bound, because no approach sends slices to the same models by the reference: {}."
 SUBGROUP_QUESTIONS = {
     "gap": (
         "Is the gap the same in every group of patients?",
@@ -73,15 +75,20 @@ RULES_QUESTION = (
 )
 COLUMN_ORDER = [*REGIONS, REGION_TITLES[WHOLE_HEART], NON_CARDIAC, *CLASSIFIER.values()]
 NEAR = "≈"
+PAIR = ["approach", "versus"]
+PLACE = ["cohort", "subgroup", *PAIR, "training"]
+TRAINING = "training, times the slices of {}"
+"""Title of the column that says how much longer an approach was trained than the one that it is compared with."""
 
 
 class Section(NamedTuple):
-    """A question, how its table is read, the finished cells, and which of them are bold."""
+    """A question, how its table is read, the finished cells, which of them are bold, and what is said below."""
 
     title: str
     caption: str
     cells: pd.DataFrame
     bold: pd.DataFrame
+    note: str = ""
 
 
 def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, margin: float) -> str:
@@ -117,7 +124,11 @@ def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, 
 
 
 def sections(
-    found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str], scoring: str
+    found: pd.DataFrame,
+    cohorts: Mapping[str, str],
+    approaches: Mapping[str, str],
+    controls: Mapping[str, str | None],
+    scoring: str,
 ) -> list[Section]:
     """A table for each question that has an answer.
 
@@ -126,6 +137,8 @@ def sections(
     found : DataFrame
         As `answers` gives them.
     cohorts, approaches : dict of name to title
+    controls : dict of str to str or None
+        Each approach that was trained longer than the baseline to its matched control.
     scoring : str
         The rule whose answers are shown; the table about the rules shows all.
     """
@@ -138,19 +151,31 @@ def sections(
     parts += [(grouped[grouped["question"] == name], "region", *text) for name, text in SUBGROUP_QUESTIONS.items()]
     made = [_section(*table) for table in parts if len(table[0])]
     rules = across_rules(found)
-    return [*made, _rules_section(rules, cohorts, approaches)] if len(rules) else made
+    if len(rules):
+        made.append(_rules_section(rules, found, cohorts, approaches))
+    notes = {
+        QUESTIONS["change"][0]: _training_note(found, controls, approaches),
+        CLASSIFIER_QUESTION[0]: _bound_note(found, approaches),
+    }
+    return [part._replace(note=notes.get(part.title, "")) for part in made]
 
 
 def answers_markdown(intro: str, parts: list[Section]) -> str:
     """The introduction and the sections as Markdown."""
-    texts = [f"## {part.title}\n\n{tables.markdown(part.cells, part.caption, part.bold)}" for part in parts]
+    texts = [f"## {part.title}\n\n{tables.markdown(part.cells, part.caption, part.bold, part.note)}" for part in parts]
     return "\n".join([f"{intro}\n", *texts])
 
 
 def answers_page(intro: str, parts: list[Section]) -> str:
     """The introduction and the sections as an HTML page."""
     body = [
-        (pages.heading(part.title), pages.paragraph(part.caption), pages.table(part.cells, part.bold)) for part in parts
+        (
+            pages.heading(part.title),
+            pages.paragraph(part.caption),
+            pages.table(part.cells, part.bold),
+            *map(pages.paragraph, filter(None, [part.note])),
+        )
+        for part in parts
     ]
     return pages.page("What the numbers say", pages.paragraph(intro), *(text for texts in body for text in texts))
 
@@ -190,10 +215,27 @@ def _titled(table: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping
     return table.assign(**names)
 
 
+def _training_note(found: pd.DataFrame, controls: Mapping[str, str | None], approaches: Mapping[str, str]) -> str:
+    changes = found[found["question"] == "change"]
+    return training_note(changes.set_index("approach")["training_ratio"].to_dict(), controls, approaches)
+
+
+def _bound_note(found: pd.DataFrame, approaches: Mapping[str, str]) -> str:
+    bounded = found.loc[found["question"].isin(["right_bound", "wrong_bound"]), "approach"]
+    without = found.loc[(found["question"] == "errors") & ~found["approach"].isin(bounded), "approach"].unique()
+    return NO_BOUND.format("; ".join(approaches.get(name, name) for name in without)) if len(without) else ""
+
+
 def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Section:
     """A row per place, a column per region or measure; those without any answer are left out."""
-    rows = [name for name in ("cohort", "subgroup", "approach", "versus", "label", "region") if name != across]
-    told = [name for name in rows if name not in ("subgroup", "versus") or table[name].nunique() > 1]
+    table = table.assign(training=table["training_ratio"].map(tables.number))
+    rows = [name for name in (*PLACE, "label", "region") if name != across]
+    needed = {
+        "subgroup": table["subgroup"].nunique() > 1,
+        "versus": table["versus"].nunique() > 1 or "contrast" in set(table["question"]),
+        "training": table["training"].any(),
+    }
+    told = [name for name in rows if needed.get(name, True)]
     columns = [name for name in COLUMN_ORDER if name in set(table[across])]
     text = [_cell(row) for _, row in table.iterrows()]
     bold = table["p_holm"] < LEVEL_OF_MARKS
@@ -201,15 +243,22 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
     wide = table.assign(text=text, bold=bold).pivot(index=rows, columns=across, values=["text", "bold"])
     wide = wide.reindex(places)
     cells = wide["text"][columns].fillna("").rename_axis(columns=None).reset_index()[[*told, *columns]]
-    return Section(title, caption, cells, wide["bold"][columns].eq(True).reset_index(drop=True))
+    named = cells.rename(columns={"training": TRAINING.format("versus" if "versus" in told else "the baseline")})
+    return Section(title, caption, named, wide["bold"][columns].eq(True).reset_index(drop=True))
 
 
-def _rules_section(rules: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]) -> Section:
+def _rules_section(
+    rules: pd.DataFrame, found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]
+) -> Section:
     cells = _titled(rules[FINDING], cohorts, approaches).assign(holds=rules["verdict"])
     for rule in SCORING_RULES:
         values = rules[[f"{rule}_estimate", f"{rule}_low", f"{rule}_high"]]
         cells[rule] = [tables.with_interval(*row) for row in values.itertuples(index=False)]
     cells = cells[[*FINDING, *SCORING_RULES, "holds"]]
+    ratios = found.drop_duplicates(PAIR).set_index(PAIR)["training_ratio"]
+    if ratios.notna().any():
+        told = ratios.reindex(pd.MultiIndex.from_frame(rules[PAIR])).map(tables.number)
+        cells.insert(cells.columns.get_loc("versus") + 1, TRAINING.format("versus"), told.to_numpy())
     bold = rules[[f"{rule}_holds" for rule in SCORING_RULES]].set_axis(list(SCORING_RULES), axis=1).eq(True)
     return Section(*RULES_QUESTION, cells, bold)
 

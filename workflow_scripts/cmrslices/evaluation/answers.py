@@ -1,6 +1,6 @@
 """What the scores of one or several seeds say: the questions, each with its formula and its interval."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ COUNTED = {"dsc": "scored", "missed": "carries", "invented": "lacks", "invented_
 COLUMNS = [
     *("scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"),
     *("estimate", "low", "high", "p", "p_holm", "p_equivalent"),
-    *("seeds", "seed_sd", "lowest_seed", "highest_seed", "patients"),
+    *("seeds", "seed_sd", "lowest_seed", "highest_seed", "patients", "training_ratio"),
 ]
 
 
@@ -49,16 +49,17 @@ class Design(NamedTuple):
         The approach that the others are compared with.
     others : tuple of str
         In reporting order.
-    upper_bound : str or None
-        The one of them that is routed by the reference.
-    classified : tuple of str
-        Those that are routed by the classifier.
+    bounds : dict of str to str or None
+        Those that are routed by the classifiers, each to its upper bound: the one of the others that sends the slices
+        to the same models by the reference.
+    slices : dict of str to int
+        Every approach to the slices that its models saw in training.
     """
 
     baseline: str
     others: tuple[str, ...]
-    upper_bound: str | None
-    classified: tuple[str, ...]
+    bounds: Mapping[str, str | None]
+    slices: Mapping[str, int]
 
 
 class Answer(NamedTuple):
@@ -106,7 +107,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
         approach, versus, label (the mean over all and any of them, too), region (the whole heart, too), estimate, low,
         high, p (against 0), p_holm (p after Holm's correction over the answers of the scoring rule, question and kind
         of subgroup), p_equivalent (that it lies within the margin), seeds, seed_sd, lowest_seed, highest_seed (of the
-        estimates of single seeds), patients (with such slices: the fewest of those that the answer compares). The
+        estimates of single seeds), patients (with such slices: the fewest of those that the answer compares),
+        training_ratio (the slices that the approach's models saw in training, as a multiple of those of `versus`). The
         questions:
 
         - ``gap``: the baseline's middle minus its base or apex.
@@ -115,7 +117,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
           is above 0.
         - ``contrast``: an approach minus another one before it (`versus`), neither of them the baseline.
         - ``right``, ``wrong``: the change on the slices whose region the approach's classifier names or misses.
-        - ``right_bound``, ``wrong_bound``: the upper bound minus the baseline on the same slices.
+        - ``right_bound``, ``wrong_bound``: the approach's upper bound, where it has one, minus the baseline on the same
+          slices.
         - ``break_even``: see `break_even`.
         - ``missed``: slices that carry the label and in which nothing of it is found (DSC 0), in %.
         - ``invented``: slices that lack the label and in which some of it is predicted, in %.
@@ -139,6 +142,7 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     found = pd.concat(tables, ignore_index=True)
     kind = found["subgroup"].str.split(" ").str[0]
     found["p_holm"] = found.groupby(["scoring", "question", kind])["p"].transform(holm)
+    found["training_ratio"] = found["approach"].map(design.slices) / found["versus"].map(design.slices)
     return found[COLUMNS]
 
 
@@ -166,7 +170,7 @@ def ask_one_run(
     InputError
         When the approaches are not scored on the same slices.
     """
-    design = Design(baseline, tuple(others), None, ())
+    design = Design(baseline, tuple(others), {}, {})
     for cohort, part in scores.assign(seed=0, right=True).groupby("cohort", observed=True):
         for answer in ask(summarise(count_cells(part, [baseline, *others])), design):
             yield str(cohort), answer._replace(values=answer.values.sel(seed=ALL_SEEDS, drop=True))
@@ -187,7 +191,7 @@ def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
     summary = summarise(_under_each_rule(unrouted, approaches))
     by_regions = {
         name: summarise(_under_each_rule(scores.assign(right=scores[right_by(name)]), approaches))
-        for name in design.classified
+        for name in design.bounds
     }
     yield from _about_dsc(summary, design)
     for name, of_approach in by_regions.items():
@@ -236,7 +240,7 @@ def _about_dsc(summary: Summary, design: Design) -> Iterator[Answer]:
 
 def _about_regions(summary: Summary, design: Design, name: str) -> Iterator[Answer]:
     """The questions about the slices whose region a classified approach names or misses; `summary` by its regions."""
-    baseline, bound = design.baseline, design.upper_bound
+    baseline, bound = design.baseline, design.bounds[name]
     of_kind = {kind: summary.at(classifier=kind) for kind in ("right", "wrong")}
     right, wrong = (_difference(kind, name, baseline, "dsc", part) for kind, part in of_kind.items())
     yield right

@@ -59,7 +59,7 @@ def write_forest(
 
 def read_answers(path: str | Path) -> pd.DataFrame:
     """Read answers.csv; names are text, and an empty cell among numbers is missing."""
-    numbers = dict.fromkeys(["low", "high", "p", "p_holm", "p_equivalent", "seed_sd"], "")
+    numbers = dict.fromkeys(["low", "high", "p", "p_holm", "p_equivalent", "seed_sd", "training_ratio"], "")
     return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=numbers)
 
 

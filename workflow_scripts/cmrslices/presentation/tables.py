@@ -80,7 +80,7 @@ def csv(numbers: pd.DataFrame) -> str:
     return numbers.to_csv(index=False, float_format="%.6g")
 
 
-def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None) -> str:
+def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None, note: str = "") -> str:
     """A Markdown table under its caption.
 
     Parameters
@@ -91,11 +91,14 @@ def markdown(cells: pd.DataFrame, caption: str, bold: pd.DataFrame | None = None
         Plain text.
     bold : DataFrame of bool, optional
         The cells to print bold; it may have fewer columns than `cells`.
+    note : str, optional
+        Plain text below the table.
     """
     text = marked(cells.map(_markdown_text), bold, "**", "**")
     headers = [_markdown_text(" ".join(filter(None, column))) for column in _header_levels(cells)]
     body = text.to_markdown(index=False, headers=headers, disable_numparse=True)
-    return f"{_markdown_text(caption)}\n\n{body}\n"
+    below = f"\n{_markdown_text(note)}\n" if note else ""
+    return f"{_markdown_text(caption)}\n\n{body}\n{below}"
 
 
 def latex(cells: pd.DataFrame, caption: str, label: str | None, bold: pd.DataFrame | None = None) -> str:

@@ -31,9 +31,17 @@ def write_segmenter_curves(weights: Sequence[str], models: Sequence[str], figure
     csv : path
         To write: the numbers.
     """
-    tables = {model: epoch_table(read_weights(path)["logging"]) for model, path in zip(models, weights, strict=True)}
+    tables = {model: _read_training(path) for model, path in zip(models, weights, strict=True)}
     pd.concat(tables, names=["model"]).reset_index("model").to_csv(csv, index=False, float_format="%.6g")
     write_figure(figure, "Training of the segmenters", draw_curves(tables, PSEUDO_DICE, "Loss", "Pseudo-Dice"))
+
+
+def _read_training(weights: str) -> pd.DataFrame:
+    """The table of a model's epochs, with the device of the training's last try: cpu or gpu."""
+    checkpoint = read_weights(weights)
+    # nnU-Net scales gradients on a GPU only.
+    device = "cpu" if checkpoint["grad_scaler_state"] is None else "gpu"
+    return epoch_table(checkpoint["logging"]).assign(device=device)
 
 
 def epoch_table(logging: Mapping[str, list]) -> pd.DataFrame:
