@@ -371,6 +371,12 @@ class Routed(Section):
         return self
 
 
+NETWORKS_READ = (
+    "`classifier`, and `extent` with `probabilities`: probabilities of the `selected` network (the paper), or the mean "
+    "of `all`"
+)
+
+
 class Classified(Routed):
     """A row of `approaches` that takes the regions from the classifiers."""
 
@@ -380,10 +386,42 @@ class Classified(Routed):
         description="`classifier` only: `slice`: each slice by itself (the paper); `stack`: the whole stack at once, "
         "by the first and last labelled slice with which the probabilities agree best",
     )
-    networks: Literal["selected", "all"] = Field(
-        "selected",
-        description="`classifier` only: probabilities of the `selected` network (the paper), or the mean of `all`",
+    networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+
+    def reading_folder(self) -> str:
+        """Return the folder below `regions` that holds what the router reads."""
+        return f"{self.reading}_{self.networks}"
+
+
+class Extent(Routed):
+    """A row of `approaches` that takes the regions from the slices in which a model finds a label."""
+
+    router: Literal["extent"] = Field(
+        description="`extent`: the region by the slices in which the model `extent_of` finds a label"
     )
+    extent_of: Reference = Field(
+        description="`extent` only: the model; it is trained also if no slice is routed to it"
+    )
+    probabilities: Truth = Field(
+        False,
+        description="`extent` only: whether the classifiers' calibrated probabilities count, too; the whole stack is read "
+        "from both together",
+    )
+    networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+
+    def reading_folder(self) -> str:
+        """Return the folder below `regions` that holds what the router reads."""
+        weighed = f"extent_{self.networks}" if self.probabilities else "extent"
+        return f"{weighed}/{self.extent_of}"
+
+    @model_validator(mode="after")
+    def _networks_are_read(self) -> "Extent":
+        if self.networks == "all" and not self.probabilities:
+            raise ValueError(
+                "networks is all, but without probabilities no network is read; write probabilities: true, or remove "
+                "networks"
+            )
+        return self
 
 
 class Referenced(Routed):
@@ -392,7 +430,7 @@ class Referenced(Routed):
     router: Literal["reference"] = Field(description="`reference`: the region by the reference labels")
 
 
-Approach = Annotated[Constant | Classified | Referenced, Field(discriminator="router")]
+Approach = Annotated[Constant | Classified | Extent | Referenced, Field(discriminator="router")]
 
 
 class Evaluation(Section):
@@ -451,11 +489,17 @@ class Settings(Section):
     def models_used(self) -> list[str]:
         """Return the models that are trained, in the order of `models`.
 
-        They are the models that an approach routes to, and those that these start from.
+        They are the models that an approach routes to, those whose extent one reads, and those that these start from.
         """
         routed = {model for approach in self.approaches.values() for model in approach.models_used()}
-        used = routed | {self.models[name].starts_from for name in routed}
+        read = routed | set(self.extents_read())
+        used = read | {self.models[name].starts_from for name in read}
         return [name for name in self.models if name in used]
+
+    def extents_read(self) -> list[str]:
+        """Return the models whose extent an approach reads, in the order of `models`."""
+        read = {approach.extent_of for approach in self.approaches.values() if isinstance(approach, Extent)}
+        return [name for name in self.models if name in read]
 
     def training_of(self, model: str) -> dict:
         """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
@@ -475,6 +519,8 @@ class Settings(Section):
         for name, approach in self.approaches.items():
             for model in approach.models_used():
                 _require(f"approaches.{name}", model, self.models)
+            if isinstance(approach, Extent):
+                _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
         return self

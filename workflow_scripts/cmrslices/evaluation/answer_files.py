@@ -23,6 +23,9 @@ from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
 from cmrslices.presentation.writing import Files, write_table, write_text
 
+PREDICTED = ("classifier", "extent")
+"""Routers whose regions may be wrong."""
+
 
 def write_answers(
     scores: list[str],
@@ -70,7 +73,7 @@ def write_answers(
     InputError
         When the approaches are not scored on the same slices.
     """
-    classified = [name for name, router in routers.items() if router == "classifier"]
+    classified = [name for name, router in routers.items() if router in PREDICTED]
     files = iter(regions)
     named = {name: pd.concat(read_regions(next(files)) for _ in cohorts) for name in classified}
     slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
@@ -161,5 +164,5 @@ def design_of(baseline: str, routers: Mapping[str, str]) -> Design:
     """
     others = [name for name in routers if name != baseline]
     bounds = [name for name in others if routers[name] == "reference"]
-    classified = tuple(name for name in others if routers[name] == "classifier")
+    classified = tuple(name for name in others if routers[name] in PREDICTED)
     return Design(baseline, tuple(others), bounds[0] if bounds else None, classified)

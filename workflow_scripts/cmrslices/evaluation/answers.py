@@ -52,7 +52,7 @@ class Design(NamedTuple):
     upper_bound : str or None
         The one of them that is routed by the reference.
     classified : tuple of str
-        Those that are routed by the classifier.
+        Those that are routed by regions that the classifier, or a model's extent, names.
     """
 
     baseline: str
