@@ -103,19 +103,20 @@ class ForkedWorkflow(Workflow):
         return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
 
 
-AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
+AGGREGATION = ("select_classifier", "calibrate", "reliability", "readings", "table1", "table3", "figure2")
 
 
 def aggregate_again(published, folder, project=ROOT):
     """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries.
 
-    Readings, cardiac function and boundaries are made where they are published; older folders lack what they need.
+    Cardiac function and boundaries are made where they are published; older folders lack what they need.
     """
     measured = (published / "boundaries").exists()
-    tables = [name for name in ("readings", "cardiac_function") if (published / f"tables/{name}.csv").exists()]
+    tables = ["cardiac_function"] if (published / "tables/cardiac_function.csv").exists() else []
     for part in ("scores", "classifiers", "cohorts", *(["boundaries"] if measured else [])):
         shutil.copytree(published / part, folder / part)
-    (folder / "classifiers/selected.yaml").unlink()
+    for name in ("selected", "calibration"):
+        (folder / f"classifiers/{name}.yaml").unlink()
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
     made = (*AGGREGATION, *tables, *(["boundary_table"] if measured else []))
     rules = ("--no-hooks", "--allowed-rules", *made, "--", *made)

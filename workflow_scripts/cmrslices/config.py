@@ -399,13 +399,11 @@ class Extent(Routed):
     router: Literal["extent"] = Field(
         description="`extent`: the region by the slices in which the model `extent_of` finds a label"
     )
-    extent_of: Reference = Field(
-        description="`extent` only: the model; it is trained also if no slice is routed to it"
-    )
+    extent_of: Reference = Field(description="`extent` only: the model; it is trained also if no slice is routed to it")
     probabilities: Truth = Field(
         False,
-        description="`extent` only: whether the classifiers' calibrated probabilities count, too; the whole stack is read "
-        "from both together",
+        description="`extent` only: whether the classifiers' calibrated probabilities count, too; the whole stack is "
+        "read from both together",
     )
     networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
 

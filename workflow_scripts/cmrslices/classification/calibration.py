@@ -1,7 +1,8 @@
 """Temperatures, so that the probabilities of the classifiers are as often right as they say.
 
-A network's probabilities p become p^(1/T), scaled to sum to 1 (Guo et al., On Calibration of Modern Neural Networks, 2017).
-T is fitted on the validation split of the training cohort, never on test cases. It changes no slice's most probable class.
+A network's probabilities p become p^(1/T), scaled to sum to 1 (Guo et al., On Calibration of Modern Neural Networks,
+2017). T is fitted on the validation split of the training cohort, never on test cases. It changes no slice's most
+probable class.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ ALL = "all"
 """Stands for the mean of all networks' probabilities."""
 TEMPERATURES = (0.05, 20.0)
 """Between these a temperature is looked for. A network that is always right would have none above 0."""
-DECIMALS = 6
+TEMPERATURE_DECIMALS, LOSS_DECIMALS = 4, 6
+"""Decimals that are written: few enough to be the same on every processor."""
 
 
 def calibrated(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -78,7 +80,11 @@ def fit_temperature(probabilities: np.ndarray, classes: np.ndarray) -> float:
 
 
 def write_calibration(
-    networks: Sequence[str], probabilities: Sequence[str | Path], slices: str | Path, splits: str | Path, calibration: Path
+    networks: Sequence[str],
+    probabilities: Sequence[str | Path],
+    slices: str | Path,
+    splits: str | Path,
+    calibration: Path,
 ) -> None:
     """Write the temperature of each network, and that of the mean of all.
 
@@ -103,9 +109,9 @@ def write_calibration(
     found = {}
     for name, table in read_all(networks, probabilities).items():
         values = values_of(table, reference, name)
-        temperature = round(fit_temperature(values, classes), DECIMALS)
+        temperature = round(fit_temperature(values, classes), TEMPERATURE_DECIMALS)
         losses = {"nll_before": log_loss(values, classes, 1.0), "nll_after": log_loss(values, classes, temperature)}
-        rounded = {key: round(loss, DECIMALS) for key, loss in losses.items()}
+        rounded = {key: round(loss, LOSS_DECIMALS) for key, loss in losses.items()}
         found[name] = {"temperature": temperature, "slices": len(classes), **rounded}
         print(f"{name}: temperature {temperature:.3f}, {len(classes)} validation slices", flush=True)
     Path(calibration).write_text(yaml.safe_dump(found, sort_keys=False))

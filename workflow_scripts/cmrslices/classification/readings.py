@@ -92,7 +92,7 @@ def calibrated_evidence(
 
 
 def marginals_by_stack(slices: pd.DataFrame, evidence: np.ndarray, rule: RegionRule) -> np.ndarray:
-    """Return `cmrslices.classification.stack_reading.stack_marginals` of every stack of a cohort, in the order of rows."""
+    """Return the `stack_marginals` of every stack of a cohort, in the order of the rows of `slices`."""
     return by_stack(slices, evidence, lambda stack: stack_marginals(stack, rule))
 
 

@@ -122,9 +122,7 @@ def shares_right(reference: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame
     both = reference.merge(named, on=["case", "slice"], how="left", validate="one_to_one")
     missing = both.loc[both["named"].isna(), "case"]
     if len(missing):
-        raise InputError(
-            f"regions: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again"
-        )
+        raise InputError(f"regions: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again")
     right, outside = both["named"] == both["region"], both["region"] == NON_CARDIAC
     groups = [right, right[~outside], right[outside]]
     percent = [100 * part.mean() if len(part) else np.nan for part in groups]

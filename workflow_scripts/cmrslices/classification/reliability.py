@@ -1,4 +1,4 @@
-"""How far the classifiers' probabilities can be believed: calibration error and Brier score, before and after calibration."""
+"""How far the classifiers' probabilities can be believed, before and after calibration."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +53,7 @@ def reliability_bins(probabilities: np.ndarray, classes: np.ndarray) -> pd.DataF
 
 
 def expected_calibration_error(bins: pd.DataFrame) -> float:
-    """Return the mean distance of accuracy and confidence over the bins, weighted by their slices: 0 at best, 1 at worst.
+    """Return the mean distance of accuracy and confidence over the slices, by their bins: 0 at best, 1 at worst.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def _caption(reference: pd.DataFrame, split: str) -> str:
     return (
         f"Reliability of the slice-region classifiers on the {split} split of the training cohort, "
         f"n = {reference['case'].nunique()} cases, {len(reference)} slices, before and after calibration by a "
-        f"temperature, which was fitted on the validation split.{known} ECE: expected calibration error over {BINS} bins "
-        "of equal width of the top probability, 0 % at best. Brier: squared distance to certainty about the right class, "
-        "summed over the four classes, 0 at best, 2 at worst. The last row looks at no image: a classifier that is right "
-        "about fewer slices knows less than the index of a slice tells."
+        f"temperature, which was fitted on the validation split.{known} ECE: expected calibration error over {BINS} "
+        "bins of equal width of the top probability, 0 % at best. Brier: squared distance to certainty about the right "
+        "class, summed over the four classes, 0 at best, 2 at worst. The last row looks at no image: a classifier that "
+        "is right about fewer slices knows less than the index of a slice tells."
     )

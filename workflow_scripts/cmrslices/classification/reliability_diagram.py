@@ -1,6 +1,7 @@
 """The reliability diagram: how often a network is right, by how sure it is."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,10 +61,10 @@ def _draw_curves(panel: Axes, states: Mapping[str, pd.DataFrame]) -> None:
         colour, marker, name = STYLES[state]
         filled = table[table["slices"] > 0]
         many = filled["slices"] >= FEW
-        about = {"color": colour, "marker": marker, "markersize": 3}
+        about: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 3, "linestyle": ""}
         panel.plot(filled["confidence"], filled["accuracy"], color=colour, linewidth=0.8)
-        panel.plot(filled["confidence"][~many], filled["accuracy"][~many], linestyle="", markerfacecolor="w", **about)
-        panel.plot(filled["confidence"][many], filled["accuracy"][many], linestyle="", label=name, **about)
+        panel.plot(filled["confidence"][~many], filled["accuracy"][~many], markerfacecolor="w", **about)
+        panel.plot(filled["confidence"][many], filled["accuracy"][many], label=name, **about)
     panel.set(xlim=(0.2, 1.01), ylim=(-0.02, 1.02))
 
 

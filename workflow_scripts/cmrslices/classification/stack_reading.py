@@ -5,8 +5,9 @@ stack: the first and the last labelled slice decide the region of every slice. T
 slice and class, whatever it comes from: a classifier, a segmentation, or both. `best_regions` takes the pair of a first
 and a last labelled slice with which all evidence agrees best; `stack_marginals` weighs all pairs.
 
-Every pair, and the stack without any labelled slice, has the same prior probability. So nothing is learnt about how many
-slices a heart has, but there are more pairs of few slices than of many.
+Every pair, and the stack without any labelled slice, has the same prior probability. So nothing is learnt about how
+many slices a heart has; note that there are more pairs with few labelled slices than with many. A classifier's
+probabilities count as they are; they are not divided by how frequent the classes are.
 """
 
 from collections.abc import Callable, Sequence

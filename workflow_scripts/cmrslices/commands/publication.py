@@ -64,7 +64,15 @@ TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("
 FILES = (
     *(
         f"tables/{name}.{ending}"
-        for name in (*TABLES, "readings", "reliability", "false_positives", "boundaries", "cardiac_function", "volume_errors")
+        for name in (
+            *TABLES,
+            "readings",
+            "reliability",
+            "false_positives",
+            "boundaries",
+            "cardiac_function",
+            "volume_errors",
+        )
         for ending in ("csv", "md")
     ),
     *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "boundaries", "cardiac_function")),

@@ -19,7 +19,6 @@ from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, route
 from cmrslices.runtime.devices import Precision, autocast, best_device
 from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
 
-
 Row = TypeVar("Row")
 
 

@@ -40,4 +40,4 @@ def find_extent(
 
 def found_slices(case: RoutedCase, label_map: np.ndarray, segmenter: Segmenter) -> list[tuple[str, int, bool]]:
     """Return a case's name, each slice, and whether it has any label; see `segment_cases`."""
-    return [(case.name, index, bool(found)) for index, found in enumerate(label_map.any(axis=(1, 2)))]
+    return [(case.name, index, bool(of_slice.any())) for index, of_slice in enumerate(label_map)]
