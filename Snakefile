@@ -38,13 +38,13 @@ rule all:
     input:
         tables=expand(
             RESULTS / "tables/{table}.html",
-            table=["table1", "table2", "table3", "readings", "boundaries", "budget"],
+            table=["table1", "table2", "table3", "readings", "reliability", "boundaries", "budget"],
         ),
         against_paper=expand(
             RESULTS / "tables/{table}_against_paper.csv",
             table=["table1", "table2", "table3"],
         ),
-        figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion"]),
+        figures=expand(RESULTS / "figures/{figure}.html", figure=["figure2", "confusion", "reliability"]),
         function=expand(
             RESULTS / "tables/{table}.html",
             table=["cardiac_function", "volume_errors"],

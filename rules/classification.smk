@@ -2,8 +2,10 @@
 
 Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
-        classifiers/regions/{cohort}.csv, classifiers/regions/{reading}_{chosen}/{cohort}.csv,
-        tables/table2.{csv,md,html,tex}, tables/readings.{csv,md,html}, figures/confusion.{pdf,png,html}
+        classifiers/calibration.yaml, classifiers/regions/{cohort}.csv, regions/{reading}_{chosen}/{cohort}.csv,
+        regions/extent/{model}/{cohort}.csv, regions/extent_{chosen}/{model}/{cohort}.csv,
+        tables/table2.{csv,md,html,tex}, tables/{readings,reliability}.{csv,md,html},
+        figures/{confusion,reliability}.{pdf,png,html}
 """
 
 
@@ -142,33 +144,144 @@ rule predict_regions:
         "../workflow_scripts/predict_regions.py"
 
 
-rule read_stacks:
-    """The region of every slice of one cohort, by another reading than the paper's; a row of `approaches` names it."""
+rule calibrate:
+    """The temperature of each network and of the mean of all, by the validation split of the training cohort."""
     input:
-        selected=lambda w: rules.select_classifier.output.selected if w.chosen == "selected" else [],
-        probabilities=expand(RESULTS / "classifiers/{network}/{{cohort}}.csv", network=NETWORKS),
+        probabilities=rules.select_classifier.input.probabilities,
+        slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
+        splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
     output:
-        regions=RESULTS / "classifiers/regions/{reading}_{chosen}/{cohort}.csv",
+        calibration=RESULTS / "classifiers/calibration.yaml",
     log:
-        RESULTS / "logs/read_stacks/{reading}_{chosen}/{cohort}.log",
+        RESULTS / "logs/calibrate.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=NETWORKS,
+        code=code_of("calibrate"),
+    script:
+        "../workflow_scripts/calibrate.py"
+
+
+rule reliability:
+    """How far the networks' probabilities can be believed, before and after calibration; and the rule without an image."""
+    input:
+        probabilities=rules.calibrate.input.probabilities,
+        slices=rules.calibrate.input.slices,
+        splits=rules.calibrate.input.splits,
+        calibration=rules.calibrate.output.calibration,
+    output:
+        table=[
+            RESULTS / "tables/reliability.csv",
+            RESULTS / "tables/reliability.md",
+            report(
+                RESULTS / "tables/reliability.html",
+                **caption("reliability", "3 Tables", table="Table 2: reliability"),
+            ),
+        ],
+        figure=[
+            RESULTS / "figures/reliability.png",
+            RESULTS / "figures/reliability.pdf",
+            report(
+                RESULTS / "figures/reliability.html",
+                **caption("reliability_diagram", "4 Figures", figure="Reliability"),
+            ),
+        ],
+    log:
+        RESULTS / "logs/reliability.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=SETTINGS.classification.networks,
+        select_on=SETTINGS.classification.select_on,
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("reliability"),
+    script:
+        "../workflow_scripts/reliability.py"
+
+
+rule read_classifier:
+    """The region of every slice of one cohort and the weights of all regions, by one reading of the classifiers."""
+    input:
+        selected=selected_network,
+        probabilities=rules.predict_regions.input.probabilities,
+        calibration=rules.calibrate.output.calibration,
+    output:
+        regions=RESULTS / "regions/{reading}_{chosen}/{cohort}.csv",
+    log:
+        RESULTS / "logs/read_classifier/{reading}_{chosen}/{cohort}.log",
     localrule: True
     conda:
         "../envs/report.yaml"
     params:
         networks=NETWORKS,
         regions=SETTINGS.regions.model_dump(),
-        code=code_of("read_stacks"),
+        code=code_of("read_classifier"),
     script:
-        "../workflow_scripts/read_stacks.py"
+        "../workflow_scripts/read_classifier.py"
+
+
+rule read_extent:
+    """The region of every slice of one cohort and the weights of all regions, by a model's extent alone."""
+    input:
+        extent=RESULTS / "extents/{model}/{cohort}.csv",
+        validation_extent=RESULTS / f"extents/{{model}}/{TRAINING}.csv",
+        slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
+        splits=RESULTS / f"cohorts/{TRAINING}/splits.csv",
+    output:
+        regions=RESULTS / "regions/extent/{model}/{cohort}.csv",
+    log:
+        RESULTS / "logs/read_extent/{model}/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("read_extent"),
+    script:
+        "../workflow_scripts/read_extent.py"
+
+
+rule weigh_extent:
+    """The region of every slice of one cohort and the weights of all regions, by a model's extent and the classifiers."""
+    input:
+        extent=rules.read_extent.input.extent,
+        validation_extent=rules.read_extent.input.validation_extent,
+        slices=rules.read_extent.input.slices,
+        splits=rules.read_extent.input.splits,
+        selected=selected_network,
+        probabilities=rules.predict_regions.input.probabilities,
+        calibration=rules.calibrate.output.calibration,
+    output:
+        regions=RESULTS / "regions/extent_{chosen}/{model}/{cohort}.csv",
+    log:
+        RESULTS / "logs/weigh_extent/{chosen}/{model}/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        networks=NETWORKS,
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("weigh_extent"),
+    script:
+        "../workflow_scripts/weigh_extent.py"
 
 
 rule readings:
-    """How many slices get the right region, by each way to read the classifiers and without looking at an image."""
+    """How many slices get the right region: by each reading of classifiers and extents, and by a rule without an image."""
     input:
         selected=rules.select_classifier.output.selected,
         probabilities=expand(RESULTS / "classifiers/{network}/{cohort}.csv", cohort=COHORTS, network=NETWORKS),
         slices=expand(RESULTS / "cohorts/{cohort}/slices.csv", cohort=COHORTS),
         splits=expand(RESULTS / "cohorts/{cohort}/splits.csv", cohort=COHORTS),
+        extents=expand(
+            RESULTS / "regions/{way}/{model}/{cohort}.csv",
+            cohort=COHORTS,
+            model=EXTENTS,
+            way=["extent", "extent_selected", "extent_all"],
+        ),
     output:
         table=[
             RESULTS / "tables/readings.csv",
@@ -183,6 +296,7 @@ rule readings:
     params:
         networks=NETWORKS,
         cohorts=TITLES["cohorts"],
+        models=EXTENTS,
         regions=SETTINGS.regions.model_dump(),
         code=code_of("readings"),
     script:

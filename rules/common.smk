@@ -46,6 +46,7 @@ LITERATURE = PAPER.parent / "literature/function.csv"
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
 TRAINING = SETTINGS.training_cohort
 NETWORKS = list(SETTINGS.classification.networks)
+EXTENTS = SETTINGS.extents_read()
 BASELINE = SETTINGS.evaluation.baseline
 # The keys that every training depends on, beside those of its own section.
 NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
@@ -134,26 +135,31 @@ def training_minutes(wildcards):
     return round(36 * 60 * max(1, epochs / SETTINGS.segmentation.epochs))
 
 
-def classified_regions(approach, cohort):
-    """The file with the region of each slice of a cohort as an approach reads the classifiers."""
+def named_regions(approach, cohort):
+    """The file with the region of each slice of a cohort as an approach names it without the reference."""
     row = SETTINGS.approaches[approach]
-    if (row.reading, row.networks, row.mixing) == ("slice", "selected", "hard"):
+    if (row.reading_folder(), row.mixing) == ("slice_selected", "hard"):  # the paper's
         return RESULTS / f"classifiers/regions/{cohort}.csv"
-    return RESULTS / f"classifiers/regions/{row.reading}_{row.networks}/{cohort}.csv"
+    return RESULTS / f"regions/{row.reading_folder()}/{cohort}.csv"
 
 
 def router_regions(wildcards):
     """The file with the region of each slice that an approach's router reads; a constant router reads none."""
     router = SETTINGS.approaches[wildcards.approach].router
-    if router == "classifier":
-        return classified_regions(wildcards.approach, wildcards.cohort)
+    if router in ("classifier", "extent"):
+        return named_regions(wildcards.approach, wildcards.cohort)
     return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv" if router == "reference" else []
 
 
-def all_classified_regions(wildcards):
-    """The files of the regions of each approach that reads the classifiers, in the order of approaches and cohorts."""
-    classified = [name for name, row in SETTINGS.approaches.items() if row.router == "classifier"]
-    return [classified_regions(name, cohort) for name in classified for cohort in COHORTS]
+def all_named_regions(wildcards):
+    """The files of the regions of each approach that names them itself, in the order of approaches and cohorts."""
+    naming = [name for name, row in SETTINGS.approaches.items() if row.router in ("classifier", "extent")]
+    return [named_regions(name, cohort) for name in naming for cohort in COHORTS]
+
+
+def selected_network(wildcards):
+    """The file that names the selected network, for a reading of this network."""
+    return RESULTS / "classifiers/selected.yaml" if wildcards.chosen == "selected" else []
 
 
 def all_scores(wildcards):

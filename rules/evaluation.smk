@@ -266,7 +266,7 @@ rule answers:
     """What the scores say, with confidence intervals over patients; and the paper's cells beside it."""
     input:
         scores=all_scores,
-        regions=all_classified_regions,
+        regions=all_named_regions,
         cases=expand(RESULTS / "cohorts/{cohort}/cases.csv", cohort=COHORTS),
         table1=paper_table("table1"),
         table3=paper_table("table3"),

@@ -1,8 +1,35 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
-Needs   trained models, the preprocessed cohorts, the reference regions or those by the classifiers
-Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv
+Needs   trained models, the preprocessed cohorts, the reference regions or those by classifiers or a model's extent
+Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and routes.csv, extents/{model}/{cohort}.csv
 """
+
+
+rule find_extent:
+    """The slices of one cohort's validation and test cases in which one model finds a label; no label map is kept."""
+    input:
+        weights=MODEL_WEIGHTS,
+        store=rules.preprocess_cohort.output.store,
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        extent=RESULTS / "extents/{model}/{cohort}.csv",
+    log:
+        RESULTS / "logs/find_extent/{model}/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/find_extent/{model}/{cohort}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime="4h",
+    params:
+        mirroring=SETTINGS.segmentation.mirroring,
+        precision=SETTINGS.precision,
+        code=code_of("find_extent"),
+    script:
+        "../workflow_scripts/find_extent.py"
 
 
 rule predict:

@@ -202,7 +202,7 @@ rule budget:
         baseline=BASELINE,
         models=SETTINGS.budgets(),
         networks=NETWORKS,
-        classified=list(SETTINGS.bounds()),
+        classified=SETTINGS.classified(),
         controls=SETTINGS.controls(),
         scoring=SETTINGS.evaluation.scoring,
         code=code_of("budget"),

@@ -1,4 +1,4 @@
-"""How many slices get the right region, by each way to read the classifiers and without looking at an image."""
+"""How many slices get the right region: by each reading of classifiers and extents, and by a rule without an image."""
 
 from cmrslices.classification.readings_table import write_readings
 from cmrslices.cohorts.regions import RegionRule
@@ -11,6 +11,8 @@ with planned_job(snakemake, __file__):
         networks=snakemake.params.networks,
         slices=snakemake.input.slices,
         splits=snakemake.input.splits,
+        extents=snakemake.input.extents,
+        models=snakemake.params.models,
         cohorts=snakemake.params.cohorts,
         rule=RegionRule(**snakemake.params.regions),
         table=snakemake.output.table,

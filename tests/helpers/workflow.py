@@ -103,21 +103,21 @@ class ForkedWorkflow(Workflow):
         return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
 
 
-AGGREGATION = ("select_classifier", "table1", "table3", "figure2")
+AGGREGATION = ("select_classifier", "calibrate", "reliability", "readings", "table1", "table3", "figure2")
 
 
 def aggregate_again(published, folder, project=ROOT):
     """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries.
 
-    Readings, the training budget, cardiac function and boundaries are made where they are published; older folders lack
-    what they need.
+    The training budget, cardiac function and boundaries are made where they are published; older folders lack what they
+    need.
     """
     measured = (published / "boundaries").exists()
-    further = ("readings", "budget", "cardiac_function")
-    tables = [name for name in further if (published / f"tables/{name}.csv").exists()]
+    tables = [name for name in ("budget", "cardiac_function") if (published / f"tables/{name}.csv").exists()]
     for part in ("scores", "classifiers", "cohorts", *(["boundaries"] if measured else [])):
         shutil.copytree(published / part, folder / part)
-    (folder / "classifiers/selected.yaml").unlink()
+    for name in ("selected", "calibration"):
+        (folder / f"classifiers/{name}.yaml").unlink()
     (folder / "report").mkdir()
     shutil.copy(published / "report/segmenter_curves.csv", folder / "report")
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")

@@ -365,6 +365,51 @@ def test_only_a_classified_approach_reads_the_classifiers(approach, key):
         load_settings(changed(f"approaches.{approach}", {**DEFAULT["approaches"][approach], **key}))
 
 
+ROUTED = "models: {base: base, middle: middle, apex: apex, non-cardiac: baseline}"
+
+
+def extent(**keys):
+    """The default configuration and an approach `mine` with the router `extent`."""
+    given = "".join(f"{key}: {value}, " for key, value in keys.items())
+    return laid_over(f"approaches: {{mine: {{title: Mine, router: extent, {given}{ROUTED}}}}}")
+
+
+def test_an_extent_alone_reads_no_network():
+    row = load_settings(extent(extent_of="baseline")).approaches["mine"]
+    assert (row.probabilities, row.reading_folder()) == (False, "extent/baseline")
+
+
+def test_each_way_to_read_an_extent_or_the_classifiers_has_a_folder_of_its_own():
+    rows = [{"probabilities": "true"}, {"probabilities": "true", "networks": "all"}]
+    folders = [load_settings(extent(extent_of="apex", **row)).approaches["mine"].reading_folder() for row in rows]
+    assert folders == ["extent_selected/apex", "extent_all/apex"]
+    assert load_settings(DEFAULT).approaches["classification"].reading_folder() == "slice_selected"
+
+
+def test_the_model_of_an_extent_is_trained_although_no_slice_is_routed_to_it():
+    settings = extent(extent_of="other")
+    settings["models"]["other"] = {"sampling": "uniform", "starts_from": "second"}
+    settings["models"]["second"] = {"sampling": "uniform"}
+    loaded = load_settings(settings)
+    assert loaded.models_used()[-2:] == ["other", "second"]
+    assert "other" not in loaded.approaches["mine"].models_used()
+    assert loaded.extents_read() == ["other"]
+
+
+def test_without_an_extent_no_model_is_read():
+    assert load_settings(DEFAULT).extents_read() == []
+
+
+def test_the_model_of_an_extent_must_exist():
+    with pytest.raises(InputError, match=r"approaches\.mine\.extent_of: 'best' is not defined"):
+        load_settings(extent(extent_of="best"))
+
+
+def test_all_networks_beside_an_extent_need_probabilities():
+    with pytest.raises(InputError, match=r"approaches\.mine: networks is all.*write probabilities: true"):
+        load_settings(extent(extent_of="baseline", networks="all"))
+
+
 def test_a_reading_that_does_not_exist_is_an_error_with_what_is_allowed():
     with pytest.raises(InputError, match=r"approaches\.classification\.reading: .*'slice' or 'stack'"):
         load_settings(laid_over("approaches: {classification: {reading: volume}}"))

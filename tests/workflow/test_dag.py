@@ -23,6 +23,8 @@ PAPER = {
     "classify": 21,
     "select_classifier": 1,
     "predict_regions": 3,
+    "calibrate": 1,
+    "reliability": 1,
     "readings": 1,
     "predict": 15,
     "score": 15,
@@ -83,8 +85,9 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
 
 def test_the_remedies_add_their_trainings_and_approaches(workflow):
     planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
-    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 14)
-    assert planned == {**PAPER, "train_segmenter": 15, "read_stacks": 6, **approaches}
+    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 16)
+    extents = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6}
+    assert planned == {**PAPER, "train_segmenter": 15, "read_classifier": 6, **extents, **approaches}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,48 @@ MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "ba
 
 def test_a_reading_is_a_new_row_and_adds_no_training(workflow):
     planned = workflow.planned(approaches={"stack": {**STACK, "models": MODELS}})
-    assert planned == {**PAPER, "read_stacks": 3, "predict": 18, "score": 18, "boundaries": 18}
+    assert planned == {**PAPER, "read_classifier": 3, "predict": 18, "score": 18, "boundaries": 18}
+
+
+EXTENT = {"title": "Extent", "router": "extent", "extent_of": "baseline", "models": MODELS}
+READ_EXTENTS = {"read_extent": 3, "weigh_extent": 6}  # all readings stand in the table of readings
+
+
+@pytest.mark.parametrize("keys", [{}, {"probabilities": True}, {"probabilities": True, "networks": "all"}])
+def test_an_extent_is_a_new_row_and_adds_no_training(workflow, keys):
+    planned = workflow.planned(approaches={"extent": {**EXTENT, **keys}})
+    assert planned == {**PAPER, "find_extent": 3, **READ_EXTENTS, "predict": 18, "score": 18, "boundaries": 18}
+
+
+def test_rows_with_one_extent_share_its_segmentation(workflow):
+    rows = {"first": EXTENT, "second": {**EXTENT, "title": "Second", "probabilities": True}}
+    planned = workflow.planned(approaches=rows)
+    assert planned == {**PAPER, "find_extent": 3, **READ_EXTENTS, "predict": 21, "score": 21, "boundaries": 21}
+
+
+def test_a_model_whose_extent_is_read_is_trained_but_segments_no_slice_of_the_approach(workflow):
+    answer = workflow.run(
+        "-n",
+        "results/predictions/extent/acdc/routes.csv",
+        models={"outer": {"sampling": "uniform"}},
+        approaches={"extent": {**EXTENT, "extent_of": "outer"}},
+    )
+    told = answer.stdout + answer.stderr
+    (predict,) = re.findall(r"^rule predict:\n    input: (.*)$", told, re.M)
+    assert "__outer/" not in predict
+    assert re.search(r"^rule train_segmenter:\n(?:    .*\n)*    wildcards: model=outer$", told, re.M)
+
+
+def test_names_of_models_with_underscores_are_told_apart(workflow):
+    """Of `base` and `base_all`, each extent has a folder of its own."""
+    planned = workflow.planned(
+        models={name: {"sampling": "uniform"} for name in ("extent_all", "base_all", "all")},
+        approaches={
+            name: {**EXTENT, "title": name, "extent_of": name} for name in ("base", "base_all", "all", "extent_all")
+        },
+    )
+    assert planned["find_extent"] == 4 * 3
+    assert (planned["read_extent"], planned["weigh_extent"]) == (4 * 3, 4 * 6)
 
 
 def test_without_a_classified_approach_no_region_is_predicted(workflow):
@@ -155,7 +199,7 @@ def test_rows_with_one_reading_share_its_regions(workflow):
     planned = workflow.planned(
         approaches={name: {**STACK, "title": name, "models": MODELS} for name in ("first", "second")}
     )
-    assert planned == {**PAPER, "read_stacks": 3, "predict": 21, "score": 21, "boundaries": 21}
+    assert planned == {**PAPER, "read_classifier": 3, "predict": 21, "score": 21, "boundaries": 21}
 
 
 def test_a_model_that_no_approach_uses_is_not_trained(workflow):

@@ -27,8 +27,10 @@ ONE_APPROACH = {
     **{name: count for name, count in RESULTS.items() if name != "table1"},
     **{"predict": 3, "score": 3, "boundaries": 3},
 }
+CALIBRATED = {"calibrate": 1, "reliability": 1}
 SELECTED = {"select_classifier": 1, "predict_regions": 3, "readings": 1, **ONE_APPROACH}
-CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **SELECTED}
+PROBABLE = {**SELECTED, **CALIBRATED}
+CLASSIFIED = {"train_classifier": 2, "classifier_curves": 1, "classify": 6, **PROBABLE}
 TRAINED = {"train_segmenter": 6, "segmenter_curves": 1, **SEGMENTED}
 EVERYTHING_TRAINED = {**CLASSIFIED, **TRAINED}
 PLANNED = {"plan_segmentation": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3, **EVERYTHING_TRAINED}
@@ -63,6 +65,10 @@ ONE_REGION_MODEL = {
     "boundaries": 6,
 }
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
+
+
+EXTENT = {"router": "extent", "extent_of": "baseline"}
+EXTENTS_READ = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6, "readings": 1}
 
 
 def nhs(**row):
@@ -143,7 +149,7 @@ KEYS = {
     "segmentation.plan.features": (segmentation(plan={"features": [4, 8, 16]}), PLANNED),
     "classification.networks": (
         classification(networks={"squeezenet1_0": "Other"}),
-        {**SELECTED, "classifier_curves": 1},
+        {**SELECTED, "reliability": 1, "classifier_curves": 1},
     ),
     "classification.epochs": (classification(epochs=2), CLASSIFIED),
     "classification.batch_size": (classification(batch_size=3), CLASSIFIED),
@@ -158,7 +164,7 @@ KEYS = {
     "classification.checkpoint_every": (classification(checkpoint_every=3), RECORD),
     "classification.select_on": (
         classification(select_on="validation"),
-        SELECTED,
+        {**SELECTED, "reliability": 1},
     ),
     "approaches.<name>.title": (
         {"approaches": {"sampling_low": {"title": "Other"}}},
@@ -178,11 +184,19 @@ KEYS = {
     "approaches.<name>.models": ({"approaches": {"upper_bound": {"models": {"base": "middle"}}}}, ONE_APPROACH),
     "approaches.<name>.reading": (
         {"approaches": {"classification": {"reading": "stack"}}},
-        {**ONE_APPROACH, "read_stacks": 3},
+        {**ONE_APPROACH, "read_classifier": 3},
     ),
     "approaches.<name>.networks": (
         {"approaches": {"classification": {"networks": "all"}}},
-        {**ONE_APPROACH, "read_stacks": 3},
+        {**ONE_APPROACH, "read_classifier": 3},
+    ),
+    "approaches.<name>.extent_of": (
+        {"approaches": {"upper_bound": EXTENT}},
+        {**ONE_APPROACH, **EXTENTS_READ},
+    ),
+    "approaches.<name>.probabilities": (
+        {"approaches": {"upper_bound": {**EXTENT, "probabilities": True}}},
+        {**ONE_APPROACH, **EXTENTS_READ},
     ),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
@@ -219,7 +233,7 @@ ROWS = {
     ),
     "classification.networks": (
         classification(networks={"resnet18": "ResNet"}),
-        {"train_classifier": 1, "classifier_curves": 1, "classify": 3, **SELECTED},
+        {"train_classifier": 1, "classifier_curves": 1, "classify": 3, **PROBABLE},
     ),
 }
 """Table to a new row of it, and the jobs that it adds or re-runs."""
@@ -290,14 +304,19 @@ AFTER = {
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
     "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
-    "preprocess_cohort": {"preprocess_cohort": 3, "classify": 6, **SELECTED, **SEGMENTED},
+    "preprocess_cohort": {"preprocess_cohort": 3, "classify": 6, **PROBABLE, **SEGMENTED},
     "train_segmenter": TRAINED,
     "fetch_weights": {},  # not in the finished run
     "train_classifier": CLASSIFIED,
-    "classify": {"classify": 6, **SELECTED},
+    "classify": {"classify": 6, **PROBABLE},
     "select_classifier": SELECTED,
     "predict_regions": {"predict_regions": 3, **ONE_APPROACH},
-    "read_stacks": {},  # not in the finished run
+    "calibrate": CALIBRATED,
+    "reliability": {"reliability": 1},
+    "read_classifier": {},  # not in the finished run
+    "read_extent": {},  # not in the finished run
+    "weigh_extent": {},  # not in the finished run
+    "find_extent": {},  # not in the finished run
     "readings": {"readings": 1},
     "predict": SEGMENTED,
     "score": {"score": 15, **RESULTS},
@@ -321,16 +340,18 @@ AFTER = {
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
-NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
+SEGMENTING_RULES = {"predict", "find_extent"}
+NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", *SEGMENTING_RULES}
 SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
-READING_RULES = {"read_stacks", "readings"}
+CALIBRATION_RULES = {"calibrate", "reliability", "read_classifier", "read_extent", "weigh_extent"}
+READING_RULES = {"readings", *CALIBRATION_RULES}
 CLASSIFIER_RULES = {
     *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
     *READING_RULES,
 }
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
 PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
-TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "budget"}
+TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "reliability", "budget"}
 STATISTICS_RULES = {"table1", "table3", "answers", "budget"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
@@ -352,7 +373,7 @@ MODULES = {
     "cmrslices/runtime/forced.py": set(),
     "cmrslices/runtime/job_plan.py": RULES,
     "cmrslices/config_text.py": set(),
-    "cmrslices/segmentation/channels_last.py": {"train_segmenter", "predict"},
+    "cmrslices/segmentation/channels_last.py": {"train_segmenter", *SEGMENTING_RULES},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
     "cmrslices/runtime/devices.py": NETWORK_RULES,
@@ -369,19 +390,24 @@ MODULES = {
         *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
         *("preprocess_cohort", "boundaries", *SCORE_RULES, *READING_RULES),
     },
-    "cmrslices/prediction/cohort.py": {"predict"},
+    "cmrslices/prediction/cohort.py": SEGMENTING_RULES,
+    "cmrslices/prediction/extent.py": {"find_extent"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
-    "cmrslices/prediction/__init__.py": {"predict", "answers"},
-    "cmrslices/prediction/routing.py": {"predict", "answers"},
+    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "answers"},
+    "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
-    "cmrslices/prediction/sliding_window.py": {"predict"},
+    "cmrslices/prediction/sliding_window.py": SEGMENTING_RULES,
     "cmrslices/runtime/slurm_guard.py": set(),
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
-    "cmrslices/segmentation/preprocessed.py": {*PREPROCESSING_RULES, "train_classifier", "classify", "predict"},
+    "cmrslices/segmentation/preprocessed.py": {
+        *PREPROCESSING_RULES,
+        *("train_classifier", "classify"),
+        *SEGMENTING_RULES,
+    },
     "cmrslices/classification/__init__.py": {*CLASSIFIER_RULES, "classifier_curves"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/history.py": {"train_classifier", "classifier_curves"},
@@ -390,8 +416,12 @@ MODULES = {
     "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
     "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions", *READING_RULES},
-    "cmrslices/classification/readings.py": READING_RULES,
-    "cmrslices/classification/readings_table.py": {"readings"},
+    "cmrslices/classification/calibration.py": READING_RULES,
+    "cmrslices/classification/extent_reading.py": {"read_extent", "weigh_extent"},
+    "cmrslices/classification/readings.py": READING_RULES - {"calibrate"},
+    "cmrslices/classification/readings_table.py": {"readings", "reliability"},
+    "cmrslices/classification/reliability.py": {"reliability"},
+    "cmrslices/classification/reliability_diagram.py": {"reliability"},
     "cmrslices/classification/stack_reading.py": READING_RULES,
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
@@ -413,7 +443,7 @@ MODULES = {
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
     "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
     "cmrslices/evaluation/volume_errors.py": {"cardiac_function"},
-    "cmrslices/classification/metrics.py": {"select_classifier", "readings"},
+    "cmrslices/classification/metrics.py": {"select_classifier", *READING_RULES},
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
@@ -423,6 +453,7 @@ MODULES = {
         "figure2",
         "bland_altman",
         "select_classifier",
+        "reliability",
         *CURVE_RULES,
         *PICTURE_RULES,
     },

@@ -10,6 +10,8 @@ from places import ROOT
 from snakemake.utils import update_config
 from workflow import aggregate_again
 
+from cmrslices.classification.extent_reading import extent_regions
+from cmrslices.cohorts.regions import PAPER
 from cmrslices.commands.seeds import write_answers_of_seeds
 from cmrslices.config import load_settings
 
@@ -30,8 +32,8 @@ def test_three_seeds_of_the_public_data_are_published():
 @pytest.mark.parametrize("run", RUNS, ids=relative)
 def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
     aggregate_again(run, tmp_path)
-    made = [*run.glob("tables/*"), run / "figures/figure2.csv", run / "classifiers/selected.yaml"]
-    assert len(made) == (29 if (run / "tables/cardiac_function.csv").exists() else 23)
+    made = [*run.glob("tables/*"), run / "figures/figure2.csv", *run.glob("classifiers/*.yaml")]
+    assert len(made) == (32 if (run / "tables/cardiac_function.csv").exists() else 26)
     assert [file.name for file in made if (tmp_path / file.relative_to(run)).read_bytes() != file.read_bytes()] == []
 
 
@@ -112,3 +114,28 @@ def test_quoted_readings_are_those_of_the_seeds():
     assert quoted["selected network"] == [text["selected", "slice"], text["selected", "stack"]]
     assert quoted["mean of all networks"] == [text["all", "slice"], text["all", "stack"]]
     assert quoted["no image, regions by index"] == ["", text["none", "index"]]
+
+
+def test_the_quoted_reading_of_the_baselines_extent_is_that_of_its_published_scores():
+    folder = PUBLISHED / "acdc"
+    right = []
+    for file in folder.glob("seed*/scores/baseline/acdc.csv"):
+        slices = pd.read_csv(file).groupby(["case", "slice"], as_index=False)
+        found = slices.agg(found=("predicted_mm2", lambda areas: (areas > 0).any()), region=("region", "first"))
+        right.append(100 * (extent_regions(found, PAPER)["region"] == found["region"]).mean())
+    quoted = quoted_tables(folder / "README.md")
+    assert quoted["extent of the baseline"] == ["", f"{min(right):.1f} to {max(right):.1f}"]
+
+
+def test_quoted_calibration_errors_are_those_of_the_seeds():
+    folder = PUBLISHED / "acdc"
+    rows = {"selected network, probabilities": [], "mean of all networks, probabilities": []}
+    for run in folder.glob("seed*"):
+        table = pd.read_csv(run / "tables/reliability.csv").set_index("network")
+        selected = yaml.safe_load((run / "classifiers/selected.yaml").read_text())["network"]
+        for row, network in zip(rows.values(), (selected, "all"), strict=True):
+            row.append(table.loc[network, ["ece_percent_before", "ece_percent_after"]])
+    quoted = quoted_tables(folder / "README.md")
+    for name, found in rows.items():
+        seeds = pd.DataFrame(found)
+        assert quoted[name] == [f"{seeds[key].min():.1f} to {seeds[key].max():.1f}" for key in seeds], name

@@ -6,6 +6,8 @@ import shutil
 import pandas as pd
 from workflow import DEMO, TINY, Workflow
 
+from cmrslices.cohorts.regions import labelled_areas
+
 
 def test_all_tables_and_the_figure_are_made(finished):
     results = finished.folder / "results"
@@ -68,13 +70,48 @@ def test_a_new_row_reads_whole_stacks_and_is_answered_by_its_own_regions(finishe
     pd.testing.assert_frame_equal(kept, own)
     assert "stack" in set(found["approach"])
     for cohort in TINY["cohorts"]:
-        regions = pd.read_csv(results / f"classifiers/regions/stack_all/{cohort}.csv")
+        regions = pd.read_csv(results / f"regions/stack_all/{cohort}.csv")
         runs = regions["region"].eq("non-cardiac").groupby(regions["case"])
         assert (runs.apply(lambda outside: (outside != outside.shift()).sum()) <= 3).all()
         routes = pd.read_csv(results / f"predictions/stack/{cohort}/routes.csv")
         both = routes.merge(regions, on=["case", "slice"], validate="one_to_one")
         assert len(both) == len(routes)
         assert (both["region"].map(models) == both["model"]).all()
+
+
+def test_the_table_of_reliability_has_every_network_the_mean_and_the_rule_without_an_image(finished):
+    results = finished.folder / "results"
+    table = pd.read_csv(results / "tables/reliability.csv")
+    assert table["network"].tolist() == ["shufflenet_v2_x1_0", "squeezenet1_0", "all", "none"]
+    for file in ("tables/reliability.md", "tables/reliability.html", "figures/reliability.png"):
+        assert (results / file).stat().st_size > 0
+
+
+def test_a_new_row_is_routed_by_a_models_extent_and_stands_in_the_table_of_readings(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
+    workflow = Workflow(tmp_path / "project", TINY, project=tmp_path / "project")
+    results = tmp_path / "project/results"
+    models = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
+    row = {"title": "Extent", "router": "extent", "extent_of": "baseline", "models": models}
+    rows = {"extent": row, "both": {**row, "title": "Both", "probabilities": True}}
+    targets = [f"results/predictions/{name}/acdc/routes.csv" for name in rows]
+    answer = workflow.run("--cores", "2", *targets, "results/tables/readings.csv", approaches=rows)
+    assert answer.returncode == 0, answer.stderr[-5000:]
+    table = pd.read_csv(results / "tables/readings.csv", keep_default_na=False)
+    assert len(table) == 3 * 8 * 3
+    assert set(table.query("reading == 'extent of baseline'")["networks"]) == {"none", "selected", "all"}
+    found = pd.read_csv(results / "extents/baseline/acdc.csv")
+    predicted = sorted((results / "predictions/baseline/acdc/labels").iterdir())
+    for file in predicted:
+        own = found[found["case"] == file.name.split(".")[0]]
+        assert own["found"].tolist() == labelled_areas(file).any(axis=1).tolist()
+    for name, folder in {"extent": "extent/baseline", "both": "extent_selected/baseline"}.items():
+        regions = pd.read_csv(results / f"regions/{folder}/acdc.csv")
+        routes = pd.read_csv(results / f"predictions/{name}/acdc/routes.csv")
+        both = routes.merge(regions, on=["case", "slice"], validate="one_to_one")
+        assert len(both) == len(routes)
+        assert (both["region"].map(models) == both["model"]).all()
+    assert {file.suffix for file in (results / "extents").rglob("*") if file.is_file()} == {".csv"}
 
 
 def test_every_label_that_the_scores_find_has_a_boundary(finished):

@@ -382,12 +382,18 @@ class Routed(Section):
         return self
 
 
+NETWORKS_READ = (
+    "`classifier`, and `extent` with `probabilities`: probabilities of the `selected` network (the paper), or the mean "
+    "of `all`"
+)
+
+
 class Weighed(Routed):
     """What the rows of `approaches` have in common whose routers weigh the regions of a slice."""
 
     mixing: Literal["hard", "soft"] = Field(
         "hard",
-        description="`hard`: each slice to the model of its most likely region (the paper); `soft`: to the models of "
+        description="`hard`: each slice to the model of its region (the paper); `soft`: to the models of "
         "all likely regions, whose probabilities are averaged with the weights of the regions",
     )
     floor: Annotated[float, Field(ge=0, le=0.25, allow_inf_nan=False), MadeNumber] = Field(
@@ -409,10 +415,40 @@ class Classified(Weighed):
         description="`classifier` only: `slice`: each slice by itself (the paper); `stack`: the whole stack at once, "
         "by the first and last labelled slice with which the probabilities agree best",
     )
-    networks: Literal["selected", "all"] = Field(
-        "selected",
-        description="`classifier` only: probabilities of the `selected` network (the paper), or the mean of `all`",
+    networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+
+    def reading_folder(self) -> str:
+        """Return the folder below `regions` that holds what the router reads."""
+        return f"{self.reading}_{self.networks}"
+
+
+class Extent(Weighed):
+    """A row of `approaches` that takes the regions from the slices in which a model finds a label."""
+
+    router: Literal["extent"] = Field(
+        description="`extent`: the region by the slices in which the model `extent_of` finds a label"
     )
+    extent_of: Reference = Field(description="`extent` only: the model; it is trained also if no slice is routed to it")
+    probabilities: Truth = Field(
+        False,
+        description="`extent` only: whether the classifiers' calibrated probabilities count, too; the whole stack is "
+        "read from both together",
+    )
+    networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+
+    def reading_folder(self) -> str:
+        """Return the folder below `regions` that holds what the router reads."""
+        weighed = f"extent_{self.networks}" if self.probabilities else "extent"
+        return f"{weighed}/{self.extent_of}"
+
+    @model_validator(mode="after")
+    def _networks_are_read(self) -> "Extent":
+        if self.networks == "all" and not self.probabilities:
+            raise ValueError(
+                "networks is all, but without probabilities no network is read; write probabilities: true, or remove "
+                "networks"
+            )
+        return self
 
 
 class Referenced(Routed):
@@ -421,7 +457,7 @@ class Referenced(Routed):
     router: Literal["reference"] = Field(description="`reference`: the region by the reference labels")
 
 
-Approach = Annotated[Constant | Classified | Referenced, Field(discriminator="router")]
+Approach = Annotated[Constant | Classified | Extent | Referenced, Field(discriminator="router")]
 
 
 class Evaluation(Section):
@@ -485,10 +521,23 @@ class Settings(Section):
     def models_of(self, approach: str) -> list[str]:
         """Return the models that are trained for an approach, in the order of `models`.
 
-        They are the models that it routes to, and those that these start from.
+        They are the models that it routes to, the one whose extent it reads, and those that these start from.
         """
-        used = {*self.approaches[approach].models_used(), *self._starts_of(approach)}
+        used = {*self._needed(approach), *self._starts_of(approach)}
         return [name for name in self.models if name in used]
+
+    def extents_read(self) -> list[str]:
+        """Return the models whose extent an approach reads, in the order of `models`."""
+        read = {approach.extent_of for approach in self.approaches.values() if isinstance(approach, Extent)}
+        return [name for name in self.models if name in read]
+
+    def classified(self) -> list[str]:
+        """Return the approaches that read the classifiers."""
+        return [
+            name
+            for name, row in self.approaches.items()
+            if isinstance(row, Classified) or (isinstance(row, Extent) and row.probabilities)
+        ]
 
     def budgets(self) -> dict[str, dict[str, int]]:
         """Return for each approach the models that are trained for it, each with the slices that it sees."""
@@ -524,17 +573,22 @@ class Settings(Section):
         return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}
 
     def bounds(self) -> dict[str, str | None]:
-        """Return the upper bound of each approach that reads the classifiers: the same models, by the reference."""
+        """Return the upper bound of each approach that names regions itself: the same models, by the reference."""
         perfect = {name: row.models for name, row in self.approaches.items() if isinstance(row, Referenced)}
         return {
             name: next((bound for bound, models in perfect.items() if models == row.models), None)
             for name, row in self.approaches.items()
-            if isinstance(row, Classified)
+            if isinstance(row, Classified | Extent)
         }
+
+    def _needed(self, approach: str) -> set[str]:
+        """The models that an approach routes to, and the one whose extent it reads."""
+        row = self.approaches[approach]
+        return {*row.models_used(), *([row.extent_of] if isinstance(row, Extent) else [])}
 
     def _starts_of(self, approach: str) -> set[str]:
         """The models that the models of an approach start from."""
-        rows = [self.models[name] for name in self.approaches[approach].models_used()]
+        rows = [self.models[name] for name in self._needed(approach)]
         return {row.starts_from for row in rows if row.starts_from is not None}
 
     def training_of(self, model: str) -> dict:
@@ -555,6 +609,8 @@ class Settings(Section):
         for name, approach in self.approaches.items():
             for model in approach.models_used():
                 _require(f"approaches.{name}", model, self.models)
+            if isinstance(approach, Extent):
+                _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
         return self

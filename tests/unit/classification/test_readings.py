@@ -1,12 +1,20 @@
 """How a router reads the classifiers, and how many slices each way gets right."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from cmrslices.classification.calibration import calibrated
 from cmrslices.classification.probabilities import selected_regions
-from cmrslices.classification.readings import chosen_probabilities, regions_by_reading, write_regions_by_reading
+from cmrslices.classification.readings import (
+    chosen_probabilities,
+    read_reading,
+    regions_by_reading,
+    write_classifier_reading,
+)
 from cmrslices.classification.readings_table import WARNING, regions_by_index, shares_right, write_readings
+from cmrslices.classification.stack_reading import stack_marginals
 from cmrslices.cohorts.regions import PAPER
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
@@ -54,11 +62,52 @@ def test_of_all_networks_the_mean_is_read_and_nothing_is_selected(networks):
     assert mean.loc[0, NON_CARDIAC] == pytest.approx((0.97 + 0.01) / 2)
 
 
-def test_a_reading_is_written_as_case_slice_and_region(selected, networks, tmp_path):
-    files = list(networks.values())
-    write_regions_by_reading("stack", "selected", selected, list(networks), files, PAPER, tmp_path / "regions.csv")
-    written = (tmp_path / "regions.csv").read_text().splitlines()
-    assert written == ["case,slice,region", *(f"x,{index},{region}" for index, region in enumerate(HEART))]
+def written(reading, chosen, selected, networks, folder):
+    """What is written, with temperatures of 2 for the selected network and 3 for the mean of all."""
+    temperatures = {"first": 1.0, "second": 2.0, "all": 3.0}
+    calibration = {name: {"temperature": value} for name, value in temperatures.items()}
+    (folder / "calibration.yaml").write_text(yaml.safe_dump(calibration))
+    write_classifier_reading(
+        reading=reading,
+        chosen=chosen,
+        selected=selected,
+        networks=list(networks),
+        probabilities=list(networks.values()),
+        calibration=folder / "calibration.yaml",
+        rule=PAPER,
+        regions=folder / "regions.csv",
+    )
+    return read_reading(folder / "regions.csv")
+
+
+WAYS = [(reading, chosen) for reading in ("slice", "stack") for chosen in ("selected", "all")]
+
+
+@pytest.mark.parametrize(("reading", "chosen"), WAYS)
+def test_a_reading_is_written_with_its_region_and_a_weight_of_each_class(reading, chosen, selected, networks, tmp_path):
+    found = written(reading, chosen, selected, networks, tmp_path)
+    assert found.columns.tolist() == ["case", "slice", "region", "non-cardiac", "base", "middle", "apex"]
+    hard = read(reading, chosen, selected, networks)
+    pd.testing.assert_frame_equal(found[["case", "slice", "region"]], hard, check_dtype=False)
+    assert found[list(SLICE_CLASSES)].sum(axis=1).to_numpy() == pytest.approx(np.ones(5), abs=1e-8)
+
+
+@pytest.mark.parametrize(("chosen", "temperature"), [("selected", 2.0), ("all", 3.0)])
+def test_the_weights_of_slices_are_their_calibrated_probabilities(chosen, temperature, selected, networks, tmp_path):
+    found = written("slice", chosen, selected, networks, tmp_path)
+    values = chosen_probabilities(chosen, selected, networks)[list(SLICE_CLASSES)].to_numpy()
+    assert found[list(SLICE_CLASSES)].to_numpy() == pytest.approx(calibrated(values, temperature), abs=1e-8)
+
+
+def test_the_weights_of_stacks_are_the_marginals_by_calibrated_probabilities(selected, networks, tmp_path):
+    found = written("stack", "selected", selected, networks, tmp_path)
+    values = chosen_probabilities("selected", selected, networks)[list(SLICE_CLASSES)].to_numpy()
+    expected = stack_marginals(np.log(values) / 2.0, PAPER)
+    assert found[list(SLICE_CLASSES)].to_numpy() == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_mean_of_all_needs_no_selected_network(networks, tmp_path):
+    assert len(written("stack", "all", None, networks, tmp_path)) == 5
 
 
 # ---- The table --------------------------------------------------------------
@@ -89,22 +138,28 @@ def test_by_index_every_slice_of_a_stack_is_cardiac():
     assert regions_by_index(both, PAPER)["region"].tolist() == ["middle", *HEART]
 
 
-def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, networks, tmp_path):
+def write_both(selected, networks, folder, extents=(), models=()):
+    """The table of two cohorts, each of one case with five labelled slices."""
     reference = stack(*HEART).assign(patient="p", phase="ED", position=0.5)
-    reference.to_csv(tmp_path / "slices.csv", index=False)
-    (tmp_path / "splits.csv").write_text("case,patient,split\nx,p,test\n")
-    cohorts = {"one": "One", "two": "Two"}
+    reference.to_csv(folder / "slices.csv", index=False)
+    (folder / "splits.csv").write_text("case,patient,split\nx,p,test\n")
     write_readings(
         selected=selected,
         probabilities=[*networks.values()] * 2,
         networks=list(networks),
-        slices=[tmp_path / "slices.csv"] * 2,
-        splits=[tmp_path / "splits.csv"] * 2,
-        cohorts=cohorts,
+        slices=[folder / "slices.csv"] * 2,
+        splits=[folder / "splits.csv"] * 2,
+        extents=[*extents] * 2,
+        models=models,
+        cohorts={"one": "One", "two": "Two"},
         rule=PAPER,
-        table=[tmp_path / f"readings.{ending}" for ending in ("csv", "md", "html")],
+        table=[folder / f"readings.{ending}" for ending in ("csv", "md", "html")],
     )
-    found = pd.read_csv(tmp_path / "readings.csv", keep_default_na=False).query("group == 'all'")
+    return pd.read_csv(folder / "readings.csv", keep_default_na=False).query("group == 'all'")
+
+
+def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, networks, tmp_path):
+    found = write_both(selected, networks, tmp_path)
     assert found["cohort"].tolist() == ["one"] * 5 + ["two"] * 5
     right = found[:5].set_index(["reading", "networks"])["right_percent"].astype(float).to_dict()
     assert right["slice", "selected"] == 80
@@ -118,3 +173,14 @@ def test_the_table_has_five_ways_of_every_cohort_and_the_warning(selected, netwo
     ]
     for ending in ("md", "html"):
         assert WARNING in (tmp_path / f"readings.{ending}").read_text()
+
+
+def test_each_extent_that_an_approach_reads_has_three_rows_before_the_last_one(selected, networks, tmp_path):
+    files = [tmp_path / f"{name}.csv" for name in ("alone", "with_selected", "with_all")]
+    for file, regions in zip(files, (GAP, HEART, [NON_CARDIAC] * 5), strict=True):
+        stack(*regions).to_csv(file, index=False)
+    found = write_both(selected, networks, tmp_path, files, ["baseline"])[4:8]
+    assert found["reading"].tolist() == ["extent of baseline"] * 3 + ["index"]
+    assert found["networks"].tolist() == ["none", "selected", "all", "none"]
+    assert found["right_percent"].astype(float).tolist() == [80, 100, 0, 100]
+    assert "extent of baseline, and mean of all networks" in (tmp_path / "readings.md").read_text()

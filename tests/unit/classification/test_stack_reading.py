@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmrslices.classification.stack_reading import mean_probabilities, read_stack, stack_regions
+from cmrslices.classification.stack_reading import (
+    best_regions,
+    log_probabilities,
+    mean_probabilities,
+    read_stack,
+    stack_marginals,
+    stack_regions,
+)
 from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
@@ -139,3 +146,83 @@ def test_networks_that_classified_other_slices_have_no_mean():
     for pair in ([one, other], [other, one]):
         with pytest.raises(InputError, match="did not classify the same slices"):
             mean_probabilities(pair)
+
+
+# ---- Evidence and marginals -------------------------------------------------
+
+RULES = [RULE, RegionRule(0.3, 0.1), RegionRule(0.0, 0.5), RegionRule(rule="ends")]
+
+
+def possibilities(slices, rule):
+    """The class of each slice, by each pair of a first and a last labelled slice, and without any."""
+    stacks = [labelled(n, first, last) for n, first, last in stacks_of(slices) if n == slices and first <= last]
+    regions = [slice_regions(stack, rule)[0] for stack in (*stacks, np.zeros(slices, dtype=bool))]
+    return np.array([[SLICE_CLASSES.index(region) for region in row] for row in regions])
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.37, 1.9, 20.0])
+def test_a_temperature_changes_no_hard_reading_ties_included(temperature):
+    """Every second stack has many ties, because its probabilities are 1/2, 1/4 or 1/8."""
+    draw = np.random.default_rng(3)
+    for number in range(200):
+        slices = draw.integers(1, 13)
+        rounded = draw.permuted(np.tile([0.5, 0.25, 0.125, 0.125], (slices, 1)), axis=1)
+        probabilities = rounded if number % 2 else draw.dirichlet([0.3] * 4, size=slices)
+        uncalibrated = read_stack(probabilities, RULE).tolist()
+        assert best_regions(log_probabilities(probabilities) / temperature, RULE).tolist() == uncalibrated
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.base}-{rule.apex}-{rule.rule}")
+def test_marginals_are_the_sum_over_all_pairs_and_no_labelled_slice(rule):
+    draw = np.random.default_rng(1)
+    for slices in range(1, 8):
+        evidence = np.log(draw.dirichlet([0.5] * 4, size=slices))
+        expected, total = np.zeros((slices, 4)), 0.0
+        for classes in possibilities(slices, rule):
+            weight = np.exp(sum(evidence[index, name] for index, name in enumerate(classes)))
+            total += weight
+            for index, name in enumerate(classes):
+                expected[index, name] += weight
+        assert stack_marginals(evidence, rule) == pytest.approx(expected / total)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3, 4, 9, 20])
+def test_marginals_sum_to_one_in_every_slice(slices):
+    evidence = np.log(np.random.default_rng(2).dirichlet([0.1] * 4, size=slices) + 1e-9)
+    marginals = stack_marginals(evidence, RULE)
+    assert marginals.sum(axis=1) == pytest.approx(np.ones(slices))
+    assert (marginals >= 0).all()
+
+
+@pytest.mark.parametrize(("slices", "first", "last"), [place for place in stacks_of(6) if place[1] <= place[2]])
+def test_one_hot_evidence_of_the_reference_gives_one_hot_marginals(slices, first, last):
+    reference, _ = slice_regions(labelled(slices, first, last), RULE)
+    sure = np.array([[region == name for name in SLICE_CLASSES] for region in reference])
+    with np.errstate(divide="ignore"):
+        evidence = np.log(sure.astype(float))
+    assert stack_marginals(evidence, RULE).tolist() == sure.astype(float).tolist()
+
+
+def test_evidence_that_no_slice_is_labelled_gives_that():
+    with np.errstate(divide="ignore"):
+        evidence = np.log(np.eye(4)[[0] * 5])
+    assert stack_marginals(evidence, RULE)[:, 0].tolist() == [1] * 5
+
+
+def test_without_evidence_each_pair_and_no_labelled_slice_have_the_same_probability():
+    """Of seven possibilities for three slices, three have the first slice labelled, and four the second one."""
+    marginals = stack_marginals(np.zeros((3, 4)), RULE)
+    assert 1 - marginals[:, 0] == pytest.approx(np.array([3, 4, 3]) / 7)
+    assert marginals[0, 1] == pytest.approx(1 / 7)  # base: only if all three are labelled
+
+
+def test_very_small_probabilities_of_a_long_stack_do_not_vanish():
+    marginals = stack_marginals(np.full((60, 4), -1000.0), RULE)
+    assert marginals.sum(axis=1) == pytest.approx(np.ones(60))
+
+
+def test_evidence_that_is_the_same_for_all_classes_of_a_slice_changes_nothing():
+    """So it does not matter whether p^(1/T) is scaled to sum to 1."""
+    evidence = np.log(np.random.default_rng(4).dirichlet([0.5] * 4, size=6))
+    shifted = evidence + np.arange(6)[:, None]
+    assert stack_marginals(shifted, RULE) == pytest.approx(stack_marginals(evidence, RULE))

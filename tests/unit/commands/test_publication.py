@@ -21,6 +21,7 @@ from cmrslices.commands.publication import (
     HISTORY,
     SCORES,
     checked,
+    extent_readings,
     known_jobs,
     new_names,
     public_configuration,
@@ -49,6 +50,17 @@ def cases(patients):
     """Table of cases, sorted by name as cases.csv is."""
     rows = [(f"acdc_{patient}_{phase}", patient, phase) for patient in patients for phase in ("ED", "ES")]
     return pd.DataFrame(rows, columns=["case", "patient", "phase"]).sort_values("case", ignore_index=True)
+
+
+# ---- Regions ----------------------------------------------------------------
+
+
+def test_all_readings_of_each_extent_that_an_approach_reads_are_published():
+    assert extent_readings(settings()) == []
+    models = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
+    row = {"title": "Extent", "router": "extent", "extent_of": "baseline", "models": models}
+    ways = ["extent/baseline", "extent_selected/baseline", "extent_all/baseline"]
+    assert extent_readings(settings(approaches={"first": row, "second": {**row, "title": "Second"}})) == ways
 
 
 # ---- Names ------------------------------------------------------------------

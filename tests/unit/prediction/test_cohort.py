@@ -16,6 +16,7 @@ from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
+from cmrslices.prediction.extent import find_extent
 from cmrslices.prediction.sliding_window import load_segmenter, mixed_logits, places, routed_logits
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
@@ -122,6 +123,23 @@ class Project:
         )
         maps = {path.name.split(".")[0]: read(path) for path in (folder / "labels").iterdir()}
         return maps, pd.read_csv(folder / "routes.csv")
+
+    def extent(self, model):
+        """The table of the slices in which a model finds a label, and the files that were written beside it."""
+        folder = self.root / "extent"
+        folder.mkdir()
+        (weights,) = (str(path) for path in self.weights if path.parts[-3] == model)
+        find_extent(
+            model=model,
+            weights=weights,
+            store=str(self.root / "preprocessed"),
+            splits=str(self.root / "splits.csv"),
+            mirroring=True,
+            precision="fp32",
+            threads=1,
+            extent=str(folder / "extent.csv"),
+        )
+        return pd.read_csv(folder / "extent.csv"), sorted(path.name for path in folder.iterdir())
 
 
 def models_of(approach):
@@ -318,6 +336,37 @@ def test_a_slice_goes_through_the_models_above_the_floor_only(project, passes, c
     assert f"{hard} slices, {hard} times through a model: 1.00 per slice" in capsys.readouterr().out
     project.predict({**SOFT, "floor": 0.1}, project.weigh(certain=0.8))
     assert f"{hard} slices, {2 * hard} times through a model: 2.00 per slice" in capsys.readouterr().out
+
+
+def test_the_extent_is_where_the_models_own_label_maps_have_a_label(project, monkeypatch):
+    """The network of these tests finds labels nearly everywhere, so its background is favoured in all but one case."""
+    write = cohort.label_map_of
+
+    def emptied(logits, case, segmenter):
+        label_map = write(logits, case, segmenter)
+        label_map[:: 1 if case.name == "c_p1_ES" else 2] = 0
+        return label_map
+
+    monkeypatch.setattr(cohort, "label_map_of", emptied)
+    maps, _ = project.predict(CONSTANT)
+    found, _ = project.extent("baseline")
+    assert found.columns.tolist() == ["case", "slice", "found"]
+    for case, labels in maps.items():
+        own = found[found["case"] == case]
+        assert own["slice"].tolist() == list(range(len(labels)))
+        assert own["found"].tolist() == labels.any(axis=(1, 2)).tolist()
+    assert set(found["found"]) == {True, False}
+
+
+def test_the_extent_is_that_of_validation_and_test_cases_and_of_no_training_case(project):
+    splits = {"c_p1_ED": "validation", "c_p1_ES": "train", "c_p2_ED": "test"}
+    pd.DataFrame(splits.items(), columns=["case", "split"]).to_csv(project.root / "splits.csv", index=False)
+    found, _ = project.extent("apex")
+    assert found.groupby("case").size().to_dict() == {case: SHAPES[case][0] for case in ("c_p1_ED", "c_p2_ED")}
+
+
+def test_no_label_map_of_an_extent_is_kept(project):
+    assert project.extent("baseline")[1] == ["extent.csv"]
 
 
 def test_without_mirroring_each_tile_is_passed_once(project):

@@ -3,11 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import yaml
 
+from cmrslices.classification.calibration import ALL, calibrated_logs, read_temperature
 from cmrslices.classification.probabilities import classified_regions, read_probabilities, selected_probabilities
-from cmrslices.classification.stack_reading import mean_probabilities, stack_regions
+from cmrslices.classification.stack_reading import by_stack, mean_probabilities, stack_marginals, stack_regions
 from cmrslices.cohorts.regions import RegionRule
+from cmrslices.labels import SLICE_CLASSES
+
+WEIGHT_DECIMALS = 9
 
 
 def chosen_probabilities(
@@ -61,21 +67,52 @@ def regions_by_reading(reading: str, probabilities: pd.DataFrame, rule: RegionRu
     return readers[reading](probabilities)
 
 
-def write_regions_by_reading(
+def calibrated_evidence(
+    networks: str, selected: str | Path | None, probabilities: Mapping[str, str | Path], calibration: str | Path
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the slices of one cohort and the logs of their calibrated probabilities.
+
+    Parameters
+    ----------
+    networks, selected, probabilities
+        As in `chosen_probabilities`.
+    calibration : path
+        ``classifiers/calibration.yaml``.
+
+    Returns
+    -------
+    slices : DataFrame
+        As `chosen_probabilities` gives it, not calibrated.
+    evidence : (slices, classes) array
+        log p/T, of probabilities that sum to 1.
+    """
+    table = chosen_probabilities(networks, selected, probabilities)
+    name = ALL if networks == "all" else yaml.safe_load(Path(str(selected)).read_text())["network"]
+    return table, calibrated_logs(table[list(SLICE_CLASSES)].to_numpy(), read_temperature(calibration, name))
+
+
+def marginals_by_stack(slices: pd.DataFrame, evidence: np.ndarray, rule: RegionRule) -> np.ndarray:
+    """Return the `stack_marginals` of every stack of a cohort, in the order of the rows of `slices`."""
+    return by_stack(slices, evidence, lambda stack: stack_marginals(stack, rule))
+
+
+def write_classifier_reading(
     reading: str,
     chosen: str,
     selected: str | Path | None,
     networks: Sequence[str],
     probabilities: Sequence[str | Path],
+    calibration: str | Path,
     rule: RegionRule,
     regions: str | Path,
 ) -> None:
-    """Write the region of every slice of one cohort.
+    """Write the region of every slice of one cohort, and the weights of all regions.
 
     Parameters
     ----------
     reading : str
-        As in `regions_by_reading`.
+        As in `regions_by_reading`. The weights are the calibrated probabilities of each slice for ``slice``, and the
+        marginals of its stack for ``stack``.
     chosen : str
         ``selected`` or ``all``, see `chosen_probabilities`.
     selected : path or None
@@ -83,10 +120,12 @@ def write_regions_by_reading(
     networks : list of str
     probabilities : list of path
         The probabilities of this cohort, in the order of `networks`.
+    calibration : path
+        ``classifiers/calibration.yaml``.
     rule : RegionRule
         The configuration's `regions`.
     regions : path
-        Written: ``case``, ``slice`` and ``region``.
+        To write, see `write_reading`.
 
     Raises
     ------
@@ -94,5 +133,27 @@ def write_regions_by_reading(
         The networks did not classify the same slices.
     """
     files = dict(zip(networks, probabilities, strict=True))
-    found = regions_by_reading(reading, chosen_probabilities(chosen, selected, files), rule)
-    found.to_csv(regions, index=False)
+    table, evidence = calibrated_evidence(chosen, selected, files, calibration)
+    weights = marginals_by_stack(table, evidence, rule) if reading == "stack" else np.exp(evidence)
+    write_reading(regions_by_reading(reading, table, rule), weights, regions)
+
+
+def write_reading(regions: pd.DataFrame, weights: np.ndarray, file: str | Path) -> None:
+    """Write what a router reads.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        ``case``, ``slice`` and ``region``.
+    weights : (slices, classes) array
+        How probable each class is; classes in the order of `SLICE_CLASSES`.
+    file : path
+        Written: ``case``, ``slice``, ``region`` and a column per entry of `SLICE_CLASSES`, which sum to 1.
+    """
+    columns = dict(zip(SLICE_CLASSES, weights.T, strict=True))
+    regions.assign(**columns).to_csv(file, index=False, float_format=f"%.{WEIGHT_DECIMALS}f")
+
+
+def read_reading(file: str | Path) -> pd.DataFrame:
+    """Read what `write_reading` wrote."""
+    return pd.read_csv(file, dtype={"case": str, "slice": int, "region": str}, keep_default_na=False)

@@ -1,4 +1,4 @@
-"""The table of readings: how many slices get the right region, by each way to read the classifiers."""
+"""The table of readings: how many slices get the right region, by each way to read classifiers and extents."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.classification.metrics import read_reference
-from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
+from cmrslices.classification.readings import chosen_probabilities, read_reading, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC
 from cmrslices.presentation import tables
@@ -24,6 +24,11 @@ READINGS = {
 NO_IMAGE = ("index", "none")
 """What stands in the columns reading and networks where no image is looked at."""
 TITLES = {**READINGS, NO_IMAGE: "no image: every slice is cardiac, regions by index"}
+EXTENT = "extent of {model}"
+"""What stands in the column reading for the slices in which a model finds a label."""
+WEIGHED = {"none": "", "selected": ", and selected network", "all": ", and mean of all networks"}
+"""The networks whose probabilities count beside an extent, to the end of the row's name."""
+REGION_COLUMNS = ["case", "slice", "region"]
 GROUPS = ["all", "labelled", NON_CARDIAC]
 """Slices that are counted: all of them, those that carry a label, and those beyond the ends of the heart."""
 WARNING = (
@@ -39,6 +44,8 @@ def write_readings(
     networks: Sequence[str],
     slices: Sequence[str | Path],
     splits: Sequence[str | Path],
+    extents: Sequence[str | Path],
+    models: Sequence[str],
     cohorts: Mapping[str, str],
     rule: RegionRule,
     table: Files,
@@ -54,6 +61,11 @@ def write_readings(
     networks : list of str
     slices, splits : list of path
         ``slices.csv`` and ``splits.csv`` of each cohort, in the order of `cohorts`.
+    extents : list of path
+        Of each cohort, for each of `models` the regions by its extent: alone, with the selected network, and with the
+        mean of all.
+    models : list of str
+        Models whose extent an approach reads.
     cohorts : dict of name to title
     rule : RegionRule
         The configuration's `regions`.
@@ -67,13 +79,17 @@ def write_readings(
     """
     parts = []
     files = np.reshape(np.array(probabilities, dtype=object), (len(cohorts), len(networks)))
-    for cohort, of_cohort, slices_file, splits_file in zip(cohorts, files, slices, splits, strict=True):
+    extent_ways = [(EXTENT.format(model=model), chosen) for model in models for chosen in WEIGHED]
+    extent_files = np.reshape(np.array(extents, dtype=object), (len(cohorts), len(extent_ways)))
+    by_cohort = zip(cohorts, files, extent_files, slices, splits, strict=True)
+    for cohort, of_cohort, of_extents, slices_file, splits_file in by_cohort:
         reference = read_reference(slices_file, splits_file, "test")
         of_network = dict(zip(networks, of_cohort, strict=True))
         named = {
             (reading, chosen): regions_by_reading(reading, chosen_probabilities(chosen, selected, of_network), rule)
             for reading, chosen in READINGS
         }
+        named |= {way: read_reading(file)[REGION_COLUMNS] for way, file in zip(extent_ways, of_extents, strict=True)}
         named[NO_IMAGE] = regions_by_index(reference, rule)
         parts += [
             shares_right(reference, regions).assign(cohort=cohort, reading=way[0], networks=way[1])
@@ -106,9 +122,7 @@ def shares_right(reference: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame
     both = reference.merge(named, on=["case", "slice"], how="left", validate="one_to_one")
     missing = both.loc[both["named"].isna(), "case"]
     if len(missing):
-        raise InputError(
-            f"probabilities: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again"
-        )
+        raise InputError(f"regions: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again")
     right, outside = both["named"] == both["region"], both["region"] == NON_CARDIAC
     groups = [right, right[~outside], right[outside]]
     percent = [100 * part.mean() if len(part) else np.nan for part in groups]
@@ -143,6 +157,7 @@ def layout(numbers: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
         counts = part.set_index("group")["slices"]
         percent = part.set_index("group")["right_percent"]
         cells = {f"right, {group} [%]": tables.number(percent[group], 1) for group in GROUPS}
-        about = {"cohort": cohorts[cohort], "region by": TITLES[reading, networks]}
+        way = TITLES[reading, networks] if (reading, networks) in TITLES else f"{reading}{WEIGHED[networks]}"
+        about = {"cohort": cohorts[cohort], "region by": way}
         rows.append({**about, "slices": str(counts["all"]), "of them non-cardiac": str(counts[NON_CARDIAC]), **cells})
     return pd.DataFrame(rows)

@@ -1,11 +1,16 @@
-"""The regions of a whole stack, read at once from a classifier's probabilities of its slices.
+"""The regions of a whole stack, read at once from the evidence of its slices.
 
 The rule that defines the regions (paper, section 3: 20/60/20 of the labelled slices) makes them a property of the
-stack: the first and the last labelled slice decide the region of every slice. So `read_stack` looks for the two with
-which the probabilities of all slices agree best.
+stack: the first and the last labelled slice decide the region of every slice. The evidence is a log probability of each
+slice and class, whatever it comes from: a classifier, a segmentation, or both. `best_regions` takes the pair of a first
+and a last labelled slice with which all evidence agrees best; `stack_marginals` weighs all pairs.
+
+Every pair, and the stack without any labelled slice, has the same prior probability. So nothing is learnt about how
+many slices a heart has; note that there are more pairs with few labelled slices than with many. A classifier's
+probabilities count as they are; they are not divided by how frequent the classes are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,18 +26,23 @@ DECIMALS = 9
 """Decimals of the sums of log probabilities that are compared, so that floating-point noise does not break a tie."""
 
 
-def read_stack(probabilities: np.ndarray, rule: RegionRule) -> np.ndarray:
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logs of probabilities; see `SMALLEST_PROBABILITY`."""
+    return np.log(np.clip(probabilities, SMALLEST_PROBABILITY, None))
+
+
+def best_regions(evidence: np.ndarray, rule: RegionRule) -> np.ndarray:
     """Return the region of each slice of one stack, read from all of its slices together.
 
     For every pair of a first and a last labelled slice, and for a stack without any, the rule of
     `cmrslices.cohorts.regions.slice_regions` says which region each slice has. The pair whose regions have the highest
-    sum of log probabilities is taken. No pair is left out of the search. Among equal sums, the pair with more labelled
+    sum of evidence is taken. No pair is left out of the search. Among equal sums, the pair with more labelled
     slices is taken, and then the more basal one.
 
     Parameters
     ----------
-    probabilities : (slices, classes) array
-        Classes in the order of `SLICE_CLASSES`; slice 0 at the base.
+    evidence : (slices, classes) array
+        Log probabilities; classes in the order of `SLICE_CLASSES`; slice 0 at the base.
     rule : RegionRule
         The configuration's `regions`.
 
@@ -40,6 +50,53 @@ def read_stack(probabilities: np.ndarray, rule: RegionRule) -> np.ndarray:
     -------
     (slices,) array of str
         base, middle, apex or non-cardiac. The slices with a region of the heart are next to each other.
+    """
+    classes = _possible_regions(len(evidence), rule)
+    best = np.argmax(np.round(_sums(evidence, classes), DECIMALS))
+    return np.array(SLICE_CLASSES, dtype=object)[classes[best]]
+
+
+def stack_marginals(evidence: np.ndarray, rule: RegionRule) -> np.ndarray:
+    """Return how probable each class is for each slice of one stack, given all of its slices.
+
+    The probability of a pair of a first and a last labelled slice, or of a stack without any, is in proportion to
+    exp(sum of evidence): all have the same prior. Its regions by the rule get this probability in every slice.
+
+    Parameters
+    ----------
+    evidence, rule
+        As in `best_regions`. The evidence may be -inf where a class is ruled out, if a pair without it remains.
+
+    Returns
+    -------
+    (slices, classes) array
+        Each row sums to 1.
+
+    Examples
+    --------
+    Nothing is known about two slices. Of the four possibilities, both labelled, only the first, only the second and
+    none, two say that the first slice is labelled; one or two labelled slices are middle:
+
+    >>> print(stack_marginals(np.zeros((2, 4)), RegionRule()))
+    [[0.5 0.  0.5 0. ]
+     [0.5 0.  0.5 0. ]]
+    """
+    classes = _possible_regions(len(evidence), rule)
+    sums = _sums(evidence, classes)
+    weights = np.exp(sums - sums.max())
+    weights /= weights.sum()
+    return np.stack([weights @ (classes == index) for index in range(len(SLICE_CLASSES))], axis=1)
+
+
+def read_stack(probabilities: np.ndarray, rule: RegionRule) -> np.ndarray:
+    """Return the region of each slice of one stack by a classifier's probabilities; see `best_regions`.
+
+    A temperature would divide all sums by the same number, so that none is needed.
+
+    Parameters
+    ----------
+    probabilities : (slices, classes) array
+    rule : RegionRule
 
     Examples
     --------
@@ -49,11 +106,31 @@ def read_stack(probabilities: np.ndarray, rule: RegionRule) -> np.ndarray:
     >>> print(*read_stack(sure, RegionRule(base=0.2, apex=0.2)))
     base middle middle middle apex
     """
-    logs = np.log(np.clip(probabilities, SMALLEST_PROBABILITY, None))
-    classes = _possible_regions(len(logs), rule)
-    sums = logs[np.arange(len(logs)), classes].sum(axis=1)
-    best = np.argmax(np.round(sums, DECIMALS))
-    return np.array(SLICE_CLASSES, dtype=object)[classes[best]]
+    return best_regions(log_probabilities(probabilities), rule)
+
+
+def by_stack(slices: pd.DataFrame, values: np.ndarray, read: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function to each stack of a cohort by itself.
+
+    Parameters
+    ----------
+    slices : DataFrame
+        ``case`` and ``slice``, in any order of the rows.
+    values : (rows, ...) array
+        Of each row of `slices`.
+    read : callable
+        From the values of a stack, slice 0 first, to as many results.
+
+    Returns
+    -------
+    (rows, ...) array
+        The results, in the order of the rows.
+    """
+    order = np.lexsort([slices["slice"], slices["case"]])
+    cases = slices["case"].to_numpy()[order]
+    firsts = np.flatnonzero(cases[1:] != cases[:-1]) + 1
+    read_all = [read(stack) for stack in np.split(values[order], firsts)]
+    return np.concatenate(read_all)[np.argsort(order)]
 
 
 def stack_regions(probabilities: pd.DataFrame, rule: RegionRule) -> pd.DataFrame:
@@ -71,11 +148,8 @@ def stack_regions(probabilities: pd.DataFrame, rule: RegionRule) -> pd.DataFrame
     DataFrame
         ``case``, ``slice`` and ``region``, in the order of the rows.
     """
-    ordered = probabilities.sort_values(["case", "slice"])
-    values, firsts = ordered[list(SLICE_CLASSES)].to_numpy(), np.flatnonzero(~ordered["case"].duplicated())
-    stacks = np.split(values, firsts[1:]) if len(values) else []
-    found = np.concatenate([read_stack(stack, rule) for stack in stacks]) if stacks else np.empty(0, dtype=object)
-    regions = pd.Series(found, index=ordered.index, dtype=object)
+    values = probabilities[list(SLICE_CLASSES)].to_numpy()
+    regions = by_stack(probabilities, values, lambda stack: read_stack(stack, rule))
     return probabilities[["case", "slice"]].assign(region=regions)
 
 
@@ -107,6 +181,11 @@ def mean_probabilities(networks: Sequence[pd.DataFrame]) -> pd.DataFrame:
         total = total + table.loc[keys].to_numpy()
     columns = dict(zip(SLICE_CLASSES, (total / len(networks)).T, strict=True))
     return first[["case", "slice"]].assign(**columns)
+
+
+def _sums(evidence: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The sum of evidence of each possibility of `_possible_regions`."""
+    return evidence[np.arange(len(evidence)), classes].sum(axis=1)
 
 
 @lru_cache

@@ -156,7 +156,7 @@ def approach_hours(settings: Settings, training_patients: int | None) -> dict[st
         As `hours_per_job` takes them.
     """
     each = hours_per_job(settings, training_patients)["train_classifier"]
-    classifiers = dict.fromkeys(settings.bounds(), each * len(settings.classification.networks))
+    classifiers = dict.fromkeys(settings.classified(), each * len(settings.classification.networks))
     return {
         name: (sum(segmenter_hours(settings, settings.models_of(name))), classifiers.get(name, 0.0))
         for name in settings.approaches

@@ -38,6 +38,7 @@ BOUNDARIES = (
     *("label", "found", "hd_mm", "hd95_mm", "assd_mm"),
 )
 PROBABILITIES = ("case", "slice", *SLICE_CLASSES)
+REGIONS = ("case", "slice", "region", *SLICE_CLASSES)
 FUNCTION = ("cohort", "approach", "patient", "quantity", "unit", "reference", "predicted", "note")
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_accuracy", "seconds")
 CURVES = ("model", "epoch", "train_loss", "validation_loss", *LABELS, "learning_rate", "seconds", "device")
@@ -61,13 +62,17 @@ WORDS = {
 NUMBER = r"(-?(\d+(\.\d+)?(e[+-]?\d+)?|inf))?"
 
 TABLES = tuple(f"table{number}{suffix}" for number in (1, 2, 3) for suffix in ("", "_against_paper"))
-OTHER_TABLES = ("readings", "false_positives", "boundaries", "budget", "cardiac_function", "volume_errors")
+OTHER_TABLES = (
+    *("readings", "reliability", "false_positives", "boundaries", "budget", "cardiac_function", "volume_errors"),
+)
 FILES = (
     *(f"tables/{name}.{ending}" for name in (*TABLES, *OTHER_TABLES) for ending in ("csv", "md")),
     *(f"tables/{name}.tex" for name in ("table1", "table2", "table3", "boundaries", "cardiac_function")),
     *(f"figures/{name}" for name in ("figure2.csv", "figure2.pdf", "figure2.png", "confusion.pdf", "confusion.png")),
+    *(f"figures/reliability.{ending}" for ending in ("pdf", "png")),
     *(f"report/{kind}_curves.{ending}" for kind in ("segmenter", "classifier") for ending in ("pdf", "png")),
     "classifiers/selected.yaml",
+    "classifiers/calibration.yaml",
 )
 """Files that are copied as they are: they hold titles, and numbers over many patients."""
 
@@ -140,6 +145,7 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
         f"cohorts/{cohort}/splits.csv": SPLITS,
         f"cohorts/{cohort}/slices.csv": SLICES,
         **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
+        **{f"regions/{reading}/{cohort}.csv": REGIONS for reading in extent_readings(settings)},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
         **{f"boundaries/{approach}/{cohort}.csv": BOUNDARIES for approach in settings.approaches},
     }
@@ -147,6 +153,12 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
     for name, columns in tables.items():
         own = {"cohort": (cohort,), "approach": (Path(name).parent.name,)}
         _write(checked(renamed(_read(results / name), names, name), columns, name, own), target / name)
+
+
+def extent_readings(settings: Settings) -> list[str]:
+    """Folders below `regions` with the readings of the extents, which nothing that is published gives again."""
+    ways = ("extent", "extent_selected", "extent_all")
+    return [f"{way}/{model}" for model in settings.extents_read() for way in ways]
 
 
 def _publish_function(results: Path, target: Path, settings: Settings) -> None:

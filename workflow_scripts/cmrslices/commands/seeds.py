@@ -7,12 +7,13 @@ import yaml
 
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule
-from cmrslices.config import Classified, Settings, load_settings
+from cmrslices.config import Classified, Extent, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answers import answers
 from cmrslices.evaluation.forest import draw_forest, select
 from cmrslices.evaluation.scores import read_scores
+from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import read_paper
 from cmrslices.runtime.errors import InputError
@@ -86,13 +87,15 @@ def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
     regions = {
         name: pd.concat(_regions(run, row, cohort, settings) for cohort in settings.cohorts)
         for name, row in settings.approaches.items()
-        if isinstance(row, Classified)
+        if isinstance(row, Classified | Extent)
     }
     return with_right(scores, regions)
 
 
-def _regions(run: Path, approach: Classified, cohort: str, settings: Settings) -> pd.DataFrame:
-    """The regions of a cohort's slices by which a classified approach was routed."""
+def _regions(run: Path, approach: Classified | Extent, cohort: str, settings: Settings) -> pd.DataFrame:
+    """The regions of a cohort's slices by which an approach was routed."""
+    if isinstance(approach, Extent):
+        return read_regions(run / f"regions/{approach.reading_folder()}/{cohort}.csv")
     files = {name: run / f"classifiers/{name}/{cohort}.csv" for name in settings.classification.networks}
     probabilities = chosen_probabilities(approach.networks, run / "classifiers/selected.yaml", files)
     return regions_by_reading(approach.reading, probabilities, RegionRule(**settings.regions.model_dump()))

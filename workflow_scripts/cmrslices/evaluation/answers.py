@@ -50,8 +50,8 @@ class Design(NamedTuple):
     others : tuple of str
         In reporting order.
     bounds : dict of str to str or None
-        Those that are routed by the classifiers, each to its upper bound: the one of the others that sends the slices
-        to the same models by the reference.
+        Those that name the regions of slices themselves, by the classifiers or by a model's extent, each to its upper
+        bound: the one of the others that sends the slices to the same models by the reference.
     slices : dict of str to int
         Every approach to the slices that its models saw in training.
     """

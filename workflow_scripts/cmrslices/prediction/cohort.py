@@ -1,10 +1,12 @@
 """Routed prediction: each slice of a cohort is segmented by the model that its router names."""
 
 import shutil
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 import torch
 from acvl_utils.cropping_and_padding.padding import pad_nd_image
@@ -16,6 +18,8 @@ from cmrslices.prediction.routing import Mixture, Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
 from cmrslices.runtime.devices import Precision, autocast, job_device
 from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
+
+Row = TypeVar("Row")
 
 
 class RoutedCase(NamedTuple):
@@ -69,42 +73,78 @@ def predict_cohort(
     labels, routes : path
         To write: the folder of label maps, and the table of case, slice, model and weight.
     """
-    torch.set_num_threads(threads)
-    device = job_device(precision)
-    route = make_router(approach, regions)
-    segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
-    segmenter = next(iter(segmenters.values()))  # all share one preprocessing
     cases = cases_of(read_splits(splits), "test")
     shutil.rmtree(labels, ignore_errors=True)  # what a killed job may have left
     Path(labels).mkdir(parents=True)
 
-    def read(case: str) -> RoutedCase:
-        return read_routed_case(store, case, route, segmenter, device)
+    def write(case: RoutedCase, label_map: np.ndarray, segmenter: Segmenter) -> list[tuple[str, int, str, float]]:
+        output = str(Path(labels) / f"{case.name}.nii.gz")
+        segmenter.plans.image_reader_writer_class().write_seg(label_map, output, case.properties)
+        return [
+            (case.name, index, model, weight)
+            for index, mixture in enumerate(case.mixtures)
+            for model, weight in mixture.items()
+        ]
 
-    def write(case: RoutedCase, logits: torch.Tensor) -> None:
-        write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
-
-    rows: list[tuple[str, int, str, float]] = []
-    writing: list[Future] = []
-    with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
-        for group in read_ahead(read, cases, pool):
-            stacks = [case.stack.to(device, non_blocking=True) for case in group]
-            logits = routed_logits(stacks, [case.kept_mixtures for case in group], segmenters)
-            _wait_for(writing)
-            writing = [pool.submit(write, case, of_case) for case, of_case in zip(group, logits, strict=True)]
-            rows += [
-                (case.name, index, model, weight)
-                for case in group
-                for index, mixture in enumerate(case.mixtures)
-                for model, weight in mixture.items()
-            ]
-            done.update(len(group))
-        _wait_for(writing)
+    rows = segment_cases(cases, make_router(approach, regions), weights, store, mirroring, precision, threads, write)
     table = pd.DataFrame(rows, columns=["case", "slice", "model", "weight"])
     table.to_csv(routes, index=False)
     slices = len(table[["case", "slice"]].drop_duplicates())
     if slices:
         print(f"{slices} slices, {len(table)} times through a model: {len(table) / slices:.2f} per slice")
+
+
+def segment_cases(
+    cases: Sequence[str],
+    route: Router,
+    weights: Sequence[str],
+    store: str,
+    mirroring: bool,
+    precision: Precision,
+    threads: int,
+    use: Callable[[RoutedCase, np.ndarray, Segmenter], list[Row]],
+) -> list[Row]:
+    """Segment some cases and use their label maps, one after another.
+
+    Parameters
+    ----------
+    cases : sequence of str
+        Their names.
+    route : Router
+        Names the models of each slice.
+    weights, store, mirroring, precision, threads
+        As in `predict_cohort`.
+    use : callable
+        Is given a case, its label map (z, y, x) on the grid of its image, and a model of the approach; gives rows of a
+        table. It is called in threads.
+
+    Returns
+    -------
+    list
+        The rows of all cases, in the order of the cases.
+    """
+    torch.set_num_threads(threads)
+    device = job_device(precision)
+    segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
+    segmenter = next(iter(segmenters.values()))  # all share one preprocessing
+
+    def read(case: str) -> RoutedCase:
+        return read_routed_case(store, case, route, segmenter, device)
+
+    def finish(case: RoutedCase, logits: torch.Tensor) -> list[Row]:
+        return use(case, label_map_of(logits, case, segmenter), segmenter)
+
+    rows: list[Row] = []
+    finishing: list[Future[list[Row]]] = []
+    with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
+        for group in read_ahead(read, cases, pool):
+            stacks = [case.stack.to(device, non_blocking=True) for case in group]
+            logits = routed_logits(stacks, [case.kept_mixtures for case in group], segmenters)
+            rows += _rows_of(finishing)
+            finishing = [pool.submit(finish, case, of_case) for case, of_case in zip(group, logits, strict=True)]
+            done.update(len(group))
+        rows += _rows_of(finishing)
+    return rows
 
 
 def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
@@ -135,8 +175,8 @@ def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter,
     return RoutedCase(case, stack, unpadded, route(case, preprocessed.length), preprocessed.properties)
 
 
-def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:
-    """Resample a case's logits to its image's grid and write the most probable labels, as nnU-Net does.
+def label_map_of(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter) -> np.ndarray:
+    """Resample a case's logits to its image's grid and take the most probable labels, as nnU-Net does.
 
     Parameters
     ----------
@@ -145,22 +185,22 @@ def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, o
     case : RoutedCase
     segmenter : Segmenter
         A model of the approach; all have the same labels and plan.
-    output : path
-        Label map to write.
+
+    Returns
+    -------
+    (z, y, x) array
+        Also of the slices that nnU-Net's cropping removed.
     """
-    plans = segmenter.plans
-    segmentation = convert_predicted_logits_to_segmentation_with_correct_shape(
+    return convert_predicted_logits_to_segmentation_with_correct_shape(
         logits[:, *case.unpadded[1:]].cpu(),
-        plans,
+        segmenter.plans,
         segmenter.configuration,
         segmenter.labels,
         case.properties,
         num_threads_torch=torch.get_num_threads(),  # nnU-Net sets this number; its default would change ours
     )
-    plans.image_reader_writer_class().write_seg(segmentation, str(output), case.properties)
 
 
-def _wait_for(writing: list[Future]) -> None:
-    """Wait until all files are written; an error in one of the threads is raised here."""
-    for one in writing:
-        one.result()
+def _rows_of(finishing: list[Future[list[Row]]]) -> list[Row]:
+    """Wait until all are done, and return their rows; an error in one of the threads is raised here."""
+    return [row for one in finishing for row in one.result()]

@@ -1,0 +1,15 @@
+"""The region of every slice of one cohort and the weights of all regions, by a model's extent alone."""
+
+from cmrslices.classification.extent_reading import write_extent_reading
+from cmrslices.cohorts.regions import RegionRule
+from cmrslices.runtime.job import planned_job
+
+with planned_job(snakemake, __file__):
+    write_extent_reading(
+        extent=snakemake.input.extent,
+        validation_extent=snakemake.input.validation_extent,
+        slices=snakemake.input.slices,
+        splits=snakemake.input.splits,
+        rule=RegionRule(**snakemake.params.regions),
+        regions=snakemake.output.regions,
+    )
