@@ -10,7 +10,7 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from tiny_plans import ARCHITECTURE, DATASET, MODELS, PATCH, PLANS
+from tiny_plans import DATASET, MODELS, PATCH, PLANS
 
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
@@ -28,11 +28,12 @@ CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
 
 
-def build_network():
+def build_network(model):
+    configuration = PlansManager(PLANS).get_configuration(model)
     return get_network_from_plans(
-        ARCHITECTURE["network_class_name"],
-        ARCHITECTURE["arch_kwargs"],
-        ARCHITECTURE["_kw_requires_import"],
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
         1,
         len(DATASET["labels"]),
         deep_supervision=False,
@@ -46,7 +47,7 @@ def write_model(folder, seed):
     (folder / "plans.json").write_text(json.dumps(PLANS))
     (folder / "dataset.json").write_text(json.dumps(DATASET))
     checkpoint = {
-        "network_weights": build_network().state_dict(),
+        "network_weights": build_network(folder.name).state_dict(),
         "init_args": {"configuration": folder.name},
         "trainer_name": "SliceTrainer",
         "inference_allowed_mirroring_axes": (0, 1),
@@ -61,13 +62,14 @@ def waves(shape, rng):
 
 
 class Project:
-    """Images of different sizes with empty borders, and three models."""
+    """Images of different sizes with empty borders, three models, and a joint one."""
 
     def __init__(self, root):
         self.root = root
         self.weights = [root / f"models/{model}/fold_0/checkpoint_final.pth" for model in MODELS]
         self.regions = root / "slices.csv"
-        for seed, model in enumerate(MODELS):
+        self.joint = root / "models/joint/fold_0/checkpoint_final.pth"
+        for seed, model in enumerate([*MODELS, "joint"]):
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
@@ -135,7 +137,7 @@ def stock_predictor(weights):
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     parameters = [checkpoint["network_weights"]]
     predictor.manual_initialization(
-        build_network(), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
+        build_network(weights.parts[-3]), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
     )
     return predictor
 
@@ -173,13 +175,32 @@ def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32)
     assert equal.mean() >= 0.9999
 
 
-def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
-    weights = project.weights[0]
+@pytest.mark.parametrize("model", ["apex", "joint"])
+def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, model):
+    weights = project.root / f"models/{model}/fold_0/checkpoint_final.pth"
     stack = torch.randn(1, 2, 50, 41)
     stock = stock_predictor(weights).predict_logits_from_preprocessed_data(stack)
     _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
-    (ours,) = routed_logits([stack], [["apex", "apex"]], {"apex": segmenter})
+    (ours,) = routed_logits([stack], [[model, model]], {model: segmenter})
     torch.testing.assert_close(ours, stock, atol=1e-4, rtol=1e-4)
+
+
+def test_of_a_joint_model_probabilities_are_averaged_as_logarithms_over_mirrored_passes(project):
+    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    tile = torch.randn(1, 1, *PATCH)
+    passes = [segmenter.network(tile.flip(axes)).flip(axes) for axes in ((), (2,), (3,), (2, 3))]
+    assert all(torch.allclose(one.exp().sum(1), torch.ones(1, *PATCH)) for one in passes)
+    torch.testing.assert_close(segmenter.logits(tile), torch.stack(passes).mean(0))
+
+
+def test_a_joint_model_can_be_the_model_of_a_region(project):
+    models = {**ROUTED, "apex": "joint"}
+    project.weights.append(project.joint)
+    routed, routes = project.predict({"router": "reference", "models": models}, project.regions)
+    joint, _ = project.predict({"router": "constant", "model": "joint"}, name="joint")
+    for case, labels in routed.items():
+        assert routes.loc[routes["case"] == case, "model"].tolist()[-1] == "joint"
+        assert (labels[-1] == joint[case][-1]).mean() >= 0.9999
 
 
 @pytest.mark.parametrize("router", ["reference", "classifier"])
