@@ -211,8 +211,8 @@ class ModelRow(Section):
     )
     network: Annotated[Literal["unet", "joint"] | None, BeforeValidator(as_null)] = Field(
         None,
-        description="`unet` or null: nnU-Net's network; `joint`: one encoder, a head that names the region and a decoder "
-        "for each region, with `sampling: uniform` only",
+        description="`unet` or null: nnU-Net's network; `joint`: one encoder, a head that names the region and a "
+        "decoder for each region; with `sampling: uniform` only",
     )
 
     def policy(self) -> dict:
@@ -281,11 +281,11 @@ class Plan(Section):
 class Joint(Section):
     """Training of the region head of the models with `network: joint`."""
 
-    loss_weight: Positive = Field(0.5, description="weight of the region head's cross-entropy beside nnU-Net's loss")
+    loss_weight: Positive = Field(default=0.5, description="weight of the head's cross-entropy beside nnU-Net's loss")
     label_smoothing: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
-        0.05, description="label smoothing of that cross-entropy"
+        default=0.05, description="label smoothing of that cross-entropy"
     )
-    learning_rate: Positive = Field(0.0003, description="learning rate of AdamW, which trains the region head; constant")
+    learning_rate: Positive = Field(default=0.0003, description="learning rate of AdamW, which trains the region head")
 
 
 class Segmentation(Section):
@@ -466,8 +466,8 @@ class Settings(Section):
     def training_of(self, model: str) -> dict:
         """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
         row = self.models[model]
-        own = {"epochs": row.epochs, "learning_rate": row.learning_rate}
-        own["joint"] = self.segmentation.joint.model_dump() if row.network == "joint" else None
+        joint = self.segmentation.joint.model_dump() if row.network == "joint" else None
+        own = {"epochs": row.epochs, "learning_rate": row.learning_rate, "joint": joint}
         return {**self.segmentation.training(), **{key: value for key, value in own.items() if value is not None}}
 
     def seed_of(self, model: str) -> int:
@@ -517,8 +517,8 @@ class Settings(Section):
             first = self.models[row.starts_from] if row.starts_from else row
             if (row.network == "joint") != (first.network == "joint"):
                 raise ValueError(
-                    f"models.{name}.starts_from: '{name}' and '{row.starts_from}' are different networks; give both the "
-                    "same network, or remove starts_from"
+                    f"models.{name}.starts_from: '{name}' and '{row.starts_from}' are different networks; give both "
+                    "the same network, or remove starts_from"
                 )
         return self
 

@@ -16,14 +16,15 @@ from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
-from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
+from cmrslices.prediction.sliding_window import load_segmenter, places, region_probabilities, routed_logits
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
 
 SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)}  # of one, nine and four tiles a slice
 TILES = {"c_p1_ED": 1, "c_p1_ES": 9, "c_p2_ED": 4}
-MIRRORED_PASSES = 4
+AXES = ((), (2,), (3,), (2, 3))
+MIRRORED_PASSES = len(AXES)
 CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
 
@@ -132,12 +133,13 @@ def stock_adds_up_in_float32(monkeypatch):
 
 def stock_predictor(weights):
     """Stock nnU-Net's predictor of a model, default settings."""
-    configuration = PlansManager(PLANS).get_configuration(weights.parts[-3])
+    model = weights.parts[-3]
+    configuration = PlansManager(PLANS).get_configuration(model)
     checkpoint = torch.load(weights, weights_only=True)
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     parameters = [checkpoint["network_weights"]]
     predictor.manual_initialization(
-        build_network(weights.parts[-3]), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
+        build_network(model), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
     )
     return predictor
 
@@ -188,9 +190,26 @@ def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, mod
 def test_of_a_joint_model_probabilities_are_averaged_as_logarithms_over_mirrored_passes(project):
     _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
     tile = torch.randn(1, 1, *PATCH)
-    passes = [segmenter.network(tile.flip(axes)).flip(axes) for axes in ((), (2,), (3,), (2, 3))]
+    passes = [segmenter.network(tile.flip(axes)).flip(axes) for axes in AXES]
     assert all(torch.allclose(one.exp().sum(1), torch.ones(1, *PATCH)) for one in passes)
     torch.testing.assert_close(segmenter.logits(tile), torch.stack(passes).mean(0))
+
+
+def test_region_probabilities_of_a_stack_are_means_over_tiles_and_mirrored_passes(project):
+    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    stack = torch.randn(1, 3, 50, 41)
+    rows, columns = (0, 9, 18), (0, 9)
+    tiles = [stack[0, :, None, top : top + 32, left : left + 32] for top in rows for left in columns]
+    passes = [segmenter.network.region_probabilities(tile.flip(axes)) for tile in tiles for axes in AXES]
+    probabilities = region_probabilities(stack, segmenter)
+    torch.testing.assert_close(probabilities, torch.stack(passes).mean(0))
+    assert probabilities.std(dim=0).min() > 0  # slices differ
+
+
+def test_a_model_without_a_region_head_has_no_region_probabilities(project):
+    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    with pytest.raises(InputError, match="network: joint"):
+        region_probabilities(torch.randn(1, 1, *PATCH), segmenter)
 
 
 def test_a_joint_model_can_be_the_model_of_a_region(project):

@@ -15,7 +15,6 @@ from torch.nn import functional
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction.sliding_window import load_segmenter
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.interruption import Interrupted
 from cmrslices.segmentation.joint_training import JointLoss, JointOptimizer
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.preprocessed import read_preprocessed
@@ -201,18 +200,3 @@ def test_the_head_learns_regions_that_can_be_seen(project):
     assert right_share(project, segmenter.network) >= 0.8
     losses = torch.load(weights, weights_only=False)["logging"]["train_losses"]
     assert losses[-1] < losses[0] - 0.5
-
-
-def test_an_interrupted_training_goes_on_to_the_same_weights(project, monkeypatch):
-    expected = project.train("whole", UNIFORM, joint=JOINT)
-    train_step = SliceTrainer.train_step
-
-    def signal_in_the_second_step(trainer, batch):
-        if trainer.current_epoch == 1:
-            trainer.interruption.signal = "SIGTERM"
-        return train_step(trainer, batch)
-
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(SliceTrainer, "train_step", signal_in_the_second_step)
-        project.train("stopped", UNIFORM, joint=JOINT)
-    assert same(expected, project.train("stopped", UNIFORM, joint=JOINT))

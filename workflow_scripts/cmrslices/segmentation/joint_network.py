@@ -34,10 +34,11 @@ class Decoders(nn.ModuleList):
     @property
     def deep_supervision(self) -> bool:
         """Whether the decoders give all levels, as in training, or the finest one."""
-        return self[0].deep_supervision
+        return bool(self[0].deep_supervision)
 
     @deep_supervision.setter
     def deep_supervision(self, enabled: bool) -> None:
+        decoder: Any
         for decoder in self:
             decoder.deep_supervision = enabled
 
@@ -115,7 +116,7 @@ class JointUNet(nn.Module):
 def region_head(features: int) -> nn.Sequential:
     """One linear layer from a slice's features to the region logits, after batch normalisation.
 
-    nnU-Net's instance normalisation takes mean and contrast of each feature map away, so that their means over the slice
+    nnU-Net's instance normalisation takes mean and contrast of each feature map away, so that the means over a slice
     hardly differ from slice to slice. Batch normalisation makes the difference visible: without it, a head learns for
     long nothing but the most frequent region (tests/benchmarks/RESULTS.md).
 
@@ -129,8 +130,8 @@ def region_head(features: int) -> nn.Sequential:
 def mixed(region_logits: torch.Tensor, label_logits: list[torch.Tensor]) -> torch.Tensor:
     """Log of the labels' probabilities: the decoders' softmax, weighted by the head's.
 
-    nnU-Net takes it for logits. That is right, because the softmax of log probabilities gives these probabilities. Where
-    nnU-Net averages logits, over mirrored passes and overlapping tiles, it averages log probabilities here.
+    nnU-Net takes it for logits. That is right, because the softmax of log probabilities gives these probabilities.
+    Where nnU-Net averages logits, over mirrored passes and overlapping tiles, it averages log probabilities here.
 
     Parameters
     ----------

@@ -161,9 +161,10 @@ class SliceTrainer(ResumableTrainer):
             return datasets
         slices = self._slices({case for part in datasets for case in part.identifiers})
         if self.joint:
-            training, validation = (RegionDataset(part, slice_regions(slices)) for part in datasets)
-            return training, validation
+            regions = slice_regions(slices)
+            return RegionDataset(datasets[0], regions), RegionDataset(datasets[1], regions)
         weights = slice_weights(self.policy, slices)
+        assert weights is not None  # the policy is not uniform
         training, validation = (WeightedDataset(part, weights) for part in datasets)
         for name, before, after in zip(("training", "validation"), datasets, (training, validation), strict=True):
             left_out = len(before.identifiers) - len(after.identifiers)
@@ -176,8 +177,8 @@ class SliceTrainer(ResumableTrainer):
         if not file.is_file():
             raise InputError(
                 f"{file}: missing; the {'region head' if self.joint else 'sampling policy'} of "
-                f"{self.configuration_name!r} needs the regions and positions of the training cohort's slices: make the "
-                "file with the rule assign_regions, or correct 'slices' in the plans"
+                f"{self.configuration_name!r} needs the regions and positions of the training cohort's slices: make "
+                "the file with the rule assign_regions, or correct 'slices' in the plans"
             )
         slices = read_slices(file)
         absent = sorted(cases - set(slices["case"]))
