@@ -76,6 +76,19 @@ def test_the_head_is_trained_by_its_own_optimiser_and_the_rest_by_nnunets():
     assert same(network.state_dict(), expected.state_dict())
 
 
+def test_a_gradient_scaler_takes_both_for_one():
+    scaled, expected = Network(), Network()
+    scaled.load_state_dict(expected.state_dict())
+    optimizer, other = optimisers(scaled)[0], optimisers(expected)[0]
+    step(expected, other, 1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
+    scaler.scale(scaled(torch.full((1, 3), 1.0)).sum()).backward()
+    scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert same(scaled.state_dict(), expected.state_dict())
+
+
 def test_the_decay_of_the_learning_rate_leaves_that_of_the_head():
     optimizer, schedule = optimisers(Network())
     schedule.step(9)
