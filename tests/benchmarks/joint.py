@@ -5,8 +5,8 @@ PYTHONPATH=workflow_scripts python tests/benchmarks/joint.py --epochs 0 # costs 
 PYTHONPATH=workflow_scripts python tests/benchmarks/joint.py --repeats 0 --features 8,16,32,64 # heads alone
 
 The hearts are the demo's. Costs: training steps with the drawing of their batches, and the logits of whole stacks with
-mirroring. Heads: two trainings of epochs of 50 steps, from one seed, with and without batch normalisation; the share of right regions among
-slices of patients that neither saw.
+mirroring. Heads: two trainings of epochs of 50 steps, from one seed, with and without batch normalisation; the share of
+right regions among slices of patients that neither saw.
 """
 
 import json
