@@ -1,6 +1,7 @@
-"""nnU-Net's plans of three tiny models, and the description of their data set."""
+"""nnU-Net's plans of three tiny models and of a joint one, and the description of their data set."""
 
 from cmrslices.labels import LABELS
+from cmrslices.segmentation.joint_network import joint_architecture
 
 PATCH = (32, 32)
 MODELS = ["apex", "base", "baseline"]
@@ -50,6 +51,10 @@ PLANS = {
     "transpose_backward": [0, 1, 2],
     "label_manager": "LabelManager",
     "foreground_intensity_properties_per_channel": {"0": {}},
-    "configurations": {"2d": CONFIGURATION, **{model: {"inherits_from": "2d"} for model in MODELS}},
+    "configurations": {
+        "2d": CONFIGURATION,
+        **{model: {"inherits_from": "2d"} for model in MODELS},
+        "joint": {"inherits_from": "2d", "architecture": joint_architecture(ARCHITECTURE)},
+    },
 }
 DATASET = {"channel_names": {"0": "cine MR"}, "labels": {"background": 0, **LABELS}, "file_ending": ".nii.gz"}

@@ -22,6 +22,7 @@ TRAINING = {
     "precision": "fp32",
     "deterministic": False,
 }
+JOINT = {"loss_weight": 0.5, "label_smoothing": 0.05, "learning_rate": 0.0003}
 PLAN = {"spacing_mm": None, "patch_size_px": [32, 32], "features": [4, 8, 8]}
 
 

@@ -60,6 +60,11 @@ FAULTS = [
     ("models.base.learning_rate", "fast", r"models\.base\.learning_rate: .*valid number, not 'fast'"),
     ("models.base.starts_from", "best", r"models\.base\.starts_from: 'best' is not defined; there are: baseline,"),
     ("models.base.starts_from", "base", r"models\.base\.starts_from: base -> base is a circle"),
+    ("models.baseline.network", "both", r"models\.baseline\.network: .*'unet' or 'joint', not 'both'"),
+    ("models.apex.network", "joint", r"models\.apex\.network: joint needs sampling: uniform, because"),
+    ("models.sampling_low.network", "joint", r"models\.sampling_low\.network: joint needs sampling: uniform"),
+    ("segmentation.joint", {"label_smoothing": 1}, r"segmentation\.joint\.label_smoothing: .*less than 1, not 1"),
+    ("segmentation.joint", {"loss_weight": 0}, r"segmentation\.joint\.loss_weight: .*greater than 0, not 0"),
     ("models.sampling_low.ratio", 0.5, r"models\.sampling_low\.ratio: .*greater than or equal to 1"),
     ("approaches.baseline.model", "best", r"approaches\.baseline: 'best' is not defined; there are: baseline,"),
     (
@@ -128,6 +133,31 @@ models: {first: {sampling: uniform}, second: {sampling: uniform, starts_from: fi
 approaches: {second: {title: Second, router: constant, model: second}}
 """
     assert load_settings(laid_over(text)).models_used() == [*DEFAULT["models"], "first", "second"]
+
+
+def test_only_a_joint_model_depends_on_the_keys_of_the_region_head():
+    text = "models: {joint: {sampling: uniform, network: joint}}\nsegmentation: {joint: {loss_weight: 1}}"
+    settings = load_settings(laid_over(text))
+    head = {"loss_weight": 1, "label_smoothing": 0.05, "learning_rate": 0.0003}
+    assert settings.training_of("joint") == {**settings.segmentation.training(), "joint": head}
+    assert settings.models["joint"].policy() == settings.models["baseline"].policy() == {"sampling": "uniform"}
+    for name in DEFAULT["models"]:
+        assert settings.training_of(name) == load_settings(DEFAULT).training_of(name)
+
+
+def test_a_model_whose_network_is_written_out_is_trained_as_one_without_the_key():
+    settings = load_settings(laid_over("models: {apex: {network: unet}, base: {network: null}}"))
+    for name in ("apex", "base"):
+        assert settings.training_of(name) == load_settings(DEFAULT).training_of(name)
+        assert settings.models[name].policy() == DEFAULT["models"][name]
+
+
+def test_a_model_starts_only_from_one_with_the_same_network():
+    first = "models: {first: {sampling: uniform, network: joint}, "
+    joint = first + "joint: {sampling: uniform, network: joint, starts_from: %s}}"
+    with pytest.raises(InputError, match=r"models\.joint\.starts_from: 'joint' and 'baseline' are different networks"):
+        load_settings(laid_over(joint % "baseline"))
+    assert load_settings(laid_over(joint % "first")).models["joint"].starts_from == "first"
 
 
 def test_all_faults_are_reported_together():

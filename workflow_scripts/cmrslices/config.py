@@ -222,6 +222,11 @@ class ModelRow(Section):
         description="the model whose final weights this model starts from; the optimiser and the decay of the learning "
         "rate start anew; null: random weights",
     )
+    network: Annotated[Literal["unet", "joint"] | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="`unet` or null: nnU-Net's network; `joint`: one encoder, a head that names the region and a "
+        "decoder for each region; with `sampling: uniform` only",
+    )
 
     def policy(self) -> dict:
         """Return how slices are drawn: the keys that say nothing else about the training."""
@@ -286,6 +291,16 @@ class Plan(Section):
         return self
 
 
+class Joint(Section):
+    """Training of the region head of the models with `network: joint`."""
+
+    loss_weight: Positive = Field(default=0.5, description="weight of the head's cross-entropy beside nnU-Net's loss")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
+        default=0.05, description="label smoothing of that cross-entropy"
+    )
+    learning_rate: Positive = Field(default=0.0003, description="learning rate of AdamW, which trains the region head")
+
+
 class Segmentation(Section):
     """Training of the segmenters by nnU-Net, their plan, and prediction."""
 
@@ -296,11 +311,12 @@ class Segmentation(Section):
     learning_rate: Positive = Field(description="initial learning rate of SGD, with polynomial decay")
     checkpoint_every: Count = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
     mirroring: Truth = Field(description="test-time mirroring, as nnU-Net does")
+    joint: Joint = Field(Joint(), description="models with `network: joint` only: training of their region head")
     plan: Plan = Field(description="changes to nnU-Net's plan; null keeps what nnU-Net plans")
 
     def training(self) -> dict:
-        """Return the keys that a segmenter's training depends on."""
-        return self.model_dump(exclude={"plan", "mirroring", "checkpoint_every"})
+        """Return the keys that every segmenter's training depends on."""
+        return self.model_dump(exclude={"plan", "joint", "mirroring", "checkpoint_every"})
 
 
 class Classification(Section):
@@ -594,7 +610,8 @@ class Settings(Section):
     def training_of(self, model: str) -> dict:
         """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
         row = self.models[model]
-        own = {"epochs": row.epochs, "learning_rate": row.learning_rate}
+        joint = self.segmentation.joint.model_dump() if row.network == "joint" else None
+        own = {"epochs": row.epochs, "learning_rate": row.learning_rate, "joint": joint}
         return {**self.segmentation.training(), **{key: value for key, value in own.items() if value is not None}}
 
     def seed_of(self, model: str) -> int:
@@ -632,6 +649,22 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.starts_from: {told} is a chain, which is not supported; name a model that has no "
                     "starts_from itself"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _joint_networks_can_be_trained(self) -> "Settings":
+        for name, row in self.models.items():
+            if row.network == "joint" and not isinstance(row, Uniform):
+                raise ValueError(
+                    f"models.{name}.network: joint needs sampling: uniform, because its head learns from the drawn "
+                    "slices how frequent each region is; write sampling: uniform, or remove network"
+                )
+            first = self.models[row.starts_from] if row.starts_from else row
+            if (row.network == "joint") != (first.network == "joint"):
+                raise ValueError(
+                    f"models.{name}.starts_from: '{name}' and '{row.starts_from}' are different networks; give both "
+                    "the same network, or remove starts_from"
                 )
         return self
 

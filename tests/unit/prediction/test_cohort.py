@@ -10,31 +10,39 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from tiny_plans import ARCHITECTURE, DATASET, MODELS, PATCH, PLANS
+from tiny_plans import DATASET, MODELS, PATCH, PLANS
 
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.extent import find_extent
-from cmrslices.prediction.sliding_window import load_segmenter, mixed_logits, places, routed_logits
+from cmrslices.prediction.sliding_window import (
+    load_segmenter,
+    mixed_logits,
+    places,
+    region_probabilities,
+    routed_logits,
+)
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
 
 SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)}  # of one, nine and four tiles a slice
 TILES = {"c_p1_ED": 1, "c_p1_ES": 9, "c_p2_ED": 4}
-MIRRORED_PASSES = 4
+AXES = ((), (2,), (3,), (2, 3))
+MIRRORED_PASSES = len(AXES)
 CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
 SOFT = {"router": "classifier", "models": ROUTED, "mixing": "soft", "floor": 0.05}
 
 
-def build_network():
+def build_network(model):
+    configuration = PlansManager(PLANS).get_configuration(model)
     return get_network_from_plans(
-        ARCHITECTURE["network_class_name"],
-        ARCHITECTURE["arch_kwargs"],
-        ARCHITECTURE["_kw_requires_import"],
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
         1,
         len(DATASET["labels"]),
         deep_supervision=False,
@@ -48,7 +56,7 @@ def write_model(folder, seed):
     (folder / "plans.json").write_text(json.dumps(PLANS))
     (folder / "dataset.json").write_text(json.dumps(DATASET))
     checkpoint = {
-        "network_weights": build_network().state_dict(),
+        "network_weights": build_network(folder.name).state_dict(),
         "init_args": {"configuration": folder.name},
         "trainer_name": "SliceTrainer",
         "inference_allowed_mirroring_axes": (0, 1),
@@ -63,13 +71,14 @@ def waves(shape, rng):
 
 
 class Project:
-    """Images of different sizes with empty borders, and three models."""
+    """Images of different sizes with empty borders, three models, and a joint one."""
 
     def __init__(self, root):
         self.root = root
         self.weights = [root / f"models/{model}/fold_0/checkpoint_final.pth" for model in MODELS]
         self.regions = root / "slices.csv"
-        for seed, model in enumerate(MODELS):
+        self.joint = root / "models/joint/fold_0/checkpoint_final.pth"
+        for seed, model in enumerate([*MODELS, "joint"]):
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
@@ -158,12 +167,13 @@ def stock_adds_up_in_float32(monkeypatch):
 
 def stock_predictor(weights):
     """Stock nnU-Net's predictor of a model, default settings."""
-    configuration = PlansManager(PLANS).get_configuration(weights.parts[-3])
+    model = weights.parts[-3]
+    configuration = PlansManager(PLANS).get_configuration(model)
     checkpoint = torch.load(weights, weights_only=True)
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     parameters = [checkpoint["network_weights"]]
     predictor.manual_initialization(
-        build_network(), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
+        build_network(model), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
     )
     return predictor
 
@@ -201,13 +211,49 @@ def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32)
     assert equal.mean() >= 0.9999
 
 
-def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
-    weights = project.weights[0]
+@pytest.mark.parametrize("model", ["apex", "joint"])
+def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, model):
+    weights = project.root / f"models/{model}/fold_0/checkpoint_final.pth"
     stack = torch.randn(1, 2, 50, 41)
     stock = stock_predictor(weights).predict_logits_from_preprocessed_data(stack)
     _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
-    (ours,) = routed_logits([stack], [[{"apex": 1}] * 2], {"apex": segmenter})
+    (ours,) = routed_logits([stack], [[{model: 1}] * 2], {model: segmenter})
     torch.testing.assert_close(ours, stock, atol=1e-4, rtol=1e-4)
+
+
+def test_of_a_joint_model_probabilities_are_averaged_as_logarithms_over_mirrored_passes(project):
+    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    tile = torch.randn(1, 1, *PATCH)
+    passes = [segmenter.network(tile.flip(axes)).flip(axes) for axes in AXES]
+    assert all(torch.allclose(one.exp().sum(1), torch.ones(1, *PATCH)) for one in passes)
+    torch.testing.assert_close(segmenter.logits(tile), torch.stack(passes).mean(0))
+
+
+def test_region_probabilities_of_a_stack_are_means_over_tiles_and_mirrored_passes(project):
+    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    stack = torch.randn(1, 3, 50, 41)
+    rows, columns = (0, 9, 18), (0, 9)
+    tiles = [stack[0, :, None, top : top + 32, left : left + 32] for top in rows for left in columns]
+    passes = [segmenter.network.region_probabilities(tile.flip(axes)) for tile in tiles for axes in AXES]
+    probabilities = region_probabilities(stack, segmenter)
+    torch.testing.assert_close(probabilities, torch.stack(passes).mean(0))
+    assert probabilities.std(dim=0).min() > 0  # slices differ
+
+
+def test_a_model_without_a_region_head_has_no_region_probabilities(project):
+    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    with pytest.raises(InputError, match="network: joint"):
+        region_probabilities(torch.randn(1, 1, *PATCH), segmenter)
+
+
+def test_a_joint_model_can_be_the_model_of_a_region(project):
+    models = {**ROUTED, "apex": "joint"}
+    project.weights.append(project.joint)
+    routed, routes = project.predict({"router": "reference", "models": models}, project.regions)
+    joint, _ = project.predict({"router": "constant", "model": "joint"}, name="joint")
+    for case, labels in routed.items():
+        assert routes.loc[routes["case"] == case, "model"].tolist()[-1] == "joint"
+        assert (labels[-1] == joint[case][-1]).mean() >= 0.9999
 
 
 @pytest.mark.parametrize("router", ["reference", "classifier"])

@@ -17,6 +17,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ import torch
 from nnunetv2.training.logging.nnunet_logger import LocalLogger
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunet_trainer
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from tiny_segmentation import Project
+from tiny_segmentation import JOINT, Project
 
 from cmrslices.classification import training as classification
 from cmrslices.runtime import interruption, job
@@ -48,9 +49,11 @@ class Segmenters:
     def weights(self, name):
         return self.project.weights(name)
 
+    policy: ClassVar = {"sampling": "quadratic", "ratio": 4}
+
     def train(self, name, **changes):
         sizes = {"epochs": EPOCHS, "iterations_per_epoch": 3, "validation_iterations": 2, "threads": 2}
-        train_segmenter(**self.project.arguments(name, {"sampling": "quadratic", "ratio": 4}, **sizes | changes))
+        train_segmenter(**self.project.arguments(name, self.policy, **sizes | changes))
 
     def before_each_step(self, act):
         """Call `act` before every step that a training does in this process."""
@@ -60,6 +63,15 @@ class Segmenters:
     def state(self, name):
         content = read_checkpoint(self.weights(name))
         return content["network_weights"], [content["logging"][key] for key in ("train_losses", "val_losses", "lrs")]
+
+
+class JointSegmenters(Segmenters):
+    """The same of a joint network, whose head has an optimiser of its own."""
+
+    policy: ClassVar = {"sampling": "uniform"}
+
+    def train(self, name, **changes):
+        super().train(name, joint=JOINT, **changes)
 
 
 class Classifiers:
@@ -300,6 +312,19 @@ def test_a_killed_worker_ends_the_job_with_the_remedy_and_changes_no_bit(tmp_pat
     assert status == 1
     assert "a worker process was killed, likely for memory: give the rule more mem_mb" in said
     assert_same(finish(trainings, "worker"), finish(trainings, "undisturbed"))
+
+
+def test_a_joint_network_that_is_stopped_or_killed_goes_on_to_the_same_weights(tmp_path_factory):
+    trainings = JointSegmenters(tmp_path_factory.mktemp("joint"))
+    for step in (2, trainings.steps_per_epoch - 1):
+        status, said, _ = Job(trainings, "disturbed", AtStep(step, terminate)).wait()
+        assert status == 1
+        assert "the next try goes on from there" in said
+    Job(trainings, "disturbed", AtStep(trainings.steps_per_epoch + 4, kill)).wait()
+    status, _, log = Job(trainings, "disturbed").wait()
+    assert status == 0
+    assert "Going on after epoch 2, iteration 0" in log
+    assert_same(trainings.state("disturbed"), finish(trainings, "undisturbed"))
 
 
 def test_a_finished_training_whose_output_was_deleted_is_not_repeated(trainings):

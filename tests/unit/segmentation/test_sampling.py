@@ -9,8 +9,17 @@ import torch
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from scipy import stats
 
+from cmrslices.labels import SLICE_CLASSES
 from cmrslices.segmentation.loading import SeededBatches, batches, seed_everything
-from cmrslices.segmentation.sampling import SliceSamplingDataLoader, WeightedDataset, quadratic_weights, slice_weights
+from cmrslices.segmentation.sampling import (
+    RegionDataLoader,
+    RegionDataset,
+    SliceSamplingDataLoader,
+    WeightedDataset,
+    quadratic_weights,
+    slice_regions,
+    slice_weights,
+)
 
 POSITIONS = np.array([np.nan, 0, 0.25, 0.5, 0.75, 1, np.nan, np.nan])
 SHAPE = (8, 12, 10)
@@ -136,6 +145,41 @@ def test_weights_follow_the_slices_that_cropping_left():
     dataset = WeightedDataset(cropped, {"case": np.arange(8.0)})
     dataset.load_case("case")
     assert dataset.weights_of_loaded_case().tolist() == [2, 3, 4, 5]
+
+
+REGION = ["non-cardiac", "base", "middle", "middle", "middle", "apex", "non-cardiac", "non-cardiac"]
+SLICES = pd.DataFrame({"case": "case", "slice": range(8), "region": REGION})
+
+
+def test_regions_of_a_case_are_indices_of_the_slice_classes_in_the_order_of_slices():
+    shuffled = SLICES.sample(frac=1, random_state=0)
+    assert [SLICE_CLASSES[index] for index in slice_regions(shuffled)["case"]] == REGION
+
+
+def test_a_batch_tells_the_region_of_each_drawn_slice():
+    loader = loader_of(RegionDataLoader, RegionDataset(OneCase(), slice_regions(SLICES)))
+    for _ in range(3):
+        batch = loader.generate_train_batch()
+        drawn = batch["data"].amax(dim=(1, 2, 3)).int().tolist()
+        assert [SLICE_CLASSES[index] for index in batch["region"]] == [REGION[index] for index in drawn]
+    assert len(set(drawn)) > 3
+
+
+def test_telling_regions_changes_nothing_in_a_batch():
+    ours = SeededBatches(loader_of(RegionDataLoader, RegionDataset(OneCase(), slice_regions(SLICES))), 7, 0)[5]
+    stock = SeededBatches(loader_of(nnUNetDataLoader, OneCase()), 7, 0)[5]
+    assert ours.keys() - stock.keys() == {"region"}
+    assert torch.equal(ours["data"], stock["data"])
+    assert torch.equal(ours["target"], stock["target"])
+
+
+def test_regions_follow_the_slices_that_cropping_left():
+    cropped = OneCase()
+    properties = {"class_locations": {}, "bbox_used_for_cropping": [[1, 6], [0, 12], [0, 10]]}
+    cropped.load_case = lambda identifier: (None, None, None, properties)
+    dataset = RegionDataset(cropped, slice_regions(SLICES))
+    dataset.load_case("case")
+    assert [SLICE_CLASSES[index] for index in dataset.regions_of_loaded_case()] == REGION[1:6]
 
 
 def test_with_the_uniform_policy_batches_equal_stock_nnunets():

@@ -14,7 +14,7 @@ import torch
 from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform, blur_dimension
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from places import ROOT
-from tiny_segmentation import CASES, TRAINING, Project, same
+from tiny_segmentation import CASES, JOINT, TRAINING, Project, same
 
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.segmentation.loading import seed_everything
@@ -133,7 +133,22 @@ def test_every_slice_is_segmented_by_the_model_its_router_names(project, apex_mo
     assert routes["model"].tolist() == ["baseline"] * 4 + ["apex"] + ["baseline"] * 4 + ["apex"]
 
 
-def test_stock_nnunet_predicts_with_a_trained_regional_model(project, apex_model, tmp_path):
+@pytest.fixture(scope="module")
+def joint_model(project):
+    sizes = {"epochs": 6, "iterations_per_epoch": 20}
+    project.train("joint", {"sampling": "uniform"}, joint=JOINT, **sizes)
+    return project.weights("joint")
+
+
+def test_a_joint_models_folder_names_its_network(joint_model):
+    configuration = json.loads((joint_model.parents[1] / "plans.json").read_text())["configurations"]["joint"]
+    assert configuration["architecture"]["network_class_name"] == "cmrslices.segmentation.joint_network.JointUNet"
+    assert configuration["training"]["joint"] == JOINT
+
+
+@pytest.mark.parametrize("model", ["apex", "joint"])
+def test_stock_nnunet_predicts_with_a_trained_model(project, request, tmp_path, model):
+    weights = request.getfixturevalue(f"{model}_model")
     stock_input = tmp_path / "images"
     stock_input.mkdir()
     for case in CASES[6:]:
@@ -148,10 +163,11 @@ def test_stock_nnunet_predicts_with_a_trained_regional_model(project, apex_model
         "nnUNet_extTrainer": str(ROOT / "workflow_scripts/cmrslices/segmentation/trainers"),
     }
     command = [Path(sys.executable).parent / "nnUNetv2_predict", "-i", stock_input, "-o", tmp_path / "stock"]
-    command += ["-d", "1", "-c", "apex", "-f", "0", "-tr", "SliceTrainer", "-device", "cpu", "-npp", "1", "-nps", "1"]
+    command += ["-d", "1", "-c", model, "-f", "0", "-tr", "SliceTrainer", "-device", "cpu", "-npp", "1", "-nps", "1"]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    ours = predict(project, tmp_path / "ours", {"router": "constant", "model": "apex"}, [apex_model])
+    ours = predict(project, tmp_path / "ours", {"router": "constant", "model": model}, [weights])
     for name, image in ours.items():
         stock = np.asarray(nibabel.load(tmp_path / "stock" / name).dataobj)
+        assert len(np.unique(stock)) > 1
         assert (np.asarray(image.dataobj) == stock).mean() >= 0.999

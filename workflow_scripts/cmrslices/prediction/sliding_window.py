@@ -17,7 +17,9 @@ from torch import nn
 
 from cmrslices.prediction.routing import Mixture
 from cmrslices.runtime.checkpoints import read_weights
+from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.channels_last import channels_last
+from cmrslices.segmentation.joint_network import JointUNet
 
 STEP = 0.5
 """Distance of neighbouring tiles, as a share of a tile's size."""
@@ -77,6 +79,28 @@ class Segmenter(NamedTuple):
     def _logits_at_once(self, tiles: torch.Tensor) -> torch.Tensor:
         total = sum(self.network(tiles.flip(axes)).float().flip(axes) for axes in self.mirrored_axes)
         return total / len(self.mirrored_axes)
+
+    def region_probabilities(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Mean of a joint network's region probabilities for the mirrored tiles.
+
+        Parameters
+        ----------
+        tiles : Tensor (n, 1, y, x)
+
+        Returns
+        -------
+        Tensor (n, regions)
+            Probabilities of `cmrslices.labels.SLICE_CLASSES`, float32.
+
+        Raises
+        ------
+        InputError
+            The network is no `JointUNet`.
+        """
+        if not isinstance(self.network, JointUNet):
+            raise InputError("this model's network names no regions; give its row of models the key network: joint")
+        passes = [self.network.region_probabilities(tiles.flip(axes)) for axes in self.mirrored_axes]
+        return torch.stack(passes).mean(dim=0)
 
 
 def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -> tuple[str, Segmenter]:
@@ -186,6 +210,27 @@ def mixed_logits(logits: Mapping[str, torch.Tensor], mixture: Mixture) -> torch.
     """
     terms = [logits[model].log_softmax(dim=0) + math.log(weight) for model, weight in mixture.items()]
     return torch.logsumexp(torch.stack(terms), dim=0)
+
+
+@torch.inference_mode()
+def region_probabilities(stack: torch.Tensor, segmenter: Segmenter) -> torch.Tensor:
+    """Probabilities of the region of each slice by the head of a joint network, as mean over the slice's tiles.
+
+    Parameters
+    ----------
+    stack : Tensor (1, z, y, x)
+        A preprocessed case, in plane no smaller than a tile, on the device of the network.
+    segmenter : Segmenter
+        Of a joint network.
+
+    Returns
+    -------
+    Tensor (z, regions)
+        Probabilities of `cmrslices.labels.SLICE_CLASSES`, float32.
+    """
+    found = places(stack, tuple(segmenter.configuration.patch_size))
+    tiles = [stack[0, :, None, rows, columns] for rows, columns, _ in found]
+    return torch.stack([segmenter.region_probabilities(of_place) for of_place in tiles]).mean(dim=0)
 
 
 def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:

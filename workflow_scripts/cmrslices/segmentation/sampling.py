@@ -5,12 +5,15 @@ A policy is a row of the configuration's `models`: ``{"sampling": "uniform"}`` f
 ``{"sampling": "region", "region": "apex"}`` for a region-specific model (approach 2).
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import torch
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 
-from cmrslices.labels import NON_CARDIAC
+from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
 
 
 def quadratic_weights(positions: np.ndarray, ratio: float) -> np.ndarray:
@@ -128,30 +131,73 @@ def _foreground_slices(class_locations: dict[int, np.ndarray], slices: int) -> n
     return np.bincount(np.concatenate(found), minlength=slices) > 0 if found else np.zeros(slices, bool)
 
 
-class WeightedDataset:
-    """An nnU-Net data set that knows the slice weights of the case it loaded last.
+class DatasetOfSlices:
+    """An nnU-Net data set that knows a number of each slice of the case it loaded last.
 
     Parameters
     ----------
     dataset : nnUNetBaseDataset
-        Cases without weights are left out.
-    weights : dict of str to ndarray
-        Case to the weights of all its slices, also of those that nnU-Net's cropping removed.
+        Cases without numbers are left out.
+    numbers : dict of str to ndarray
+        Case to the numbers of all its slices, also of those that nnU-Net's cropping removed.
     """
 
-    def __init__(self, dataset: nnUNetBaseDataset, weights: dict[str, np.ndarray]) -> None:
+    def __init__(self, dataset: nnUNetBaseDataset, numbers: dict[str, np.ndarray]) -> None:
         self._dataset = dataset
-        self._weights = weights
+        self._numbers = numbers
         self._loaded = np.empty(0)
-        self.identifiers = [case for case in dataset.identifiers if case in weights]
+        self.identifiers = [case for case in dataset.identifiers if case in numbers]
 
     def load_case(self, identifier: str) -> tuple:
-        """Load a case as nnU-Net's data set does, and remember its weights."""
+        """Load a case as nnU-Net's data set does, and remember the numbers of its slices."""
         data, segmentation, previous, properties = self._dataset.load_case(identifier)
         first, last = properties["bbox_used_for_cropping"][0]
-        self._loaded = self._weights[identifier][first:last]
+        self._loaded = self._numbers[identifier][first:last]
         return data, segmentation, previous, properties
+
+
+class WeightedDataset(DatasetOfSlices):
+    """A data set whose slices have weights."""
 
     def weights_of_loaded_case(self) -> np.ndarray:
         """Weights of the case that was loaded last, for the slices that nnU-Net's cropping kept, shape (slices,)."""
         return self._loaded
+
+
+class RegionDataset(DatasetOfSlices):
+    """A data set whose slices have regions, as indices into `SLICE_CLASSES`."""
+
+    def regions_of_loaded_case(self) -> np.ndarray:
+        """Regions of the case that was loaded last, for the slices that nnU-Net's cropping kept, shape (slices,)."""
+        return self._loaded
+
+
+def slice_regions(slices: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Case to the reference region of each of its slices, as indices into `SLICE_CLASSES`, shape (slices,).
+
+    Parameters
+    ----------
+    slices : DataFrame
+        `slices.csv`: case, slice, region.
+    """
+    indices = slices.assign(region=slices["region"].map(SLICE_CLASSES.index)).sort_values(["case", "slice"])
+    return {case: rows["region"].to_numpy() for case, rows in indices.groupby("case")}
+
+
+class RegionDataLoader(nnUNetDataLoader):
+    """nnU-Net's loader, with the reference region of each drawn slice in the batch, under the key ``region``.
+
+    It draws nothing itself, so that its batches are those of nnU-Net's loader. Its data are a `RegionDataset`.
+    """
+
+    def get_bbox(self, *arguments: Any, **options: Any) -> tuple[list[int], list[int]]:
+        """Corners of the next patch, as `nnUNetDataLoader.get_bbox` gives them; the region of its slice is noted."""
+        lower, upper = super().get_bbox(*arguments, **options)
+        self._drawn.append(int(self._data.regions_of_loaded_case()[lower[0]]))
+        return lower, upper
+
+    def generate_train_batch(self) -> dict:
+        """nnU-Net's batch, and ``region``, int64, shape (batch,)."""
+        self._drawn: list[int] = []
+        batch = super().generate_train_batch()
+        return {**batch, "region": torch.tensor(self._drawn)}

@@ -10,6 +10,7 @@ import torch
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
 from cmrslices.runtime.devices import compute_deterministically, job_device
 from cmrslices.runtime.interruption import defer_signals
+from cmrslices.segmentation.joint_network import joint_architecture
 from cmrslices.segmentation.nnunet import set_nnunet_folders
 from cmrslices.segmentation.trainers.slice_trainer import SliceTrainer
 
@@ -115,6 +116,7 @@ def model_plans(
         Content of the model's `plans.json`: the `2d` configuration and that of the model, which inherits from it.
     """
     planned = json.loads(Path(plans).read_text())
+    shared = planned["configurations"]["2d"]
     configuration = {
         "inherits_from": "2d",
         "batch_size": training["batch_size"],
@@ -123,4 +125,6 @@ def model_plans(
         "training": training,
         "seed": seed,
     }
-    return {**planned, "configurations": {"2d": planned["configurations"]["2d"], model: configuration}}
+    if "joint" in training:
+        configuration["architecture"] = joint_architecture(shared["architecture"])
+    return {**planned, "configurations": {"2d": shared, model: configuration}}

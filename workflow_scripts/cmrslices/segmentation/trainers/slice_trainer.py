@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
@@ -21,11 +22,24 @@ from cmrslices.runtime.checkpoints import read_weights
 from cmrslices.runtime.devices import Precision, autocast
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.channels_last import channels_last
+from cmrslices.segmentation.joint_training import JointLoss, JointOptimizer
 from cmrslices.segmentation.loading import batches, seed_everything, without_timing
 from cmrslices.segmentation.resumable_trainer import ResumableTrainer
-from cmrslices.segmentation.sampling import SliceSamplingDataLoader, WeightedDataset, slice_weights
+from cmrslices.segmentation.sampling import (
+    RegionDataLoader,
+    RegionDataset,
+    SliceSamplingDataLoader,
+    WeightedDataset,
+    slice_regions,
+    slice_weights,
+)
 
-Cases: TypeAlias = nnUNetBaseDataset | WeightedDataset
+Cases: TypeAlias = nnUNetBaseDataset | WeightedDataset | RegionDataset
+LOADERS: dict[type, type[nnUNetDataLoader]] = {
+    WeightedDataset: SliceSamplingDataLoader,
+    RegionDataset: RegionDataLoader,
+}
+"""Loaders of the data sets that are not nnU-Net's own."""
 SETTINGS = ("sampling", "slices", "training", "seed")
 """Keys of a model's configuration beside nnU-Net's own, see `SliceTrainer`."""
 
@@ -38,7 +52,8 @@ class SliceTrainer(ResumableTrainer):
     - ``sampling``: the policy, see `cmrslices.segmentation.sampling`;
     - ``slices``: the file `slices.csv` of the training cohort, as a path relative to nnU-Net's folder of the
       preprocessed data set; the uniform policy does not read it;
-    - ``training``: epochs, steps per epoch, learning rate and precision;
+    - ``training``: epochs, steps per epoch, learning rate and precision; and ``joint``, if the architecture of the
+      configuration is a `JointUNet`: weight and label smoothing of its head's loss, and the head's learning rate;
     - ``seed``: with the number of a batch, it determines the content of the batch.
 
     Raises
@@ -68,6 +83,7 @@ class SliceTrainer(ResumableTrainer):
         self.num_iterations_per_epoch = training["iterations_per_epoch"]
         self.num_val_iterations_per_epoch = training["validation_iterations"]
         self.initial_lr = training["learning_rate"]
+        self.joint: dict[str, float] | None = training.get("joint")
 
     def initialize(self) -> None:
         """Build network, optimiser and loss from the seed, in the wanted precision.
@@ -117,28 +133,64 @@ class SliceTrainer(ResumableTrainer):
             ) from None
         self.print_to_log_file(f"Starting from the weights of model {other!r}")
 
+    def configure_optimizers(self) -> tuple[Any, Any]:
+        """nnU-Net's SGD and its schedule; the head of a joint network has an optimiser of its own."""
+        optimizer, schedule = super().configure_optimizers()
+        if self.joint:
+            optimizer = JointOptimizer(optimizer, self.network.head, self.joint["learning_rate"])
+        return optimizer, schedule
+
+    def _build_loss(self) -> torch.nn.Module:
+        loss = super()._build_loss()
+        return JointLoss(loss, self.joint["loss_weight"], self.joint["label_smoothing"]) if self.joint else loss
+
+    def _do_i_compile(self) -> bool:
+        """Compile where nnU-Net does, but no joint network: its decoders get other numbers of slices in each batch."""
+        return not self.joint and super()._do_i_compile()
+
+    def train_step(self, batch: dict) -> dict:
+        """nnU-Net's step."""
+        return super().train_step(self._with_regions(batch))
+
+    def validation_step(self, batch: dict) -> dict:
+        """nnU-Net's step; a joint network is validated as it is trained, each slice by its region's decoder."""
+        return super().validation_step(self._with_regions(batch))
+
+    def _with_regions(self, batch: dict) -> dict:
+        """The batch; a joint network is told the regions, and its loss finds them as one more level of the target."""
+        if not self.joint:
+            return batch
+        self.network.regions = batch["region"]
+        return {**batch, "target": [*batch["target"], batch["region"]]}
+
     def get_tr_and_val_datasets(self) -> tuple[Cases, Cases]:
-        """nnU-Net's data sets; under other policies than the uniform one, without cases that have no slice to draw."""
+        """nnU-Net's data sets; under other policies than the uniform one, without cases that have no slice to draw.
+
+        Those of a joint network know the region of each slice.
+        """
         datasets = super().get_tr_and_val_datasets()
-        weights = self._slice_weights({case for part in datasets for case in part.identifiers})
-        if weights is None:
+        if self.policy["sampling"] == "uniform" and not self.joint:
             return datasets
+        slices = self._slices({case for part in datasets for case in part.identifiers})
+        if self.joint:
+            regions = slice_regions(slices)
+            return RegionDataset(datasets[0], regions), RegionDataset(datasets[1], regions)
+        weights = slice_weights(self.policy, slices)
+        assert weights is not None  # the policy is not uniform
         training, validation = (WeightedDataset(part, weights) for part in datasets)
         for name, before, after in zip(("training", "validation"), datasets, (training, validation), strict=True):
             left_out = len(before.identifiers) - len(after.identifiers)
             self.print_to_log_file(f"{len(after.identifiers)} {name} cases, {left_out} left out without such a slice")
         return training, validation
 
-    def _slice_weights(self, cases: set[str]) -> dict[str, np.ndarray] | None:
-        """Weights of the slices of these cases under the policy; None for the uniform one, which needs no slices."""
-        if self.policy["sampling"] == "uniform":
-            return None
+    def _slices(self, cases: set[str]) -> pd.DataFrame:
+        """Regions and positions of all slices of these cases."""
         file = Path(self.preprocessed_dataset_folder_base, self.configuration_manager.configuration["slices"]).resolve()
         if not file.is_file():
             raise InputError(
-                f"{file}: missing; the sampling policy of {self.configuration_name!r} needs the regions and positions "
-                "of the training cohort's slices: make the file with the rule assign_regions, or correct 'slices' in "
-                "the plans"
+                f"{file}: missing; the {'region head' if self.joint else 'sampling policy'} of "
+                f"{self.configuration_name!r} needs the regions and positions of the training cohort's slices: make "
+                "the file with the rule assign_regions, or correct 'slices' in the plans"
             )
         slices = read_slices(file)
         absent = sorted(cases - set(slices["case"]))
@@ -147,7 +199,7 @@ class SliceTrainer(ResumableTrainer):
                 f"{file}: has no slices of {absent[0]} ({len(absent)} such cases in the data set); correct 'slices' in "
                 "the plans so that it names the table of the training cohort"
             )
-        return slice_weights(self.policy, slices)
+        return slices
 
     def get_dataloaders(self) -> tuple[Iterator[dict], Iterator[dict]]:
         """Batches for training and validation, from the first one that no finished step has used.
@@ -194,8 +246,7 @@ class SliceTrainer(ResumableTrainer):
     def _loader(
         self, dataset: Cases, patch_size: list[int] | np.ndarray, transforms: BasicTransform
     ) -> nnUNetDataLoader:
-        loader_class = SliceSamplingDataLoader if isinstance(dataset, WeightedDataset) else nnUNetDataLoader
-        return loader_class(
+        return LOADERS.get(type(dataset), nnUNetDataLoader)(
             dataset,
             self.batch_size,
             patch_size,
