@@ -1,49 +1,43 @@
 """Routed prediction: each slice of a cohort is segmented by the model that its router names."""
 
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import torch
-from acvl_utils.cropping_and_padding.padding import pad_nd_image
-from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
 from tqdm import tqdm
 
 from cmrslices.cohorts.tables import cases_of, read_splits
+from cmrslices.prediction.parts import Part, Stack, parts_of
 from cmrslices.prediction.routing import Router, make_router
-from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
+from cmrslices.prediction.sliding_window import load_segmenter
 from cmrslices.runtime.devices import Precision, autocast, best_device
-from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
+from cmrslices.segmentation.preprocessed import read_ahead
 
 
 class RoutedCase(NamedTuple):
-    """A preprocessed case and the model of each of its slices, from the base."""
+    """A case, the model of each of its slices from the base, and what the parts of the approach need of it."""
 
     name: str
-    stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
-    unpadded: tuple[slice, ...]
-    models: list[str]  # also of slices that nnU-Net's cropping removed, and that the stack lacks
-    properties: dict
-
-    @property
-    def kept_models(self) -> list[str]:
-        """The models of the slices that the stack holds."""
-        return [self.models[index] for index in kept_slices(self.properties)]
+    models: list[str]  # also of slices that nnU-Net's cropping removed, and that the stacks lack
+    stacks: dict[int, Stack]  # number of each part that segments a slice of the case, to its preprocessed case
 
 
 def predict_cohort(
     approach: dict,
     weights: list[str],
     regions: str | None,
-    store: str,
+    store: str | None,
     splits: str,
     mirroring: bool,
     precision: Precision,
     threads: int,
     labels: str,
     routes: str,
+    store_3d: str | None = None,
 ) -> None:
     """Segment the test cases of a cohort by one approach.
 
@@ -58,8 +52,9 @@ def predict_cohort(
         Checkpoints of the models that it routes to.
     regions : path or None
         The regions that its router reads, see `make_router`.
-    store : path
-        Folder of preprocessed cases, made by `cmrslices.segmentation.preprocessing.preprocess_cohort`.
+    store : path or None
+        Folder of cases that `cmrslices.segmentation.preprocessing.preprocess_cohort` preprocessed for 2D models; None
+        where the approach has none.
     splits : path
         The cohort's `splits.csv`.
     mirroring, precision
@@ -68,28 +63,29 @@ def predict_cohort(
         Cores to use.
     labels, routes : path
         To write: the folder of label maps, and the table of case, slice and model.
+    store_3d : path or None
+        The same for 3D models.
     """
     torch.set_num_threads(threads)
     device = best_device()
     route = make_router(approach, regions)
     segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
-    segmenter = next(iter(segmenters.values()))  # all share one preprocessing
+    parts = parts_of(segmenters, store, store_3d)
     cases = cases_of(read_splits(splits), "test")
     shutil.rmtree(labels, ignore_errors=True)  # what a killed job may have left
     Path(labels).mkdir(parents=True)
 
     def read(case: str) -> RoutedCase:
-        return read_routed_case(store, case, route, segmenter, device)
+        return read_routed_case(case, route, parts, device)
 
-    def write(case: RoutedCase, logits: torch.Tensor) -> None:
-        write_labels(logits, case, segmenter, Path(labels) / f"{case.name}.nii.gz")
+    def write(case: RoutedCase, logits: dict[int, torch.Tensor]) -> None:
+        write_labels(logits, case, parts, Path(labels) / f"{case.name}.nii.gz")
 
     rows: list[tuple[str, int, str]] = []
     writing: list[Future] = []
     with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
         for group in read_ahead(read, cases, pool):
-            stacks = [case.stack.to(device, non_blocking=True) for case in group]
-            logits = routed_logits(stacks, [case.kept_models for case in group], segmenters)
+            logits = logits_by_part(group, parts, device)
             _wait_for(writing)
             writing = [pool.submit(write, case, of_case) for case, of_case in zip(group, logits, strict=True)]
             rows += [(case.name, index, model) for case in group for index, model in enumerate(case.models)]
@@ -98,57 +94,65 @@ def predict_cohort(
     pd.DataFrame(rows, columns=["case", "slice", "model"]).to_csv(routes, index=False)
 
 
-def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
-    """Read one preprocessed case, find the model of each of its slices, and pad them to the size of a tile.
+def read_routed_case(case: str, route: Router, parts: Sequence[Part], device: torch.device) -> RoutedCase:
+    """Read one preprocessed case, and find the model of each of its slices.
 
     Parameters
     ----------
-    store : path
-        See `predict_cohort`.
     case : str
         Its name.
     route : Router
         Names the model of each slice.
-    segmenter : Segmenter
-        Gives the size of a tile.
+    parts : sequence of Part
+        Of the approach.
     device : torch.device
-        Where the stack will be segmented. For a GPU it is put into pinned memory, from which it is copied faster.
+        Where the case will be segmented.
     """
-    preprocessed = read_preprocessed(store, case)
-    stack, unpadded = pad_nd_image(
-        torch.from_numpy(preprocessed.voxels),
-        segmenter.configuration.patch_size,
-        "constant",
-        {"value": 0},
-        return_slicer=True,
-    )
-    stack = stack.pin_memory() if device.type == "cuda" else stack
-    return RoutedCase(case, stack, unpadded, route(case, preprocessed.length), preprocessed.properties)
+    stacks = [part.read(case, device) for part in parts]
+    models = route(case, stacks[0].length)
+    return RoutedCase(case, models, {n: stacks[n] for n, part in enumerate(parts) if part.slices(models)})
 
 
-def write_labels(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter, output: Path) -> None:
-    """Resample a case's logits to its image's grid and write the most probable labels, as nnU-Net does.
+def logits_by_part(
+    cases: Sequence[RoutedCase], parts: Sequence[Part], device: torch.device
+) -> list[dict[int, torch.Tensor]]:
+    """Logits of each case by each part of the approach that segments some of its slices.
+
+    Returns
+    -------
+    list of dict
+        For each case, the number of each such part to the logits ``(labels, z, y, x)`` of its padded stack.
+    """
+    found: list[dict[int, torch.Tensor]] = [{} for _ in cases]
+    for number, part in enumerate(parts):
+        own = [(case, of_case) for case, of_case in zip(cases, found, strict=True) if number in case.stacks]
+        stacks, models = [case.stacks[number] for case, _ in own], [case.models for case, _ in own]
+        for (_, of_case), logits in zip(own, part.logits(stacks, models, device) if own else (), strict=True):
+            of_case[number] = logits
+    return found
+
+
+def write_labels(logits: dict[int, torch.Tensor], case: RoutedCase, parts: Sequence[Part], output: Path) -> None:
+    """Write the labels of each slice by its model, on the image's grid.
 
     Parameters
     ----------
-    logits : Tensor (labels, z, y, x)
-        Logits of the padded stack.
+    logits : dict
+        See `logits_by_part`.
     case : RoutedCase
-    segmenter : Segmenter
-        A model of the approach; all have the same labels and plan.
+    parts : sequence of Part
+        Of the approach.
     output : path
         Label map to write.
     """
-    plans = segmenter.plans
-    segmentation = convert_predicted_logits_to_segmentation_with_correct_shape(
-        logits[:, *case.unpadded[1:]].cpu(),
-        plans,
-        segmenter.configuration,
-        segmenter.labels,
-        case.properties,
-        num_threads_torch=torch.get_num_threads(),  # nnU-Net sets this number; its default would change ours
-    )
-    plans.image_reader_writer_class().write_seg(segmentation, str(output), case.properties)
+    maps = {number: parts[number].label_map(case.stacks[number], of_part) for number, of_part in logits.items()}
+    first = next(iter(maps))
+    labels = maps[first]
+    for number, of_part in maps.items():
+        own = parts[number].slices(case.models)
+        labels[own] = of_part[own]
+    plans = parts[first].any_segmenter.plans
+    plans.image_reader_writer_class().write_seg(labels, str(output), case.stacks[first].properties)
 
 
 def _wait_for(writing: list[Future]) -> None:

@@ -1,7 +1,8 @@
-"""Trained segmenters: nnU-Net's sliding window, applied to the slices of many cases together."""
+"""Trained segmenters: nnU-Net's sliding window, applied to the slices or stacks of many cases together."""
 
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,12 +25,11 @@ PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
 
 
 class Tile(NamedTuple):
-    """Part of a slice that is given to the network, and each pixel's share in the mean of overlapping tiles."""
+    """Part of a slice or stack that is given to the network, and each pixel's share in the mean of overlapping tiles."""
 
+    model: str
     stack: int
-    z: int  # index of the slice in the stack
-    rows: slice
-    columns: slice
+    where: tuple[int | slice, ...]  # slice or slices, rows and columns
     share: torch.Tensor
 
 
@@ -47,16 +47,21 @@ class Segmenter(NamedTuple):
         """nnU-Net's description of the network's outputs."""
         return self.plans.get_label_manager(self.dataset)
 
+    @property
+    def patch(self) -> tuple[int, ...]:
+        """Size of a tile: [y, x] in pixels, in 3D [z, y, x]."""
+        return tuple(self.configuration.patch_size)
+
     def logits(self, tiles: torch.Tensor) -> torch.Tensor:
         """Mean of the network's outputs for the mirrored tiles.
 
         Parameters
         ----------
-        tiles : Tensor (n, 1, y, x)
+        tiles : Tensor (n, 1, y, x), in 3D (n, 1, z, y, x)
 
         Returns
         -------
-        Tensor (n, labels, y, x)
+        Tensor (n, labels, y, x), in 3D (n, labels, z, y, x)
             float32.
         """
         total = sum(self.network(tiles.flip(axes)).float().flip(axes) for axes in self.mirrored_axes)
@@ -105,18 +110,17 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
     return model, Segmenter(network, mirrored, plans, configuration, dataset)
 
 
-@torch.inference_mode()
 def routed_logits(
     stacks: Sequence[torch.Tensor], models: Sequence[Sequence[str]], segmenters: Mapping[str, Segmenter]
 ) -> list[torch.Tensor]:
-    """Logits of each slice, computed by its own model.
+    """Logits of each slice, computed by its own 2D model.
 
     Parameters
     ----------
     stacks : sequence of Tensor (1, z, y, x)
         Preprocessed cases, in plane no smaller than a tile, on the device of the networks.
     models : sequence of sequence of str
-        The model of each slice of each stack.
+        The model of each slice of each stack. The logits of a slice are 0 if `segmenters` lacks its model.
     segmenters : mapping of str to Segmenter
         Name of each model to the model. All have the same patch size and labels.
 
@@ -125,44 +129,77 @@ def routed_logits(
     list of Tensor (labels, z, y, x)
         float32.
     """
-    any_of_them = next(iter(segmenters.values()))
-    patch = tuple(any_of_them.configuration.patch_size)
-    tiles_per_batch = max(1, PIXELS_PER_BATCH[stacks[0].device.type] // (patch[0] * patch[1]))
-    logits = [stack.new_zeros((any_of_them.labels.num_segmentation_heads, *stack.shape[1:])) for stack in stacks]
+    patch = next(iter(segmenters.values())).patch
     tiles = [
-        (model, Tile(number, index, *place))
+        Tile(model, number, (index, *place), share)
         for number, (stack, of_slice) in enumerate(zip(stacks, models, strict=True))
-        for place in places(stack, patch)
+        for *place, share in places(stack, patch)
         for index, model in enumerate(of_slice)
+        if model in segmenters
     ]
-    for model in sorted({model for model, _ in tiles}):
-        own = [tile for name, tile in tiles if name == model]
+    return _means(stacks, tiles, segmenters)
+
+
+def stack_logits(stacks: Sequence[torch.Tensor], model: str, segmenter: Segmenter) -> list[torch.Tensor]:
+    """Logits of whole stacks by a 3D model.
+
+    Parameters
+    ----------
+    stacks : sequence of Tensor (1, z, y, x)
+        Cases as preprocessed for 3D, on no axis smaller than a tile, on the device of the network.
+    model, segmenter
+        The model's name and the model.
+
+    Returns
+    -------
+    list of Tensor (labels, z, y, x)
+        float32.
+    """
+    tiles = [
+        Tile(model, number, tuple(place), share)
+        for number, stack in enumerate(stacks)
+        for *place, share in places(stack, segmenter.patch)
+    ]
+    return _means(stacks, tiles, {model: segmenter})
+
+
+@torch.inference_mode()
+def _means(
+    stacks: Sequence[torch.Tensor], tiles: Sequence[Tile], segmenters: Mapping[str, Segmenter]
+) -> list[torch.Tensor]:
+    """Mean of the logits of the tiles in every voxel, by the tiles' shares."""
+    any_of_them = next(iter(segmenters.values()))
+    tiles_per_batch = max(1, PIXELS_PER_BATCH[stacks[0].device.type] // math.prod(any_of_them.patch))
+    logits = [stack.new_zeros((any_of_them.labels.num_segmentation_heads, *stack.shape[1:])) for stack in stacks]
+    for model in sorted({tile.model for tile in tiles}):
+        own = [tile for tile in tiles if tile.model == model]
         for batch in (own[first : first + tiles_per_batch] for first in range(0, len(own), tiles_per_batch)):
-            images = torch.stack([stacks[tile.stack][:, tile.z, tile.rows, tile.columns] for tile in batch])
+            images = torch.stack([stacks[tile.stack][:, *tile.where] for tile in batch])
             for tile, predicted in zip(batch, segmenters[model].logits(images), strict=True):
-                logits[tile.stack][:, tile.z, tile.rows, tile.columns] += predicted * tile.share
+                logits[tile.stack][:, *tile.where] += predicted * tile.share
     return logits
 
 
-def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:
-    """Where nnU-Net puts the tiles on each slice of a stack.
+def places(stack: torch.Tensor, patch: tuple[int, ...]) -> list[tuple]:
+    """Where nnU-Net puts the tiles on each slice of a stack, or on the whole stack.
 
     Parameters
     ----------
     stack : Tensor (1, z, y, x)
     patch : tuple of int
-        Size of a tile in pixels, [y, x].
+        Size of a tile: [y, x] on slices, [z, y, x] on the stack.
 
     Returns
     -------
-    list of (slice, slice, Tensor)
-        Rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian divided by the sum of the Gaussians of
-        all tiles.
+    list of (slice, slice, Tensor), in 3D of (slice, slice, slice, Tensor)
+        In 3D slices; rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian divided by the sum of the
+        Gaussians of all tiles.
     """
+    size = stack.shape[-len(patch) :]
     gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, device=stack.device).float()
-    steps = compute_steps_for_sliding_window(stack.shape[2:], patch, STEP)
-    found = [(slice(top, top + patch[0]), slice(left, left + patch[1])) for top, left in itertools.product(*steps)]
-    total = stack.new_zeros(stack.shape[2:])
+    corners = itertools.product(*compute_steps_for_sliding_window(size, patch, STEP))
+    found = [tuple(slice(first, first + side) for first, side in zip(corner, patch, strict=True)) for corner in corners]
+    total = stack.new_zeros(size)
     for place in found:
         total[place] += gaussian
     return [(*place, gaussian / total[place]) for place in found]
