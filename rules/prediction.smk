@@ -10,7 +10,8 @@ rule predict:
     input:
         weights=model_weights,
         regions=router_regions,
-        store=rules.preprocess_cohort.output.store,
+        store=approach_store,
+        store_3d=approach_store_3d,
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),

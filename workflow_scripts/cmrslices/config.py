@@ -114,6 +114,7 @@ FilePath = Annotated[str, BeforeValidator(_path)]
 MadeWhole = BeforeValidator(as_whole_number)
 MadeNumber = BeforeValidator(as_number)
 Count = Annotated[int, Field(gt=0), MadeWhole]
+BatchSize = Annotated[int, Field(ge=2), MadeWhole]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), MadeNumber]
 Share = Annotated[float | int, Field(ge=0), BeforeValidator(_real)]
@@ -193,8 +194,23 @@ class Regions(Section):
 
 
 class ModelRow(Section):
-    """What every row of `models` may set, beside the sampling: how its training differs from that of the others."""
+    """What every row of `models` may set, beside the sampling: how it differs from the others."""
 
+    configuration: Annotated[Literal["2d", "3d_fullres"] | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="nnU-Net's configuration: `2d`, or `3d_fullres`, whose patches hold many slices and which needs "
+        "`sampling: uniform`; null: `2d`",
+    )
+    planner: Annotated[Literal["default", "resenc_m", "resenc_l"] | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="nnU-Net's planner of the network: `default`, or a residual encoder for GPUs of 9 to 11 GB "
+        "(`resenc_m`) or 24 GB (`resenc_l`); null: `default`",
+    )
+    batch_size: Annotated[BatchSize | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="slices, in 3D patches, per mini-batch of this model; null: `segmentation.batch_size`, in 3D what "
+        "nnU-Net plans",
+    )
     epochs: Annotated[Count | None, BeforeValidator(as_null)] = Field(
         None, description="epochs of this model; null: `segmentation.epochs`"
     )
@@ -210,6 +226,11 @@ class ModelRow(Section):
         "rate start anew; null: random weights",
     )
 
+    @property
+    def plan(self) -> tuple[str, str]:
+        """Planner and configuration."""
+        return self.planner or "default", self.configuration or "2d"
+
     def policy(self) -> dict:
         """Return how slices are drawn: the keys that say nothing else about the training."""
         return self.model_dump(exclude=set(ModelRow.model_fields))
@@ -217,6 +238,15 @@ class ModelRow(Section):
     @model_serializer(mode="wrap")
     def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
         return {key: value for key, value in as_dict(self).items() if value is not None}
+
+    @model_validator(mode="after")
+    def _stacks_are_drawn_uniformly(self) -> "ModelRow":
+        if self.configuration == "3d_fullres" and not isinstance(self, Uniform):
+            raise ValueError(
+                "configuration: 3d_fullres needs sampling: uniform; other sampling draws single slices, and a 3D patch "
+                "holds many"
+            )
+        return self
 
 
 class Uniform(ModelRow):
@@ -247,16 +277,16 @@ Model = Annotated[Uniform | Quadratic | OneRegion, Field(discriminator="sampling
 
 
 class Plan(Section):
-    """Changes to nnU-Net's 2D plan, for a smaller network than the one that it plans."""
+    """Changes to nnU-Net's plans, for smaller networks than those that it plans."""
 
     spacing_mm: Annotated[Pair[Positive] | None, BeforeValidator(as_null)] = Field(
-        None, description="in-plane spacing [y, x] in mm"
+        None, description="in-plane spacing [y, x] in mm, also of 3D models"
     )
     patch_size_px: Annotated[Pair[Count] | None, BeforeValidator(as_null)] = Field(
-        None, description="patch [y, x] in pixels"
+        None, description="patch [y, x] in pixels, also of 3D models, whose patch has as many slices as nnU-Net plans"
     )
     features: Annotated[Annotated[list[Count], Field(min_length=3)] | None, BeforeValidator(as_null)] = Field(
-        None, description="features of each resolution stage, 3 or more"
+        None, description="features of each resolution stage, 3 or more, of all models"
     )
 
     @model_validator(mode="after")
@@ -279,7 +309,9 @@ class Segmentation(Section):
     epochs: Count = Field(description="epochs")
     iterations_per_epoch: Count = Field(description="mini-batches per epoch")
     validation_iterations: Count = Field(description="mini-batches of the running validation, per epoch")
-    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    batch_size: BatchSize = Field(
+        description="slices per mini-batch; a 3D model has its own"
+    )
     learning_rate: Positive = Field(description="initial learning rate of SGD, with polynomial decay")
     checkpoint_every: Count = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
     mirroring: Truth = Field(description="test-time mirroring, as nnU-Net does")
@@ -297,7 +329,7 @@ class Classification(Section):
         min_length=1, description="torchvision network that takes slices of any size: title in Table 2"
     )
     epochs: Count = Field(description="epochs")
-    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    batch_size: BatchSize = Field(description="slices per mini-batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
     loss_weights: Literal["none", "balanced"] = Field(
         description="class weights of the cross-entropy; `balanced`: inverse to the frequency of the classes"
@@ -447,11 +479,21 @@ class Settings(Section):
         used = routed | {self.models[name].starts_from for name in routed}
         return [name for name in self.models if name in used]
 
+    def is_3d(self, model: str) -> bool:
+        """Whether a model sees stacks, not slices."""
+        return self.models[model].plan[1] == "3d_fullres"
+
     def training_of(self, model: str) -> dict:
-        """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
+        """Return the keys of `segmentation` that a model's training depends on, with the values of its own row.
+
+        A 3D model without a batch size of its own has none: it is the one that nnU-Net plans.
+        """
         row = self.models[model]
-        own = {"epochs": row.epochs, "learning_rate": row.learning_rate}
-        return {**self.segmentation.training(), **{key: value for key, value in own.items() if value is not None}}
+        own = {"epochs": row.epochs, "learning_rate": row.learning_rate, "batch_size": row.batch_size}
+        shared = self.segmentation.training()
+        if self.is_3d(model):
+            del shared["batch_size"]  # which is in slices
+        return {**shared, **{key: value for key, value in own.items() if value is not None}}
 
     def seed_of(self, model: str) -> int:
         """Return the seed of a model's training."""
@@ -486,6 +528,11 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.starts_from: {told} is a chain, which is not supported; name a model that has no "
                     "starts_from itself"
+                )
+            if self.models[chain[-1]].plan != self.models[name].plan:
+                raise ValueError(
+                    f"models.{name}.starts_from: {chain[-1]} has another configuration or planner, so that its weights "
+                    "do not fit; name a model that has the same"
                 )
         return self
 

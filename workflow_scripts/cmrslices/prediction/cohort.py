@@ -64,7 +64,7 @@ def predict_cohort(
     labels, routes : path
         To write: the folder of label maps, and the table of case, slice and model.
     store_3d : path or None
-        The same for 3D models.
+        Folder of the cases as preprocessed for 3D models; None where the approach has none.
     """
     torch.set_num_threads(threads)
     device = best_device()
