@@ -50,6 +50,7 @@ rule plan_variant:
         RESULTS / "benchmarks/plan_variant/{planner}_{configuration}.tsv"
     conda:
         "../envs/train.yaml"
+    threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime="4h",

@@ -62,6 +62,7 @@ ONE_REGION_MODEL = {
     "score": 6,
     "boundaries": 6,
 }
+PLANNED_IN_3D = {"plan_variant": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -120,6 +121,19 @@ KEYS = {
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
         {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
     ),
+    "models.<name>.configuration": (
+        {"models": {"baseline": {"configuration": "3d_fullres"}}},
+        {
+            **SEGMENTED,
+            **PLANNED_IN_3D,
+            **{"train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
+        },
+    ),
+    "models.<name>.planner": (
+        {"models": {"sampling_low": {"planner": "resenc_m"}}},
+        {**ONE_MODEL, "plan_variant": 1},
+    ),
+    "models.<name>.batch_size": ({"models": {"sampling_low": {"batch_size": 3}}}, ONE_MODEL),
     "models.<name>.ratio": ({"models": {"sampling_low": {"ratio": 5}}}, ONE_MODEL),
     "models.<name>.epochs": ({"models": {"sampling_low": {"epochs": 2}}}, ONE_MODEL),
     "models.<name>.learning_rate": ({"models": {"sampling_low": {"learning_rate": 0.02}}}, ONE_MODEL),
@@ -247,6 +261,14 @@ def test_a_model_that_no_approach_uses_re_runs_nothing_but_the_record(changeable
     assert changeable.planned(models={"unused": {"sampling": "uniform"}}) == RECORD
 
 
+def test_a_new_3d_model_re_runs_nothing_else(changeable):
+    change = {
+        "models": {"context": {"sampling": "uniform", "configuration": "3d_fullres"}},
+        "approaches": {"context": {"title": "3D", "router": "constant", "model": "context"}},
+    }
+    assert changeable.planned(**change) == {**ONE_MODEL, **PLANNED_IN_3D}
+
+
 def test_the_table_of_keys_is_that_of_a_real_snakemake_call(changeable):
     change, jobs = KEYS["evaluation.significance"]
     assert Workflow.planned(changeable, **change) == jobs
@@ -287,6 +309,7 @@ AFTER = {
     "split_cohort": {**SPLIT, "split_cohort": 3},
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
+    "plan_variant": {},  # not in the finished run
     "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
     "preprocess_cohort": {"preprocess_cohort": 3, "classify": 6, **SELECTED, **SEGMENTED},
     "train_segmenter": TRAINED,
@@ -319,7 +342,8 @@ AFTER = {
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", "predict"}
-SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
+PLANNING_RULES = {"plan_segmentation", "plan_variant"}
+SEGMENTER_RULES = {*PLANNING_RULES, "preprocess_segmentation", "train_segmenter"}
 READING_RULES = {"read_stacks", "readings"}
 CLASSIFIER_RULES = {
     *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
@@ -359,12 +383,12 @@ MODULES = {
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
-        *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("boundaries", *SCORE_RULES, *READING_RULES),
+        *("convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
+        *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/runtime/parallel.py": {
-        *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "boundaries", *SCORE_RULES, *READING_RULES),
+        *("make_demo_cohort", "convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
+        *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/prediction/cohort.py": {"predict"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
@@ -372,6 +396,7 @@ MODULES = {
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
     "cmrslices/prediction/__init__.py": {"predict", "answers"},
+    "cmrslices/prediction/parts.py": {"predict"},
     "cmrslices/prediction/routing.py": {"predict", "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
     "cmrslices/prediction/sliding_window.py": {"predict"},
@@ -456,8 +481,8 @@ MODULES = {
     "cmrslices/report/timings.py": {"timings"},
     "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
-    "cmrslices/segmentation/nnunet.py": {"preprocess_cohort", "train_classifier", *SEGMENTER_RULES},
-    "cmrslices/segmentation/planning.py": {"plan_segmentation"},
+    "cmrslices/segmentation/nnunet.py": {"train_classifier", "train_segmenter", *PLANNING_RULES},
+    "cmrslices/segmentation/planning.py": PLANNING_RULES,
     "cmrslices/segmentation/resumable_trainer.py": {"train_segmenter"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
     "cmrslices/segmentation/trainers": {"train_segmenter"},

@@ -88,6 +88,20 @@ def test_a_models_own_epochs_scale_its_hours():
     )
 
 
+def test_a_models_own_batch_size_scales_its_hours():
+    rows = {"small": {"sampling": "uniform", "batch_size": 8}}
+    assert estimate.segmenter_hours(settings(models=rows), ["small"]) == pytest.approx([6])
+
+
+def test_the_papers_hours_say_nothing_about_3d_and_residual_encoders():
+    rows = {
+        "context": {"sampling": "uniform", "configuration": "3d_fullres"},
+        "strong": {"sampling": "uniform", "planner": "resenc_m"},
+        "same": {"sampling": "uniform", "planner": "default", "configuration": "2d"},
+    }
+    assert estimate.unknown_hours(settings(models=rows), ["baseline", *rows]) == ["context", "strong"]
+
+
 def test_a_classifiers_hours_scale_with_epochs_and_patients():
     smaller = settings(classification={"epochs": 500})
     assert estimate.hours_per_job(smaller, 1691)["train_classifier"] == pytest.approx(42 / 4)
@@ -185,6 +199,7 @@ def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
         "together 22 644.4 h",
     ):
         assert line in words
+    assert any(line.startswith("Not counted: context_3d, resenc_m, resenc_l, in 3D or with a") for line in words)
 
 
 def test_the_command_stops_at_a_faulty_configuration(tmp_path):

@@ -10,13 +10,13 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from tiny_plans import ARCHITECTURE, DATASET, MODELS, PATCH, PLANS
+from tiny_plans import DATASET, MODELS, PATCH, PLANS, PLANS_OF
 
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
-from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits
+from cmrslices.prediction.sliding_window import load_segmenter, places, routed_logits, stack_logits
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
@@ -24,32 +24,43 @@ from cmrslices.segmentation.preprocessing import preprocess
 SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)}  # of one, nine and four tiles a slice
 TILES = {"c_p1_ED": 1, "c_p1_ES": 9, "c_p2_ED": 4}
 MIRRORED_PASSES = 4
+EVERY_MODEL = sorted(PLANS_OF)
 CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
+MIXED = {"base": "context", "middle": "baseline", "apex": "strong", "non-cardiac": "baseline"}
 
 
-def build_network():
+def build_network(model):
+    architecture = configuration_of(model).configuration["architecture"]
     return get_network_from_plans(
-        ARCHITECTURE["network_class_name"],
-        ARCHITECTURE["arch_kwargs"],
-        ARCHITECTURE["_kw_requires_import"],
+        architecture["network_class_name"],
+        architecture["arch_kwargs"],
+        architecture["_kw_requires_import"],
         1,
         len(DATASET["labels"]),
         deep_supervision=False,
     )
 
 
+def configuration_of(model):
+    return PlansManager(PLANS_OF[model]).get_configuration(model)
+
+
+def mirrored_axes(model):
+    return tuple(range(len(configuration_of(model).patch_size)))
+
+
 def write_model(folder, seed):
     """A model folder as training leaves it, untrained."""
     torch.manual_seed(seed)
     (folder / "fold_0").mkdir(parents=True)
-    (folder / "plans.json").write_text(json.dumps(PLANS))
+    (folder / "plans.json").write_text(json.dumps(PLANS_OF[folder.name]))
     (folder / "dataset.json").write_text(json.dumps(DATASET))
     checkpoint = {
-        "network_weights": build_network().state_dict(),
+        "network_weights": build_network(folder.name).state_dict(),
         "init_args": {"configuration": folder.name},
         "trainer_name": "SliceTrainer",
-        "inference_allowed_mirroring_axes": (0, 1),
+        "inference_allowed_mirroring_axes": mirrored_axes(folder.name),
     }
     torch.save(checkpoint, folder / "fold_0/checkpoint_final.pth")
 
@@ -61,17 +72,19 @@ def waves(shape, rng):
 
 
 class Project:
-    """Images of different sizes with empty borders, and three models."""
+    """Images of different sizes with empty borders, preprocessed for 2D and 3D models, and the models."""
 
     def __init__(self, root):
         self.root = root
-        self.weights = [root / f"models/{model}/fold_0/checkpoint_final.pth" for model in MODELS]
+        self.weights = {model: root / f"models/{model}/fold_0/checkpoint_final.pth" for model in EVERY_MODEL}
         self.regions = root / "slices.csv"
-        for seed, model in enumerate(MODELS):
+        for seed, model in enumerate(EVERY_MODEL):
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
-        (root / "preprocessed").mkdir()
+        stores = {"preprocessed": PLANS, "preprocessed_3d": PLANS_OF["context"]}
+        for store in stores:
+            (root / store).mkdir()
         for case, shape in SHAPES.items():
             array = np.zeros(shape, np.float32)
             array[:, 2:-2, 3:-1] = waves(shape, rng)[:, 2:-2, 3:-1]
@@ -79,7 +92,8 @@ class Project:
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((1.5, 1.5, 8))
             sitk.WriteImage(image, self.image(case))
-            write_preprocessed(root / "preprocessed", case, preprocess(self.image(case), PlansManager(PLANS), DATASET))
+            for store, plans in stores.items():
+                write_preprocessed(root / store, case, preprocess(self.image(case), PlansManager(plans), DATASET))
         self.split(list(SHAPES))
         rows = [
             {"case": case, "slice": index, "region": region}
@@ -100,9 +114,10 @@ class Project:
         folder = self.root / name
         predict_cohort(
             approach=approach,
-            weights=[str(path) for path in self.weights if path.parts[-3] in models_of(approach)],
+            weights=[str(self.weights[model]) for model in sorted(models_of(approach))],
             regions=regions,
             store=str(self.root / "preprocessed"),
+            store_3d=str(self.root / "preprocessed_3d"),
             splits=str(self.root / "splits.csv"),
             mirroring=True,
             precision="fp32",
@@ -130,12 +145,13 @@ def stock_adds_up_in_float32(monkeypatch):
 
 def stock_predictor(weights):
     """Stock nnU-Net's predictor of a model, default settings."""
-    configuration = PlansManager(PLANS).get_configuration(weights.parts[-3])
+    model = weights.parts[-3]
     checkpoint = torch.load(weights, weights_only=True)
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     parameters = [checkpoint["network_weights"]]
+    plans, configuration = PlansManager(PLANS_OF[model]), configuration_of(model)
     predictor.manual_initialization(
-        build_network(), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
+        build_network(model), plans, configuration, parameters, DATASET, "SliceTrainer", mirrored_axes(model)
     )
     return predictor
 
@@ -160,26 +176,47 @@ def passes(monkeypatch):
     return given
 
 
-def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
-    predicted, _ = project.predict(CONSTANT)
-    stock = stock_predictor(project.weights[MODELS.index("baseline")])
+def stock_label_maps(project, model):
+    stock = stock_predictor(project.weights[model])
     files = [[str(project.image(case))] for case in SHAPES]
     outputs = [str(project.root / case) for case in SHAPES]
     stock.predict_from_files_sequential(files, outputs, save_probabilities=False, overwrite=True)
-    theirs = {case: read(f"{output}.nii.gz") for case, output in zip(SHAPES, outputs, strict=True)}
+    return {case: read(f"{output}.nii.gz") for case, output in zip(SHAPES, outputs, strict=True)}
+
+
+def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
+    predicted, _ = project.predict(CONSTANT)
+    theirs = stock_label_maps(project, "baseline")
     assert {case: labels.shape for case, labels in predicted.items()} == SHAPES
     assert all(len(np.unique(labels)) > 1 for labels in theirs.values())
     equal = np.concatenate([(predicted[case] == theirs[case]).ravel() for case in SHAPES])
     assert equal.mean() >= 0.9999
 
 
+@pytest.mark.parametrize("model", ["strong", "context"])
+def test_label_maps_in_3d_and_of_a_residual_encoder_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, model):
+    predicted, _ = project.predict({"router": "constant", "model": model})
+    theirs = stock_label_maps(project, model)
+    assert all(len(np.unique(labels)) > 1 for labels in theirs.values())
+    assert [case for case in SHAPES if not np.array_equal(predicted[case], theirs[case])] == []
+
+
 def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
-    weights = project.weights[0]
+    weights = project.weights["apex"]
     stack = torch.randn(1, 2, 50, 41)
     stock = stock_predictor(weights).predict_logits_from_preprocessed_data(stack)
     _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
     (ours,) = routed_logits([stack], [["apex", "apex"]], {"apex": segmenter})
     torch.testing.assert_close(ours, stock, atol=1e-4, rtol=1e-4)
+
+
+def test_logits_of_whole_stacks_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
+    weights = project.weights["context"]
+    stacks = [torch.randn(1, 7, 50, 41), torch.randn(1, 4, 32, 40)]
+    stock = stock_predictor(weights)
+    _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
+    for stack, ours in zip(stacks, stack_logits(stacks, "context", segmenter), strict=True):
+        torch.testing.assert_close(ours, stock.predict_logits_from_preprocessed_data(stack), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("router", ["reference", "classifier"])
@@ -202,6 +239,29 @@ def test_a_routed_label_map_is_put_together_of_its_models_label_maps(project, ro
     assert any((alone["base"][case] != alone["apex"][case]).any() for case in routed)
 
 
+def test_a_label_map_of_2d_and_3d_models_is_put_together_of_its_models_label_maps(project):
+    routed, routes = project.predict({"router": "reference", "models": MIXED}, project.regions)
+    models = set(MIXED.values())
+    alone = {model: project.predict({"router": "constant", "model": model}, name=model)[0] for model in models}
+    for case, labels in routed.items():
+        of_slice = routes.loc[routes["case"] == case, "model"]
+        assert of_slice.tolist() == ["context", *["baseline"] * (len(labels) - 2), "strong"]
+        expected = np.stack([alone[model][case][index] for index, model in enumerate(of_slice)])
+        assert (labels == expected).mean() >= 0.9999
+        assert any((alone[model][case] != alone["baseline"][case]).any() for model in ("context", "strong"))
+
+
+def test_a_3d_model_is_not_run_on_a_case_without_a_slice_for_it(project, passes):
+    table = pd.read_csv(project.regions)
+    table.loc[(table["case"] != "c_p2_ED") & (table["region"] == "base"), "region"] = "non-cardiac"
+    table.to_csv(project.regions, index=False)
+    project.predict({"router": "reference", "models": MIXED}, project.regions)
+    few = sum(shape[0] for shape in passes["context"])
+    project.split(["c_p2_ED"])
+    project.predict({"router": "constant", "model": "context"})
+    assert few == sum(shape[0] for shape in passes["context"]) > 0
+
+
 def test_each_slice_goes_through_its_model_only_once_per_mirrored_pass(project, passes):
     project.predict({"router": "reference", "models": ROUTED}, project.regions)
     tiles = {model: sum(shape[0] for shape in shapes) for model, shapes in passes.items()}
@@ -221,7 +281,7 @@ def test_slices_of_many_cases_share_a_batch(project, passes):
 
 
 def test_the_size_of_a_batch_does_not_change_logits(project, monkeypatch):
-    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], True, torch.device("cpu"))
     stacks = [torch.randn(1, 3, 40, 32), torch.randn(1, 1, 32, 32)]
     models = [["apex"] * 3, ["apex"]]
     together = routed_logits(stacks, models, {"apex": segmenter})
@@ -256,7 +316,7 @@ def test_a_cohort_without_test_cases_has_an_empty_table_of_routes(project):
 
 
 def test_without_mirroring_each_tile_is_passed_once(project):
-    _, segmenter = load_segmenter(project.weights[0], False, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], False, torch.device("cpu"))
     assert segmenter.mirrored_axes == [()]
 
 
@@ -268,6 +328,13 @@ def test_the_shares_of_overlapping_tiles_add_up_to_one():
     torch.testing.assert_close(total, torch.ones(50, 41))
 
 
+def test_the_shares_of_overlapping_tiles_of_a_stack_add_up_to_one():
+    total = torch.zeros(7, 50, 41)
+    for *place, share in places(torch.zeros(1, 7, 50, 41), (4, *PATCH)):
+        total[tuple(place)] += share
+    torch.testing.assert_close(total, torch.ones(7, 50, 41))
+
+
 def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
@@ -275,7 +342,7 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
 
 
 def test_damaged_weights_are_named_with_the_remedy(project):
-    weights = project.weights[MODELS.index("baseline")]
+    weights = project.weights["baseline"]
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"checkpoint_final\.pth: .*delete the file and run again$"):
         project.predict(CONSTANT)

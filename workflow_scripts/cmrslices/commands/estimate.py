@@ -62,15 +62,22 @@ def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str
 
 
 def segmenter_hours(settings: Settings, models: Sequence[str]) -> list[float]:
-    """GPU hours of each model's training, by the epochs that its row of `models` or `segmentation` gives.
+    """GPU hours of each model's training, by its epochs and batch size.
 
     Parameters
     ----------
     settings : Settings
     models : sequence of str
+        Models of nnU-Net's default 2D network, whose hours the paper gives.
     """
-    per_epoch = hours_per_job(settings, None)["train_segmenter"] / settings.segmentation.epochs
-    return [per_epoch * settings.training_of(model)["epochs"] for model in models]
+    per_slice = SEGMENTER_H / SEGMENTER_SLICES * settings.segmentation.iterations_per_epoch
+    trainings = [settings.training_of(model) for model in models]
+    return [per_slice * training["epochs"] * training["batch_size"] for training in trainings]
+
+
+def unknown_hours(settings: Settings, models: Sequence[str]) -> list[str]:
+    """Models whose hours cannot be told from the paper's: those in 3D or with a residual encoder."""
+    return [name for name, row in settings.models.items() if name in models and row.plan != ("default", "2d")]
 
 
 def wall_hours(jobs: Sequence[float], at_once: int) -> float:
@@ -209,12 +216,21 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     if patients is None and training:
         patients = round(training.patients * training_share(settings)[0])
     # Where Snakemake printed no rules, the longest trainings that can be meant are taken.
-    segmenters = segmenter_hours(settings, models) or sorted(segmenter_hours(settings, settings.models_used()))[::-1]
+    meant = models or (settings.models_used() if jobs.get("train_segmenter") else [])
+    unknown = unknown_hours(settings, meant)
+    segmenters = segmenter_hours(settings, [model for model in meant if model not in unknown])
+    segmenters = segmenters if models else sorted(segmenters)[::-1][: jobs.get("train_segmenter", 0)]
     classifier = hours_per_job(settings, patients)["train_classifier"]
-    each = [("train_segmenter", hours) for hours in segmenters[: jobs.get("train_segmenter", 0)]]
+    each = [("train_segmenter", hours) for hours in segmenters]
     each += [("train_classifier", classifier)] * jobs.get("train_classifier", 0)
+    apart = (
+        f"\nNot counted: {', '.join(unknown)}, in 3D or with a residual encoder, for which the paper gives no hours. Once "
+        "a few of its\nepochs are trained, workflow_scripts/training_status.py shows the time left."
+        if unknown
+        else ""
+    )
     if not each:
-        return "GPU hours: no training is to be run."
+        return f"GPU hours: no training {'of known hours ' if unknown else ''}is to be run.{apart}"
     rows = [[rule, count, _hours(hours), _hours(hours * count)] for (rule, hours), count in Counter(each).items()]
     every = [hours for _, hours in each]
     rows.append(["together", len(every), "", _hours(sum(every))])
@@ -228,6 +244,7 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
         f"and {CLASSIFIER_H} h for a classifier, scaled by epochs and {about}. Not scaled by\n"
         "nnU-Net's plan, image size or precision; without predictions, and as if no training had a checkpoint.\n"
         f"Trainings end after {_hours(wall)} with {at_once} at once ({limit}), time in the queue apart."
+        f"{apart}"
     )
 
 
