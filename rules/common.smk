@@ -134,7 +134,9 @@ def base_weights(wildcards):
 def plan_file(planner, configuration):
     """nnU-Net's plans by one of its planners with one of its configurations."""
     is_default = (planner, configuration) == ("default", "2d")
-    return PREPROCESSED / ("nnUNetPlans.json" if is_default else f"nnUNetPlans_{planner}_{configuration}.json")
+    return PREPROCESSED / (
+        "nnUNetPlans.json" if is_default else f"nnUNetPlans_{planner}_{configuration}.json"
+    )
 
 
 def model_plan(wildcards):

@@ -103,7 +103,7 @@ def test_a_chain_of_starting_weights_is_named_and_refused():
         load_settings(laid_over(text))
 
 
-@pytest.mark.parametrize("row", [{"configuration": "3d_fullres"}, {"planner": "resenc_m"}], ids=lambda row: "-".join(row))
+@pytest.mark.parametrize("row", [{"configuration": "3d_fullres"}, {"planner": "resenc_m"}], ids=["3d", "resenc"])
 def test_a_model_cannot_start_from_one_of_another_plan(row):
     config = changed("models.other", {"sampling": "uniform", "starts_from": "baseline", **row})
     with pytest.raises(InputError, match=r"models\.other\.starts_from: baseline has another configuration or planner"):

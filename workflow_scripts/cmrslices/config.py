@@ -309,9 +309,7 @@ class Segmentation(Section):
     epochs: Count = Field(description="epochs")
     iterations_per_epoch: Count = Field(description="mini-batches per epoch")
     validation_iterations: Count = Field(description="mini-batches of the running validation, per epoch")
-    batch_size: BatchSize = Field(
-        description="slices per mini-batch; a 3D model has its own"
-    )
+    batch_size: BatchSize = Field(description="slices per mini-batch; a 3D model has its own")
     learning_rate: Positive = Field(description="initial learning rate of SGD, with polynomial decay")
     checkpoint_every: Count = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
     mirroring: Truth = Field(description="test-time mirroring, as nnU-Net does")

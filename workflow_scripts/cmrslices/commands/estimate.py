@@ -224,8 +224,8 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     each = [("train_segmenter", hours) for hours in segmenters]
     each += [("train_classifier", classifier)] * jobs.get("train_classifier", 0)
     apart = (
-        f"\nNot counted: {', '.join(unknown)}, in 3D or with a residual encoder, for which the paper gives no hours. Once "
-        "a few of its\nepochs are trained, workflow_scripts/training_status.py shows the time left."
+        f"\nNot counted: {', '.join(unknown)}, in 3D or with a residual encoder, of which the paper\n"
+        "gives no hours. After a few of their epochs, workflow_scripts/training_status.py shows the time left."
         if unknown
         else ""
     )

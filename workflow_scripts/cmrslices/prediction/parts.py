@@ -28,9 +28,8 @@ class Stack(NamedTuple):
 class Part(NamedTuple):
     """The 2D models of an approach that have one patch size, or one of its 3D models.
 
-    Every slice of a case has one model. So each part segments some slices, and together they segment all. 3D models look
-    at the whole stack, on a grid that may have other slices; so what is put together are the parts' labels on the grid
-    of the image.
+    Every slice of a case has one model. So each part segments some slices, and together they segment all. 3D models
+    see whole stacks that were resampled to other slices. So what is put together are labels on the grid of the image.
     """
 
     segmenters: dict[str, Segmenter]

@@ -25,7 +25,7 @@ PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
 
 
 class Tile(NamedTuple):
-    """Part of a slice or stack that is given to the network, and each pixel's share in the mean of overlapping tiles."""
+    """Part of a slice or stack that a network is given, and each pixel's share in the mean of overlapping tiles."""
 
     model: str
     stack: int

@@ -172,9 +172,9 @@ def reduced_plan(
     spacing_mm, patch_size_px : list of 2 numbers, or None
         In plane, [y, x]; None keeps what nnU-Net planned. In 3D, spacing and patch through the stack stay as planned.
     features : list of int, or None
-        Features of each stage; in plane, the first stage keeps the resolution and each other halves it. In 3D, nnU-Net's
-        rule for anisotropic stacks says where the network also looks and halves through the stack. A residual encoder
-        keeps nnU-Net's number of blocks in each stage.
+        Features of each stage; in plane, the first stage keeps the resolution and each other halves it. In 3D,
+        nnU-Net's rule for anisotropic stacks says where the network also looks and halves through the stack. A residual
+        encoder keeps nnU-Net's number of blocks in each stage.
     """
     changed = {**configuration, "architecture": {**configuration["architecture"]}}
     if spacing_mm:
@@ -201,16 +201,20 @@ def _stages(spacing: list[float], patch_size: list[int], stages: int) -> tuple[l
 
     Through the stack, nnU-Net's `get_pool_and_conv_props` decides, for a plane that never limits the number of stages.
     """
-    kernels, strides, depth = [[]] * stages, [[]] * stages, []
-    if len(spacing) == 3:
-        plane = [SHORTEST_SIDE * 2 ** (stages + 1)] * 2
-        _, pooled, seen, _, _ = get_pool_and_conv_props(spacing, [patch_size[0], *plane], SHORTEST_SIDE, stages - 1)
-        kernels = [[kernel[0]] for kernel in seen[: stages - 1]] + [[3]]  # nnU-Net's last stage looks at three slices
-        strides = [[stride[0]] for stride in pooled[:stages]]
-        step = int(np.prod(strides))
-        depth = [-(-patch_size[0] // step) * step]
-    strides = [[*through, *([2, 2] if stage else [1, 1])] for stage, through in enumerate(strides)]
-    return [[*through, 3, 3] for through in kernels], strides, [*depth, *patch_size[-2:]]
+    kernels, strides = [[3, 3]] * stages, [[1, 1], *[[2, 2]] * (stages - 1)]
+    if len(spacing) == 2:
+        return kernels, strides, patch_size
+    slices, *plane = patch_size
+    endless = [SHORTEST_SIDE * 2 ** (stages + 1)] * 2
+    _, pooled, looked_at, _, _ = get_pool_and_conv_props(spacing, [slices, *endless], SHORTEST_SIDE, stages - 1)
+    through = [axes[0] for axes in pooled[:stages]]
+    seen = [*(axes[0] for axes in looked_at[: stages - 1]), 3]  # nnU-Net's last stage looks at three slices
+    step = int(np.prod(through))
+    return (
+        [[one, *in_plane] for one, in_plane in zip(seen, kernels, strict=True)],
+        [[one, *in_plane] for one, in_plane in zip(through, strides, strict=True)],
+        [-(-slices // step) * step, *plane],
+    )
 
 
 def _depths(planned: dict, stages: int) -> dict:

@@ -31,7 +31,7 @@ SETTINGS = ("sampling", "slices", "training", "seed")
 class SliceTrainer(ResumableTrainer):
     """nnU-Net's trainer; the model's configuration in the plans says how slices are drawn.
 
-    The configuration inherits from `2d` or `3d_fullres`. `cmrslices.segmentation.training.model_plans` adds these keys to it:
+    The configuration inherits from `2d` or `3d_fullres`. `cmrslices.segmentation.training.model_plans` adds these keys:
 
     - ``sampling``: the policy, see `cmrslices.segmentation.sampling`;
     - ``slices``: the file `slices.csv` of the training cohort, as a path relative to nnU-Net's folder of the
