@@ -99,7 +99,7 @@ def test_the_papers_hours_say_nothing_about_3d_and_residual_encoders():
         "strong": {"sampling": "uniform", "planner": "resenc_m"},
         "same": {"sampling": "uniform", "planner": "default", "configuration": "2d"},
     }
-    assert estimate.unknown_hours(settings(models=rows), ["baseline", *rows]) == ["context", "strong"]
+    assert estimate.other_networks(settings(models=rows), ["baseline", *rows]) == ["context", "strong"]
 
 
 def test_a_classifiers_hours_scale_with_epochs_and_patients():
@@ -199,7 +199,8 @@ def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
         "together 22 644.4 h",
     ):
         assert line in words
-    assert any(line.startswith("Not counted: context_3d, resenc_m, resenc_l, in 3D or with a") for line in words)
+    assert any(line.startswith("Not counted: context_3d, resenc_m, in 3D or with a residual encoder") for line in words)
+    assert any(line.endswith("Not counted: what context_3d, resenc_m take beyond the other models.") for line in words)
 
 
 def test_the_command_stops_at_a_faulty_configuration(tmp_path):

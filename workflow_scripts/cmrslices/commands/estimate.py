@@ -75,8 +75,8 @@ def segmenter_hours(settings: Settings, models: Sequence[str]) -> list[float]:
     return [per_slice * training["epochs"] * training["batch_size"] for training in trainings]
 
 
-def unknown_hours(settings: Settings, models: Sequence[str]) -> list[str]:
-    """Models whose hours cannot be told from the paper's: those in 3D or with a residual encoder."""
+def other_networks(settings: Settings, models: Sequence[str]) -> list[str]:
+    """Models in 3D or with a residual encoder, of which the paper gives neither hours nor sizes."""
     return [name for name, row in settings.models.items() if name in models and row.plan != ("default", "2d")]
 
 
@@ -184,10 +184,16 @@ def describe(call: Call) -> str:
         if name not in made
     }
     raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
+    trained = (read_models(printed) or settings.models_used()) if jobs.get("train_segmenter") else []
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
         _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
-        _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
+        _disk_text(
+            disk_bytes(settings, jobs, raw),
+            [name for name in rows if not raw[name]],
+            made,
+            other_networks(settings, trained),
+        ),
         _missing_text(missing(settings, rows)),
     ]
     return "\n\n".join(parts)
@@ -217,7 +223,7 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
         patients = round(training.patients * training_share(settings)[0])
     # Where Snakemake printed no rules, the longest trainings that can be meant are taken.
     meant = models or (settings.models_used() if jobs.get("train_segmenter") else [])
-    unknown = unknown_hours(settings, meant)
+    unknown = other_networks(settings, meant)
     segmenters = segmenter_hours(settings, [model for model in meant if model not in unknown])
     segmenters = segmenters if models else sorted(segmenters)[::-1][: jobs.get("train_segmenter", 0)]
     classifier = hours_per_job(settings, patients)["train_classifier"]
@@ -248,11 +254,12 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     )
 
 
-def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int]) -> str:
+def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int], larger: list[str]) -> str:
     rows = [*sizes.items(), ("together", sum(sizes.values()))]
     table = _table([[name, _bytes(size)] for name, size in rows], ["outputs", "at most"])
     apart = f" Not counted, for they are not there: raw data of {', '.join(unseen)}." if unseen else ""
     apart += f" Not counted: the demo's cohorts {', '.join(made)}." if made else ""
+    apart += f" Not counted: what {', '.join(larger)} take beyond the other models." if larger else ""
     return f"Disk, an estimate\n\n{table}\n\nBy the size of the raw files that conversion reads.{apart}"
 
 
