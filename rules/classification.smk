@@ -27,7 +27,7 @@ rule fetch_weights:
 rule train_classifier:
     """One slice-region classifier, fine-tuned; the best epoch by validation is kept."""
     input:
-        store=rules.preprocess_segmentation.output.store,
+        store=PREPROCESSED / "store",
         plans=rules.plan_segmentation.output.plans,
         folds=rules.plan_segmentation.output.folds,
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
@@ -60,7 +60,7 @@ rule classify:
     """Region probabilities by one network, of every slice of one cohort's validation and test cases."""
     input:
         weights=rules.train_classifier.output.weights,
-        store=rules.preprocess_cohort.output.store,
+        store=RESULTS / "cohorts/{cohort}/preprocessed",
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         probabilities=RESULTS / "classifiers/{network}/{cohort}.csv",

@@ -67,6 +67,9 @@ wildcard_constraints:
     network="|".join(NETWORKS),
     reading="slice|stack",
     chosen="selected|all",
+    planner="default|resenc_m|resenc_l",
+    configuration="2d|3d_fullres",
+    axes="|_3d",
     approach="|".join(SETTINGS.approaches),
 
 
@@ -127,6 +130,39 @@ def base_weights(wildcards):
     """The weights of the model that a model starts from; none for a model that starts from random weights."""
     base = SETTINGS.models[wildcards.model].starts_from
     return MODEL_WEIGHTS.format(model=base) if base else []
+
+
+def plan_file(planner, configuration):
+    """nnU-Net's plans by one of its planners with one of its configurations."""
+    is_default = (planner, configuration) == ("default", "2d")
+    return PREPROCESSED / (
+        "nnUNetPlans.json" if is_default else f"nnUNetPlans_{planner}_{configuration}.json"
+    )
+
+
+def model_plan(wildcards):
+    """The plans of a model's planner and configuration."""
+    return plan_file(*SETTINGS.models[wildcards.model].plan)
+
+
+def model_store(wildcards):
+    """The preprocessed cases that a model is trained on."""
+    return PREPROCESSED / ("store_3d" if SETTINGS.is_3d(wildcards.model) else "store")
+
+
+def store_plan(wildcards):
+    """The plans that a store is preprocessed by: those of the default planner, as all planners plan one store."""
+    return plan_file("default", "3d_fullres" if wildcards.axes else "2d")
+
+
+def cohort_store(cohort, models):
+    """A cohort as preprocessed for 2D models; none if all of the models are 3D."""
+    return [] if all(map(SETTINGS.is_3d, models)) else RESULTS / f"cohorts/{cohort}/preprocessed"
+
+
+def cohort_store_3d(cohort, models):
+    """A cohort as preprocessed for 3D models; none if none of the models is 3D."""
+    return RESULTS / f"cohorts/{cohort}/preprocessed_3d" if any(map(SETTINGS.is_3d, models)) else []
 
 
 def training_minutes(wildcards):

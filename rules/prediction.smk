@@ -9,7 +9,8 @@ rule find_extent:
     """The slices of one cohort's validation and test cases in which one model finds a label; no label map is kept."""
     input:
         weights=MODEL_WEIGHTS,
-        store=rules.preprocess_cohort.output.store,
+        store=lambda w: cohort_store(w.cohort, [w.model]),
+        store_3d=lambda w: cohort_store_3d(w.cohort, [w.model]),
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         extent=RESULTS / "extents/{model}/{cohort}.csv",
@@ -37,7 +38,8 @@ rule predict:
     input:
         weights=model_weights,
         regions=router_regions,
-        store=rules.preprocess_cohort.output.store,
+        store=lambda w: cohort_store(w.cohort, SETTINGS.approaches[w.approach].models_used()),
+        store_3d=lambda w: cohort_store_3d(w.cohort, SETTINGS.approaches[w.approach].models_used()),
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
         labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),

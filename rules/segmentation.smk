@@ -1,8 +1,11 @@
 """2 Methods: one store of preprocessed cases. The baseline, the levels of batch sampling and the region-specific
-segmenters differ only in how often each slice of it is drawn; controls also in epochs, seed or starting weights.
+segmenters differ only in how often each slice of it is drawn; controls also in epochs, seed or starting weights. Models
+in 3D or with a residual encoder have plans of their own, and 3D models a store of their own, if the configuration names
+any.
 
 Needs   cohorts/{training cohort}: images, labels, splits.csv, slices.csv; images of the cohorts to segment
 Makes   nnunet/preprocessed (store, plans), cohorts/{cohort}/preprocessed, nnunet/results/.../fold_0/checkpoint_final.pth
+        for 3D models: store_3d and preprocessed_3d; for them and residual encoders: nnUNetPlans_{planner}_{configuration}
 """
 
 
@@ -34,17 +37,43 @@ rule plan_segmentation:
         "../workflow_scripts/plan_segmentation.py"
 
 
-rule preprocess_segmentation:
-    """The store that every model is trained on: cases cropped, normalised and resampled in plane."""
+rule plan_variant:
+    """nnU-Net's plan in 3D, or by the planner of a residual encoder, for the models that have it."""
     input:
-        plans=rules.plan_segmentation.output.plans,
+        raw=rules.plan_segmentation.output.raw,
+        fingerprint=rules.plan_segmentation.output.fingerprint,
+    output:
+        plans=PREPROCESSED / "nnUNetPlans_{planner}_{configuration}.json",
+    log:
+        RESULTS / "logs/plan_variant/{planner}_{configuration}.log",
+    benchmark:
+        RESULTS / "benchmarks/plan_variant/{planner}_{configuration}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime="4h",
+    params:
+        plan=SETTINGS.segmentation.plan.model_dump(),
+        code=code_of("plan_variant"),
+    script:
+        "../workflow_scripts/plan_variant.py"
+
+
+rule preprocess_segmentation:
+    """The store that models are trained on: cases cropped, normalised and resampled, in plane or for 3D models also
+    through the stack.
+    """
+    input:
+        plans=store_plan,
         raw=rules.plan_segmentation.output.raw,
     output:
-        store=directory(PREPROCESSED / "store"),
+        store=directory(PREPROCESSED / "store{axes}"),
     log:
-        RESULTS / "logs/preprocess_segmentation.log",
+        RESULTS / "logs/preprocess_segmentation{axes}.log",
     benchmark:
-        RESULTS / "benchmarks/preprocess_segmentation.tsv"
+        RESULTS / "benchmarks/preprocess_segmentation{axes}.tsv"
     conda:
         "../envs/train.yaml"
     threads: 8
@@ -58,18 +87,20 @@ rule preprocess_segmentation:
 
 
 rule preprocess_cohort:
-    """Validation and test cases of one cohort, preprocessed by the same plan for every classifier and approach."""
+    """Validation and test cases of one cohort, preprocessed by the same plan for every classifier and approach; for 3D
+    models by theirs.
+    """
     input:
-        plans=rules.plan_segmentation.output.plans,
+        plans=store_plan,
         raw=rules.plan_segmentation.output.raw,
         images=RESULTS / "cohorts/{cohort}/images",
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
     output:
-        store=directory(RESULTS / "cohorts/{cohort}/preprocessed"),
+        store=directory(RESULTS / "cohorts/{cohort}/preprocessed{axes}"),
     log:
-        RESULTS / "logs/preprocess_cohort/{cohort}.log",
+        RESULTS / "logs/preprocess_cohort{axes}/{cohort}.log",
     benchmark:
-        RESULTS / "benchmarks/preprocess_cohort/{cohort}.tsv"
+        RESULTS / "benchmarks/preprocess_cohort{axes}/{cohort}.tsv"
     conda:
         "../envs/train.yaml"
     threads: 8
@@ -83,11 +114,11 @@ rule preprocess_cohort:
 
 
 rule train_segmenter:
-    """One model: nnU-Net's 2D U-Net under the model's slice-sampling policy."""
+    """One model: nnU-Net's U-Net under the model's slice-sampling policy."""
     input:
-        store=rules.preprocess_segmentation.output.store,
+        store=model_store,
         raw=rules.plan_segmentation.output.raw,
-        plans=rules.plan_segmentation.output.plans,
+        plans=model_plan,
         folds=rules.plan_segmentation.output.folds,
         slices=RESULTS / f"cohorts/{TRAINING}/slices.csv",
         starts_from=base_weights,

@@ -7,7 +7,8 @@ with planned_job(snakemake, __file__):
     find_extent(
         model=snakemake.wildcards.model,
         weights=snakemake.input.weights,
-        store=snakemake.input.store,
+        store=snakemake.input.store or None,
+        store_3d=snakemake.input.store_3d or None,
         splits=snakemake.input.splits,
         mirroring=snakemake.params.mirroring,
         precision=snakemake.params.precision,

@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cmrslices.segmentation.planning import plan_segmentation
+from cmrslices.prediction.cohort import predict_cohort
+from cmrslices.segmentation.planning import plan_segmentation, plan_variant
 from cmrslices.segmentation.preprocessing import preprocess_cohort, preprocess_segmentation
 from cmrslices.segmentation.training import train_segmenter
 
@@ -49,6 +50,7 @@ class Project:
         self.folds = self.preprocessed / "splits_final.json"
         self.slices = self.cohort / "slices.csv"
         self.preprocessed_cohort = self.cohort / "preprocessed"
+        self.preprocessed_cohort_3d = self.cohort / "preprocessed_3d"
 
     def make(self):
         rng = np.random.default_rng(0)
@@ -78,6 +80,20 @@ class Project:
         preprocess_cohort(self.plans, self.raw, images, splits, threads=1, store=self.preprocessed_cohort)
         return self
 
+    def plan(self, planner, configuration):
+        """Plan a variant, if it is not yet planned."""
+        plans = self.preprocessed / f"nnUNetPlans_{planner}_{configuration}.json"
+        if not plans.exists():
+            plan_variant(self.raw, PLAN, planner, configuration, plans)
+        return plans
+
+    def make_3d(self):
+        """Add the plan and stores of 3D models."""
+        plans, images, splits = self.plan("default", "3d_fullres"), self.cohort / "images", self.cohort / "splits.csv"
+        preprocess_segmentation(plans, self.raw, self.preprocessed / "store_3d", threads=1)
+        preprocess_cohort(plans, self.raw, images, splits, threads=1, store=self.preprocessed_cohort_3d)
+        return self
+
     def weights(self, model):
         return self.root / f"nnunet/results/{DATASET}/SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth"
 
@@ -99,6 +115,30 @@ class Project:
             "checkpoint_every": checkpoint_every,
             "starts_from": str(starts_from) if starts_from else None,
         }
+
+    def train_variant(self, model, planner, configuration, **changes):
+        """Train a uniformly sampled model by another plan, and return the path of its weights."""
+        store = self.preprocessed / ("store_3d" if configuration == "3d_fullres" else "store")
+        plans = {"plans": str(self.plan(planner, configuration)), "store": str(store)}
+        train_segmenter(**{**self.arguments(model, {"sampling": "uniform"}, **changes), **plans})
+        return self.weights(model)
+
+    def predict(self, folder, approach, weights, regions=None):
+        """Label maps of the test cases by an approach, by file name."""
+        predict_cohort(
+            approach=approach,
+            weights=weights,
+            regions=regions,
+            store=self.preprocessed_cohort,
+            store_3d=self.preprocessed_cohort_3d,
+            splits=self.cohort / "splits.csv",
+            mirroring=True,
+            precision="fp32",
+            threads=1,
+            labels=folder / "labels",
+            routes=folder / "routes.csv",
+        )
+        return {path.name: nibabel.load(path) for path in sorted((folder / "labels").iterdir())}
 
     def train(self, model, policy, **changes):
         train_segmenter(**self.arguments(model, policy, **changes))

@@ -55,6 +55,14 @@ FAULTS = [
     ("cohorts.acdc.format", "dicom", r"cohorts\.acdc\.format: .*'nifti', 'acdc', 'mnms' or 'cvi42', not 'dicom'"),
     ("models.baseline.sampling", "unifrom", r"models\.baseline: .*'uniform', 'quadratic', 'region'"),
     ("models.sampling_low", {"sampling": "quadratic"}, r"models\.sampling_low\.ratio: is missing"),
+    (
+        "models.base.configuration",
+        "3d_fullres",
+        r"models\.base: configuration: 3d_fullres needs sampling: uniform; other sampling draws single slices",
+    ),
+    ("models.base.configuration", "3d", r"models\.base\.configuration: .*'2d' or '3d_fullres', not '3d'"),
+    ("models.base.planner", "resenc", r"models\.base\.planner: .*'default', 'resenc_m' or 'resenc_l', not 'resenc'"),
+    ("models.base.batch_size", 1, r"models\.base\.batch_size: .*greater than or equal to 2, not 1"),
     ("models.base.epochs", 0, r"models\.base\.epochs: .*greater than 0, not 0"),
     ("models.base.seed", -1, r"models\.base\.seed: .*greater than or equal to 0"),
     ("models.base.learning_rate", "fast", r"models\.base\.learning_rate: .*valid number, not 'fast'"),
@@ -98,6 +106,34 @@ def test_a_chain_of_starting_weights_is_named_and_refused():
     text = "models: {base: {starts_from: apex}, apex: {starts_from: baseline}}"
     with pytest.raises(InputError, match=r"models\.base\.starts_from: base -> apex -> baseline is a chain"):
         load_settings(laid_over(text))
+
+
+@pytest.mark.parametrize("row", [{"configuration": "3d_fullres"}, {"planner": "resenc_m"}], ids=["3d", "resenc"])
+def test_a_model_cannot_start_from_one_of_another_plan(row):
+    config = changed("models.other", {"sampling": "uniform", "starts_from": "baseline", **row})
+    with pytest.raises(InputError, match=r"models\.other\.starts_from: baseline has another configuration or planner"):
+        load_settings(config)
+
+
+def test_a_model_is_in_2d_and_of_the_default_planner_unless_its_row_says_otherwise():
+    settings = load_settings(changed("models.context", {"sampling": "uniform", "configuration": "3d_fullres"}))
+    assert settings.models["baseline"].plan == ("default", "2d")
+    assert settings.models["context"].plan == ("default", "3d_fullres")
+    assert [name for name in settings.models if settings.is_3d(name)] == ["context"]
+
+
+def test_configuration_planner_and_batch_size_are_no_part_of_the_sampling_policy():
+    row = {"sampling": "uniform", "configuration": "3d_fullres", "planner": "resenc_l", "batch_size": 4}
+    assert load_settings(changed("models.context", row)).models["context"].policy() == {"sampling": "uniform"}
+
+
+@pytest.mark.parametrize(
+    ("row", "batch_size"),
+    [({}, 32), ({"batch_size": 8}, 8), ({"planner": "resenc_m"}, 32), ({"configuration": "3d_fullres"}, None)],
+)
+def test_a_3d_model_has_no_batch_size_but_its_own(row, batch_size):
+    settings = load_settings(changed("models.other", {"sampling": "uniform", **row}))
+    assert settings.training_of("other").get("batch_size") == batch_size
 
 
 def test_several_models_may_start_from_one():

@@ -85,9 +85,65 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
 
 def test_the_remedies_add_their_trainings_and_approaches(workflow):
     planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
-    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 17)
+    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 19)
     extents = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6}
-    assert planned == {**PAPER, "train_segmenter": 16, "read_classifier": 6, **extents, **approaches}
+    plans = {"plan_variant": 2, "preprocess_segmentation": 2, "preprocess_cohort": 6}
+    assert planned == {**PAPER, "train_segmenter": 18, "read_classifier": 6, **extents, **plans, **approaches}
+
+
+IN_3D = {"sampling": "uniform", "configuration": "3d_fullres"}
+STORES_3D = {"preprocess_segmentation": 2, "preprocess_cohort": 6}
+
+
+def one_more(**row):
+    """A new model and an approach that sends every slice to it."""
+    approach = {"title": "Other", "router": "constant", "model": "other"}
+    return {"models": {"other": {"sampling": "uniform", **row}}, "approaches": {"other": approach}}
+
+
+@pytest.mark.parametrize(
+    ("row", "jobs"),
+    [
+        ({}, {}),
+        ({"configuration": "2d", "planner": "default"}, {}),
+        ({"configuration": "3d_fullres"}, {"plan_variant": 1, **STORES_3D}),
+        ({"planner": "resenc_m"}, {"plan_variant": 1}),  # nnU-Net's planners share the 2D store
+        ({"configuration": "3d_fullres", "planner": "resenc_l"}, {"plan_variant": 2, **STORES_3D}),
+    ],
+    ids=["default", "named", "3d", "resenc", "3d_resenc"],
+)
+def test_only_what_a_model_names_is_planned_and_preprocessed(workflow, row, jobs):
+    added = {"train_segmenter": 7, "predict": 18, "score": 18, "boundaries": 18}
+    assert workflow.planned(**one_more(**row)) == {**PAPER, **added, **jobs}
+
+
+def test_a_3d_model_may_be_the_model_of_a_region(workflow):
+    planned = workflow.planned(models={"context": IN_3D}, approaches={"upper_bound": {"models": {"apex": "context"}}})
+    assert planned == {**PAPER, "train_segmenter": 7, "plan_variant": 1, **STORES_3D}
+
+
+@pytest.mark.parametrize(
+    ("target", "stores"),
+    [
+        ("results/predictions/other/acdc/routes.csv", ["preprocessed_3d"]),
+        ("results/predictions/upper_bound/acdc/routes.csv", ["preprocessed", "preprocessed_3d"]),
+        ("results/predictions/baseline/acdc/routes.csv", ["preprocessed"]),
+    ],
+    ids=["3d", "both", "2d"],
+)
+def test_an_approach_needs_the_preprocessing_of_its_models_only(workflow, target, stores):
+    changes = one_more(configuration="3d_fullres")
+    changes["approaches"]["upper_bound"] = {"models": {"apex": "other"}}
+    answer = workflow.run("-n", target, **changes)
+    assert answer.returncode == 0, answer.stderr
+    made = re.findall(r"output: results/cohorts/acdc/(preprocessed\w*)$", answer.stdout + answer.stderr, re.M)
+    assert sorted(made) == stores
+
+
+def test_a_3d_model_with_another_sampling_stops_a_dry_run_and_is_told_why(workflow):
+    answer = workflow.run("-n", models={"base": {"configuration": "3d_fullres"}})
+    assert answer.returncode != 0
+    assert "models.base: configuration: 3d_fullres needs sampling: uniform" in answer.stdout + answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -114,7 +170,7 @@ def test_a_model_that_trains_longer_gets_more_run_time_and_a_shorter_one_not_les
     )
     minutes = {model: int(runtime) for model, runtime in jobs}
     assert minutes == {**dict.fromkeys(minutes, 36 * 60), "baseline_long": 4 * 36 * 60}
-    assert len(minutes) == 16
+    assert len(minutes) == 18
 
 
 def test_a_model_that_only_another_one_starts_from_is_trained_first(workflow):

@@ -64,6 +64,7 @@ ONE_REGION_MODEL = {
     "score": 6,
     "boundaries": 6,
 }
+PLANNED_IN_3D = {"plan_variant": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -127,6 +128,19 @@ KEYS = {
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
         {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
     ),
+    "models.<name>.configuration": (
+        {"models": {"baseline": {"configuration": "3d_fullres"}}},
+        {
+            **SEGMENTED,
+            **PLANNED_IN_3D,
+            **{"train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
+        },
+    ),
+    "models.<name>.planner": (
+        {"models": {"sampling_low": {"planner": "resenc_m"}}},
+        {**ONE_MODEL, "plan_variant": 1},
+    ),
+    "models.<name>.batch_size": ({"models": {"sampling_low": {"batch_size": 3}}}, ONE_MODEL),
     "models.<name>.ratio": ({"models": {"sampling_low": {"ratio": 5}}}, ONE_MODEL),
     "models.<name>.epochs": ({"models": {"sampling_low": {"epochs": 2}}}, ONE_MODEL),
     "models.<name>.learning_rate": ({"models": {"sampling_low": {"learning_rate": 0.02}}}, ONE_MODEL),
@@ -271,6 +285,14 @@ def test_a_model_that_no_approach_uses_re_runs_nothing_but_the_record(changeable
     assert changeable.planned(models={"unused": {"sampling": "uniform"}}) == RECORD
 
 
+def test_a_new_3d_model_re_runs_nothing_else(changeable):
+    change = {
+        "models": {"context": {"sampling": "uniform", "configuration": "3d_fullres"}},
+        "approaches": {"context": {"title": "3D", "router": "constant", "model": "context"}},
+    }
+    assert changeable.planned(**change) == {**ONE_MODEL, **PLANNED_IN_3D}
+
+
 def test_the_table_of_keys_is_that_of_a_real_snakemake_call(changeable):
     change, jobs = KEYS["evaluation.significance"]
     assert Workflow.planned(changeable, **change) == jobs
@@ -311,6 +333,7 @@ AFTER = {
     "split_cohort": {**SPLIT, "split_cohort": 3},
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
+    "plan_variant": {},  # not in the finished run
     "preprocess_segmentation": {**EVERYTHING_TRAINED, "preprocess_segmentation": 1},
     "preprocess_cohort": {"preprocess_cohort": 3, "classify": 6, **PROBABLE, **SEGMENTED},
     "train_segmenter": TRAINED,
@@ -350,7 +373,8 @@ AFTER = {
 RULES = set(AFTER)
 SEGMENTING_RULES = {"predict", "find_extent"}
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", *SEGMENTING_RULES}
-SEGMENTER_RULES = {"plan_segmentation", "preprocess_segmentation", "train_segmenter"}
+PLANNING_RULES = {"plan_segmentation", "plan_variant"}
+SEGMENTER_RULES = {*PLANNING_RULES, "preprocess_segmentation", "train_segmenter"}
 CALIBRATION_RULES = {"calibrate", "reliability", "read_classifier", "read_extent", "weigh_extent"}
 READING_RULES = {"readings", *CALIBRATION_RULES}
 CLASSIFIER_RULES = {
@@ -391,12 +415,12 @@ MODULES = {
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
-        *("convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation", "preprocess_cohort"),
-        *("boundaries", *SCORE_RULES, *READING_RULES),
+        *("convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
+        *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/runtime/parallel.py": {
-        *("make_demo_cohort", "convert_cohort", "assign_regions", "plan_segmentation", "preprocess_segmentation"),
-        *("preprocess_cohort", "boundaries", *SCORE_RULES, *READING_RULES),
+        *("make_demo_cohort", "convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
+        *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/prediction/cohort.py": SEGMENTING_RULES,
     "cmrslices/prediction/extent.py": {"find_extent"},
@@ -405,6 +429,7 @@ MODULES = {
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
     "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "answers"},
+    "cmrslices/prediction/parts.py": SEGMENTING_RULES,
     "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
     "cmrslices/prediction/sliding_window.py": SEGMENTING_RULES,
@@ -502,8 +527,8 @@ MODULES = {
     "cmrslices/segmentation/joint_network.py": {"train_segmenter", "predict"},
     "cmrslices/segmentation/joint_training.py": {"train_segmenter"},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
-    "cmrslices/segmentation/nnunet.py": {"preprocess_cohort", "train_classifier", *SEGMENTER_RULES},
-    "cmrslices/segmentation/planning.py": {"plan_segmentation"},
+    "cmrslices/segmentation/nnunet.py": {"train_classifier", "train_segmenter", *PLANNING_RULES},
+    "cmrslices/segmentation/planning.py": PLANNING_RULES,
     "cmrslices/segmentation/resumable_trainer.py": {"train_segmenter"},
     "cmrslices/segmentation/training.py": {"train_segmenter"},
     "cmrslices/segmentation/trainers": {"train_segmenter"},

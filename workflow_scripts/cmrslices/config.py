@@ -117,6 +117,7 @@ FilePath = Annotated[str, BeforeValidator(_path)]
 MadeWhole = BeforeValidator(as_whole_number)
 MadeNumber = BeforeValidator(as_number)
 Count = Annotated[int, Field(gt=0), MadeWhole]
+BatchSize = Annotated[int, Field(ge=2), MadeWhole]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), MadeNumber]
 Share = Annotated[float | int, Field(ge=0), BeforeValidator(_real)]
@@ -206,8 +207,23 @@ class Regions(Section):
 
 
 class ModelRow(Section):
-    """What every row of `models` may set, beside the sampling: how its training differs from that of the others."""
+    """What every row of `models` may set, beside the sampling: how it differs from the others."""
 
+    configuration: Annotated[Literal["2d", "3d_fullres"] | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="nnU-Net's configuration: `2d`, or `3d_fullres`, whose patches hold many slices and which needs "
+        "`sampling: uniform`; null: `2d`",
+    )
+    planner: Annotated[Literal["default", "resenc_m", "resenc_l"] | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="nnU-Net's planner of the network: `default`, or a residual encoder for GPUs of 9 to 11 GB "
+        "(`resenc_m`) or 24 GB (`resenc_l`); null: `default`",
+    )
+    batch_size: Annotated[BatchSize | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="slices, in 3D patches, per mini-batch of this model; null: `segmentation.batch_size`, in 3D what "
+        "nnU-Net plans",
+    )
     epochs: Annotated[Count | None, BeforeValidator(as_null)] = Field(
         None, description="epochs of this model; null: `segmentation.epochs`"
     )
@@ -228,6 +244,11 @@ class ModelRow(Section):
         "decoder for each region; with `sampling: uniform` only",
     )
 
+    @property
+    def plan(self) -> tuple[str, str]:
+        """Planner and configuration."""
+        return self.planner or "default", self.configuration or "2d"
+
     def policy(self) -> dict:
         """Return how slices are drawn: the keys that say nothing else about the training."""
         return self.model_dump(exclude=set(ModelRow.model_fields))
@@ -235,6 +256,15 @@ class ModelRow(Section):
     @model_serializer(mode="wrap")
     def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
         return {key: value for key, value in as_dict(self).items() if value is not None}
+
+    @model_validator(mode="after")
+    def _stacks_are_drawn_uniformly(self) -> "ModelRow":
+        if self.configuration == "3d_fullres" and not isinstance(self, Uniform):
+            raise ValueError(
+                "configuration: 3d_fullres needs sampling: uniform; other sampling draws single slices, and a 3D patch "
+                "holds many"
+            )
+        return self
 
 
 class Uniform(ModelRow):
@@ -265,16 +295,16 @@ Model = Annotated[Uniform | Quadratic | OneRegion, Field(discriminator="sampling
 
 
 class Plan(Section):
-    """Changes to nnU-Net's 2D plan, for a smaller network than the one that it plans."""
+    """Changes to nnU-Net's plans, for smaller networks than those that it plans."""
 
     spacing_mm: Annotated[Pair[Positive] | None, BeforeValidator(as_null)] = Field(
-        None, description="in-plane spacing [y, x] in mm"
+        None, description="in-plane spacing [y, x] in mm, also of 3D models"
     )
     patch_size_px: Annotated[Pair[Count] | None, BeforeValidator(as_null)] = Field(
-        None, description="patch [y, x] in pixels"
+        None, description="patch [y, x] in pixels, also of 3D models, whose patch has as many slices as nnU-Net plans"
     )
     features: Annotated[Annotated[list[Count], Field(min_length=3)] | None, BeforeValidator(as_null)] = Field(
-        None, description="features of each resolution stage, 3 or more"
+        None, description="features of each resolution stage, 3 or more, of all models"
     )
 
     @model_validator(mode="after")
@@ -307,7 +337,7 @@ class Segmentation(Section):
     epochs: Count = Field(description="epochs")
     iterations_per_epoch: Count = Field(description="mini-batches per epoch")
     validation_iterations: Count = Field(description="mini-batches of the running validation, per epoch")
-    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    batch_size: BatchSize = Field(description="slices per mini-batch; a 3D model has its own")
     learning_rate: Positive = Field(description="initial learning rate of SGD, with polynomial decay")
     checkpoint_every: Count = Field(description="epochs between checkpoints; a SIGKILL loses at most these")
     mirroring: Truth = Field(description="test-time mirroring, as nnU-Net does")
@@ -326,7 +356,7 @@ class Classification(Section):
         min_length=1, description="torchvision network that takes slices of any size: title in Table 2"
     )
     epochs: Count = Field(description="epochs")
-    batch_size: Annotated[int, Field(ge=2), MadeWhole] = Field(description="slices per mini-batch")
+    batch_size: BatchSize = Field(description="slices per mini-batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
     loss_weights: Literal["none", "balanced"] = Field(
         description="class weights of the cross-entropy; `balanced`: inverse to the frequency of the classes"
@@ -534,6 +564,10 @@ class Settings(Section):
         used = {model for approach in self.approaches for model in self.models_of(approach)}
         return [name for name in self.models if name in used]
 
+    def is_3d(self, model: str) -> bool:
+        """Whether a model sees stacks, not slices."""
+        return self.models[model].plan[1] == "3d_fullres"
+
     def models_of(self, approach: str) -> list[str]:
         """Return the models that are trained for an approach, in the order of `models`.
 
@@ -555,18 +589,27 @@ class Settings(Section):
             if isinstance(row, Classified) or (isinstance(row, Extent) and row.probabilities)
         ]
 
-    def budgets(self) -> dict[str, dict[str, int]]:
+    def budgets(self) -> dict[str, dict[str, int | None]]:
         """Return for each approach the models that are trained for it, each with the slices that it sees."""
         return {name: {model: self.slices_seen(model) for model in self.models_of(name)} for name in self.approaches}
 
-    def slices_seen(self, model: str) -> int:
-        """Return the slices that a model sees in its own training: epochs, times mini-batches, times batch size."""
+    def slices_seen(self, model: str) -> int | None:
+        """Return the slices that a model sees in its own training: epochs, times mini-batches, times batch size.
+
+        None for a 3D model: how many slices its patches hold, nnU-Net's plan says.
+        """
+        if self.is_3d(model):
+            return None
         training = self.training_of(model)
         return training["epochs"] * training["iterations_per_epoch"] * training["batch_size"]
 
-    def trained_slices(self) -> dict[str, int]:
-        """Return for each approach the slices that all of its models see in training; classifiers do not count."""
-        return {name: sum(models.values()) for name, models in self.budgets().items()}
+    def trained_slices(self) -> dict[str, int | None]:
+        """Return for each approach the slices that all of its models see in training; classifiers do not count.
+
+        None where one of them is a 3D model.
+        """
+        seen = {name: list(models.values()) for name, models in self.budgets().items()}
+        return {name: None if None in slices else sum(filter(None, slices)) for name, slices in seen.items()}
 
     def controls(self) -> dict[str, str | None]:
         """Return the matched control of each approach that is trained longer than the baseline; None where it has none.
@@ -574,12 +617,14 @@ class Settings(Section):
         A matched control sends all slices to one model with uniform sampling, starts from the same weights, and its
         models see as many slices in training, within `SAME_TRAINING`. Such an approach is its own control.
         """
-        slices = self.trained_slices()
+        slices = {name: seen for name, seen in self.trained_slices().items() if seen is not None}
+        if self.evaluation.baseline not in slices:
+            return {}
         longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.evaluation.baseline]]
         plain = [
             name
             for name, row in self.approaches.items()
-            if isinstance(row, Constant) and isinstance(self.models[row.model], Uniform)
+            if name in slices and isinstance(row, Constant) and isinstance(self.models[row.model], Uniform)
         ]
 
         def matched(approach: str) -> list[str]:
@@ -608,11 +653,17 @@ class Settings(Section):
         return {row.starts_from for row in rows if row.starts_from is not None}
 
     def training_of(self, model: str) -> dict:
-        """Return the keys of `segmentation` that a model's training depends on, with the values of its own row."""
+        """Return the keys of `segmentation` that a model's training depends on, with the values of its own row.
+
+        A 3D model without a batch size of its own has none: it is the one that nnU-Net plans.
+        """
         row = self.models[model]
         joint = self.segmentation.joint.model_dump() if row.network == "joint" else None
-        own = {"epochs": row.epochs, "learning_rate": row.learning_rate, "joint": joint}
-        return {**self.segmentation.training(), **{key: value for key, value in own.items() if value is not None}}
+        own = {"epochs": row.epochs, "learning_rate": row.learning_rate, "batch_size": row.batch_size, "joint": joint}
+        shared = self.segmentation.training()
+        if self.is_3d(model):
+            del shared["batch_size"]  # which is in slices
+        return {**shared, **{key: value for key, value in own.items() if value is not None}}
 
     def seed_of(self, model: str) -> int:
         """Return the seed of a model's training."""
@@ -649,6 +700,24 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.starts_from: {told} is a chain, which is not supported; name a model that has no "
                     "starts_from itself"
+                )
+            if self.models[chain[-1]].plan != self.models[name].plan:
+                raise ValueError(
+                    f"models.{name}.starts_from: {chain[-1]} has another configuration or planner, so that its weights "
+                    "do not fit; name a model that has the same"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _mixed_models_see_the_same_tiles(self) -> "Settings":
+        for name, row in self.approaches.items():
+            if not isinstance(row, Weighed) or row.mixing == "hard":
+                continue
+            plans = {self.models[model].plan for model in row.models_used()}
+            if len(plans) > 1 or any(map(self.is_3d, row.models_used())):
+                raise ValueError(
+                    f"approaches.{name}.mixing: soft needs 2D models of one planner, because it averages what they say "
+                    "of each pixel; write mixing: hard, or name other models"
                 )
         return self
 

@@ -95,6 +95,20 @@ def test_an_approach_takes_the_hours_of_all_that_is_trained_for_it():
     assert hours["upper_bound"] == pytest.approx((4 * 24, 0))
 
 
+def test_a_models_own_batch_size_scales_its_hours():
+    rows = {"small": {"sampling": "uniform", "batch_size": 8}}
+    assert estimate.segmenter_hours(settings(models=rows), ["small"]) == pytest.approx([6])
+
+
+def test_the_papers_hours_say_nothing_about_3d_and_residual_encoders():
+    rows = {
+        "context": {"sampling": "uniform", "configuration": "3d_fullres"},
+        "strong": {"sampling": "uniform", "planner": "resenc_m"},
+        "same": {"sampling": "uniform", "planner": "default", "configuration": "2d"},
+    }
+    assert estimate.other_networks(settings(models=rows), ["baseline", *rows]) == ["context", "strong"]
+
+
 def test_a_classifiers_hours_scale_with_epochs_and_patients():
     smaller = settings(classification={"epochs": 500})
     assert estimate.hours_per_job(smaller, 1691)["train_classifier"] == pytest.approx(42 / 4)
@@ -197,6 +211,8 @@ def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
         "baseline_long 4.00 96.0 h itself",
     ):
         assert line in words
+    assert any(line.startswith("Not counted: context_3d, resenc_m, in 3D or with a residual encoder") for line in words)
+    assert any(line.endswith("Not counted: what context_3d, resenc_m take beyond the other models.") for line in words)
 
 
 def test_the_command_stops_at_a_faulty_configuration(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from tiny_plans import DATASET, MODELS, PATCH, PLANS
+from tiny_plans import DATASET, MODELS, PATCH, PLANS, PLANS_OF
 
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.labels import SLICE_CLASSES
@@ -23,6 +23,7 @@ from cmrslices.prediction.sliding_window import (
     places,
     region_probabilities,
     routed_logits,
+    stack_logits,
 )
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessed import write_preprocessed
@@ -32,13 +33,15 @@ SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)
 TILES = {"c_p1_ED": 1, "c_p1_ES": 9, "c_p2_ED": 4}
 AXES = ((), (2,), (3,), (2, 3))
 MIRRORED_PASSES = len(AXES)
+EVERY_MODEL = sorted(PLANS_OF)
 CONSTANT = {"router": "constant", "model": "baseline"}
 ROUTED = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
+MIXED = {"base": "context", "middle": "baseline", "apex": "strong", "non-cardiac": "baseline"}
 SOFT = {"router": "classifier", "models": ROUTED, "mixing": "soft", "floor": 0.05}
 
 
 def build_network(model):
-    configuration = PlansManager(PLANS).get_configuration(model)
+    configuration = configuration_of(model)
     return get_network_from_plans(
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
@@ -49,17 +52,25 @@ def build_network(model):
     )
 
 
+def configuration_of(model):
+    return PlansManager(PLANS_OF[model]).get_configuration(model)
+
+
+def mirrored_axes(model):
+    return tuple(range(len(configuration_of(model).patch_size)))
+
+
 def write_model(folder, seed):
     """A model folder as training leaves it, untrained."""
     torch.manual_seed(seed)
     (folder / "fold_0").mkdir(parents=True)
-    (folder / "plans.json").write_text(json.dumps(PLANS))
+    (folder / "plans.json").write_text(json.dumps(PLANS_OF[folder.name]))
     (folder / "dataset.json").write_text(json.dumps(DATASET))
     checkpoint = {
         "network_weights": build_network(folder.name).state_dict(),
         "init_args": {"configuration": folder.name},
         "trainer_name": "SliceTrainer",
-        "inference_allowed_mirroring_axes": (0, 1),
+        "inference_allowed_mirroring_axes": mirrored_axes(folder.name),
     }
     torch.save(checkpoint, folder / "fold_0/checkpoint_final.pth")
 
@@ -71,18 +82,19 @@ def waves(shape, rng):
 
 
 class Project:
-    """Images of different sizes with empty borders, three models, and a joint one."""
+    """Images of different sizes with empty borders, preprocessed for 2D and 3D models, and the models."""
 
     def __init__(self, root):
         self.root = root
-        self.weights = [root / f"models/{model}/fold_0/checkpoint_final.pth" for model in MODELS]
+        self.weights = {model: root / f"models/{model}/fold_0/checkpoint_final.pth" for model in EVERY_MODEL}
         self.regions = root / "slices.csv"
-        self.joint = root / "models/joint/fold_0/checkpoint_final.pth"
-        for seed, model in enumerate([*MODELS, "joint"]):
+        for seed, model in enumerate(EVERY_MODEL):
             write_model(root / "models" / model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
-        (root / "preprocessed").mkdir()
+        stores = {"preprocessed": PLANS, "preprocessed_3d": PLANS_OF["context"]}
+        for store in stores:
+            (root / store).mkdir()
         for case, shape in SHAPES.items():
             array = np.zeros(shape, np.float32)
             array[:, 2:-2, 3:-1] = waves(shape, rng)[:, 2:-2, 3:-1]
@@ -90,7 +102,8 @@ class Project:
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((1.5, 1.5, 8))
             sitk.WriteImage(image, self.image(case))
-            write_preprocessed(root / "preprocessed", case, preprocess(self.image(case), PlansManager(PLANS), DATASET))
+            for store, plans in stores.items():
+                write_preprocessed(root / store, case, preprocess(self.image(case), PlansManager(plans), DATASET))
         self.split(list(SHAPES))
         rows = [
             {"case": case, "slice": index, "region": region}
@@ -120,9 +133,10 @@ class Project:
         folder = self.root / name
         predict_cohort(
             approach=approach,
-            weights=[str(path) for path in self.weights if path.parts[-3] in models_of(approach)],
+            weights=[str(self.weights[model]) for model in sorted(models_of(approach))],
             regions=regions,
             store=str(self.root / "preprocessed"),
+            store_3d=str(self.root / "preprocessed_3d"),
             splits=str(self.root / "splits.csv"),
             mirroring=True,
             precision="fp32",
@@ -168,12 +182,12 @@ def stock_adds_up_in_float32(monkeypatch):
 def stock_predictor(weights):
     """Stock nnU-Net's predictor of a model, default settings."""
     model = weights.parts[-3]
-    configuration = PlansManager(PLANS).get_configuration(model)
     checkpoint = torch.load(weights, weights_only=True)
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     parameters = [checkpoint["network_weights"]]
+    plans, configuration = PlansManager(PLANS_OF[model]), configuration_of(model)
     predictor.manual_initialization(
-        build_network(model), PlansManager(PLANS), configuration, parameters, DATASET, "SliceTrainer", (0, 1)
+        build_network(model), plans, configuration, parameters, DATASET, "SliceTrainer", mirrored_axes(model)
     )
     return predictor
 
@@ -198,22 +212,34 @@ def passes(monkeypatch):
     return given
 
 
-def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
-    predicted, _ = project.predict(CONSTANT)
-    stock = stock_predictor(project.weights[MODELS.index("baseline")])
+def stock_label_maps(project, model):
+    stock = stock_predictor(project.weights[model])
     files = [[str(project.image(case))] for case in SHAPES]
     outputs = [str(project.root / case) for case in SHAPES]
     stock.predict_from_files_sequential(files, outputs, save_probabilities=False, overwrite=True)
-    theirs = {case: read(f"{output}.nii.gz") for case, output in zip(SHAPES, outputs, strict=True)}
+    return {case: read(f"{output}.nii.gz") for case, output in zip(SHAPES, outputs, strict=True)}
+
+
+def test_label_maps_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
+    predicted, _ = project.predict(CONSTANT)
+    theirs = stock_label_maps(project, "baseline")
     assert {case: labels.shape for case, labels in predicted.items()} == SHAPES
     assert all(len(np.unique(labels)) > 1 for labels in theirs.values())
     equal = np.concatenate([(predicted[case] == theirs[case]).ravel() for case in SHAPES])
     assert equal.mean() >= 0.9999
 
 
+@pytest.mark.parametrize("model", ["strong", "context"])
+def test_label_maps_in_3d_and_of_a_residual_encoder_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, model):
+    predicted, _ = project.predict({"router": "constant", "model": model})
+    theirs = stock_label_maps(project, model)
+    assert all(len(np.unique(labels)) > 1 for labels in theirs.values())
+    assert [case for case in SHAPES if not np.array_equal(predicted[case], theirs[case])] == []
+
+
 @pytest.mark.parametrize("model", ["apex", "joint"])
 def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, model):
-    weights = project.root / f"models/{model}/fold_0/checkpoint_final.pth"
+    weights = project.weights[model]
     stack = torch.randn(1, 2, 50, 41)
     stock = stock_predictor(weights).predict_logits_from_preprocessed_data(stack)
     _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
@@ -222,7 +248,7 @@ def test_logits_are_those_of_stock_nnunet(project, stock_adds_up_in_float32, mod
 
 
 def test_of_a_joint_model_probabilities_are_averaged_as_logarithms_over_mirrored_passes(project):
-    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["joint"], True, torch.device("cpu"))
     tile = torch.randn(1, 1, *PATCH)
     passes = [segmenter.network(tile.flip(axes)).flip(axes) for axes in AXES]
     assert all(torch.allclose(one.exp().sum(1), torch.ones(1, *PATCH)) for one in passes)
@@ -230,7 +256,7 @@ def test_of_a_joint_model_probabilities_are_averaged_as_logarithms_over_mirrored
 
 
 def test_region_probabilities_of_a_stack_are_means_over_tiles_and_mirrored_passes(project):
-    _, segmenter = load_segmenter(project.joint, True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["joint"], True, torch.device("cpu"))
     stack = torch.randn(1, 3, 50, 41)
     rows, columns = (0, 9, 18), (0, 9)
     tiles = [stack[0, :, None, top : top + 32, left : left + 32] for top in rows for left in columns]
@@ -241,19 +267,27 @@ def test_region_probabilities_of_a_stack_are_means_over_tiles_and_mirrored_passe
 
 
 def test_a_model_without_a_region_head_has_no_region_probabilities(project):
-    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], True, torch.device("cpu"))
     with pytest.raises(InputError, match="network: joint"):
         region_probabilities(torch.randn(1, 1, *PATCH), segmenter)
 
 
 def test_a_joint_model_can_be_the_model_of_a_region(project):
     models = {**ROUTED, "apex": "joint"}
-    project.weights.append(project.joint)
     routed, routes = project.predict({"router": "reference", "models": models}, project.regions)
     joint, _ = project.predict({"router": "constant", "model": "joint"}, name="joint")
     for case, labels in routed.items():
         assert routes.loc[routes["case"] == case, "model"].tolist()[-1] == "joint"
         assert (labels[-1] == joint[case][-1]).mean() >= 0.9999
+
+
+def test_logits_of_whole_stacks_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):
+    weights = project.weights["context"]
+    stacks = [torch.randn(1, 7, 50, 41), torch.randn(1, 4, 32, 40)]
+    stock = stock_predictor(weights)
+    _, segmenter = load_segmenter(weights, True, torch.device("cpu"))
+    for stack, ours in zip(stacks, stack_logits(stacks, segmenter), strict=True):
+        torch.testing.assert_close(ours, stock.predict_logits_from_preprocessed_data(stack), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("router", ["reference", "classifier"])
@@ -276,6 +310,29 @@ def test_a_routed_label_map_is_put_together_of_its_models_label_maps(project, ro
     assert any((alone["base"][case] != alone["apex"][case]).any() for case in routed)
 
 
+def test_a_label_map_of_2d_and_3d_models_is_put_together_of_its_models_label_maps(project):
+    routed, routes = project.predict({"router": "reference", "models": MIXED}, project.regions)
+    models = set(MIXED.values())
+    alone = {model: project.predict({"router": "constant", "model": model}, name=model)[0] for model in models}
+    for case, labels in routed.items():
+        of_slice = routes.loc[routes["case"] == case, "model"]
+        assert of_slice.tolist() == ["context", *["baseline"] * (len(labels) - 2), "strong"]
+        expected = np.stack([alone[model][case][index] for index, model in enumerate(of_slice)])
+        assert (labels == expected).mean() >= 0.9999
+        assert any((alone[model][case] != alone["baseline"][case]).any() for model in ("context", "strong"))
+
+
+def test_a_3d_model_is_not_run_on_a_case_without_a_slice_for_it(project, passes):
+    table = pd.read_csv(project.regions)
+    table.loc[(table["case"] != "c_p2_ED") & (table["region"] == "base"), "region"] = "non-cardiac"
+    table.to_csv(project.regions, index=False)
+    project.predict({"router": "reference", "models": MIXED}, project.regions)
+    few = sum(shape[0] for shape in passes["context"])
+    project.split(["c_p2_ED"])
+    project.predict({"router": "constant", "model": "context"})
+    assert few == sum(shape[0] for shape in passes["context"]) > 0
+
+
 def test_each_slice_goes_through_its_model_only_once_per_mirrored_pass(project, passes):
     project.predict({"router": "reference", "models": ROUTED}, project.regions)
     tiles = {model: sum(shape[0] for shape in shapes) for model, shapes in passes.items()}
@@ -295,7 +352,7 @@ def test_slices_of_many_cases_share_a_batch(project, passes):
 
 
 def test_the_size_of_a_batch_does_not_change_logits(project, monkeypatch):
-    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], True, torch.device("cpu"))
     stacks = [torch.randn(1, 3, 40, 32), torch.randn(1, 1, 32, 32)]
     mixtures = [[{"apex": 1}] * 3, [{"apex": 1}]]
     together = routed_logits(stacks, mixtures, {"apex": segmenter})
@@ -309,7 +366,7 @@ def test_a_batch_that_is_too_large_for_the_gpu_is_computed_in_halves(project, ca
         if len(inputs[0]) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], True, torch.device("cpu"))
     tiles = torch.randn(5, 1, *PATCH)
     expected = segmenter.logits(tiles)
     segmenter.network.register_forward_pre_hook(too_small)
@@ -321,7 +378,7 @@ def test_a_gpu_that_is_too_small_for_one_tile_is_a_fault(project):
     def too_small(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    _, segmenter = load_segmenter(project.weights[0], True, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], True, torch.device("cpu"))
     segmenter.network.register_forward_pre_hook(too_small)
     with pytest.raises(torch.OutOfMemoryError):
         segmenter.logits(torch.randn(2, 1, *PATCH))
@@ -360,7 +417,7 @@ def test_soft_routing_with_certain_regions_equals_hard_routing_to_the_bit(projec
 
 
 def test_each_slice_of_a_stack_is_mixed_from_its_own_models(project):
-    segmenters = dict(load_segmenter(path, True, torch.device("cpu")) for path in project.weights)
+    segmenters = dict(load_segmenter(project.weights[model], True, torch.device("cpu")) for model in MODELS)
     stack = torch.randn(1, 3, 50, 41)
     mixtures = [{"base": 0.6, "baseline": 0.4}, {"baseline": 1.0}, {"apex": 0.2, "base": 0.5, "baseline": 0.3}]
     (mixed,) = routed_logits([stack], [mixtures], segmenters)
@@ -416,7 +473,7 @@ def test_no_label_map_of_an_extent_is_kept(project):
 
 
 def test_without_mirroring_each_tile_is_passed_once(project):
-    _, segmenter = load_segmenter(project.weights[0], False, torch.device("cpu"))
+    _, segmenter = load_segmenter(project.weights["apex"], False, torch.device("cpu"))
     assert segmenter.mirrored_axes == [()]
 
 
@@ -428,6 +485,13 @@ def test_the_shares_of_overlapping_tiles_add_up_to_one():
     torch.testing.assert_close(total, torch.ones(50, 41))
 
 
+def test_the_shares_of_overlapping_tiles_of_a_stack_add_up_to_one():
+    total = torch.zeros(7, 50, 41)
+    for *place, share in places(torch.zeros(1, 7, 50, 41), (4, *PATCH)):
+        total[tuple(place)] += share
+    torch.testing.assert_close(total, torch.ones(7, 50, 41))
+
+
 def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
@@ -435,7 +499,7 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
 
 
 def test_damaged_weights_are_named_with_the_remedy(project):
-    weights = project.weights[MODELS.index("baseline")]
+    weights = project.weights["baseline"]
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"checkpoint_final\.pth: .*delete the file and run again$"):
         project.predict(CONSTANT)

@@ -47,3 +47,10 @@ def test_the_weights_keep_their_names_and_are_the_optimisers(network):
     channels_last(network)
     assert list(network.state_dict()) == names
     assert all(one is other for one, other in zip(network.parameters(), weights, strict=True))
+
+
+def test_a_network_for_stacks_stays_as_it_is():
+    network = nn.Sequential(nn.Conv3d(1, 2, 3), nn.InstanceNorm3d(2))
+    assert channels_last(network) is network
+    assert isinstance(network[1], nn.InstanceNorm3d)
+    assert network[0].weight.is_contiguous()

@@ -18,11 +18,12 @@ from raw_cohorts import save
 
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.nnunet import PLANS, set_nnunet_folders
-from cmrslices.segmentation.planning import dataset_fingerprint, plan_segmentation
+from cmrslices.segmentation.planning import PLANNERS, dataset_fingerprint, plan_segmentation, plan_variant
 from cmrslices.segmentation.preprocessing import preprocess_segmentation
 
 DATASET = "Dataset001_tiny"
 SPLITS = {"tiny_p0_ED": "train", "tiny_p1_ED": "train", "tiny_p2_ED": "validation", "tiny_p3_ED": "test"}
+STORES = {"2d": "store/2d", "3d_fullres": "store_3d/3d_fullres"}
 UNCHANGED = {"spacing_mm": None, "patch_size_px": None, "features": None}
 
 
@@ -123,6 +124,67 @@ def test_the_stored_arrays_and_properties_are_nnunets(ours, stock):
     store = stored(ours.store / "2d")
     assert "tiny_p0_ED.b2nd" in store
     assert store == stored(stock.preprocessed / "nnUNetPlans_2d")
+
+
+VARIANTS = [("default", "3d_fullres"), *((name, which) for name in ("resenc_m", "resenc_l") for which in STORES)]
+
+
+@pytest.fixture(scope="module")
+def variants(ours):
+    """The plans of the other configurations and planners, unchanged."""
+    for planner, configuration in VARIANTS:
+        file = ours.preprocessed / f"nnUNetPlans_{planner}_{configuration}.json"
+        plan_variant(ours.raw, UNCHANGED, planner, configuration, file)
+    return {variant: json.loads(variant_file(ours, *variant).read_text()) for variant in VARIANTS}
+
+
+def variant_file(made, planner, configuration):
+    return made.preprocessed / f"nnUNetPlans_{planner}_{configuration}.json"
+
+
+@pytest.mark.parametrize(("planner", "configuration"), VARIANTS)
+def test_an_unchanged_variant_is_nnunets_plan(variants, stock, planner, configuration):
+    set_nnunet_folders(stock.preprocessed)
+    planned = PLANNERS[planner](DATASET, plans_name="theirs").plan_experiment()
+    of_configuration = {**planned["configurations"][configuration], "data_identifier": STORES[configuration]}
+    planned |= {"configurations": {configuration: of_configuration}, "plans_name": PLANS}
+    assert variants[planner, configuration] == json.loads(json.dumps(planned))
+
+
+def test_the_planners_plan_one_store(variants, ours):
+    network = {"architecture", "patch_size", "batch_size", "batch_dice"}
+    plans = {**variants, ("default", "2d"): json.loads(ours.plans.read_text())}
+    for (planner, configuration), planned in plans.items():
+        default = plans["default", configuration]["configurations"][configuration]
+        mine = planned["configurations"][configuration]
+        changed = {key for key in default if default[key] != mine[key]}
+        assert changed <= network, planner
+
+
+def test_a_variant_leaves_the_default_plan_alone(variants, ours):
+    assert list(json.loads(ours.plans.read_text())["configurations"]) == ["2d"]
+
+
+def test_the_store_of_3d_models_is_nnunets(variants, ours, stock, tmp_path):
+    preprocess_segmentation(variant_file(ours, "default", "3d_fullres"), ours.raw, tmp_path / "store_3d", threads=1)
+    store = stored(tmp_path / "store_3d/3d_fullres")
+    set_nnunet_folders(stock.preprocessed)
+    DefaultPreprocessor(verbose=False).run(DATASET, "3d_fullres", PLANS, num_processes=1)
+    assert "tiny_p0_ED.b2nd" in store
+    assert store == stored(stock.preprocessed / "nnUNetPlans_3d_fullres")
+
+
+def test_stacks_of_one_slice_have_no_3d_plan(tmp_path):
+    label = np.zeros((40, 36, 1), np.uint8)
+    label[12:28, 12:26] = 1
+    for name, voxels in (("images/a_0000", label * 100), ("labels/a", label)):
+        save(voxels.astype(np.int16), tmp_path / f"{name}.nii.gz", np.diag([1.2, 1.2, 8, 1]))
+    pd.DataFrame({"case": ["a"], "split": ["train"]}).to_csv(tmp_path / "splits.csv", index=False)
+    made = paths(tmp_path)
+    parts = (tmp_path / name for name in ("images", "labels", "splits.csv"))
+    plan_segmentation(*parts, UNCHANGED, made.raw, made.plans, made.folds, threads=1)
+    with pytest.raises(InputError, match="one slice each; remove 'configuration: 3d_fullres' from the rows of models"):
+        plan_variant(made.raw, UNCHANGED, "default", "3d_fullres", variant_file(made, "default", "3d_fullres"))
 
 
 def test_the_number_of_processes_changes_no_fingerprint_and_no_store(ours, tmp_path):

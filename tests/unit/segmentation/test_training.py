@@ -47,6 +47,36 @@ def test_without_changes_the_plan_is_nnunets():
     assert reduced_plan(configuration, None, None, None) == configuration
 
 
+ANISOTROPIC = {
+    "spacing": [8, 1, 1],
+    "patch_size": [9, 64, 64],
+    "architecture": {"arch_kwargs": {"n_conv_per_stage": [2, 2, 2], "n_conv_per_stage_decoder": [2, 2]}},
+}
+
+
+def test_a_reduced_3d_plan_keeps_what_nnunet_plans_through_the_stack():
+    reduced = reduced_plan(ANISOTROPIC, [2.0, 2.0], [48, 32], None)
+    assert (reduced["spacing"], reduced["patch_size"]) == ([8, 2, 2], [9, 48, 32])
+
+
+def test_a_reduced_3d_network_looks_and_halves_through_the_stack_by_nnunets_rule():
+    reduced = reduced_plan(ANISOTROPIC, None, None, [4, 8, 16, 32, 32, 32])
+    kwargs = reduced["architecture"]["arch_kwargs"]
+    in_plane = [[1, 1], *[[2, 2]] * 5]
+    assert kwargs["strides"] == [[through, *plane] for through, plane in zip([1, 1, 1, 1, 2, 1], in_plane, strict=True)]
+    assert kwargs["kernel_sizes"] == [[through, 3, 3] for through in (1, 1, 1, 3, 3, 3)]
+    assert reduced["patch_size"] == [10, 64, 64]
+    assert kwargs["n_conv_per_stage"] == [2] * 6
+
+
+def test_a_reduced_residual_encoder_keeps_nnunets_number_of_blocks():
+    kwargs = {"n_blocks_per_stage": [1, 3, 4, 6, 6, 6], "n_conv_per_stage_decoder": [1] * 5}
+    planned = {"spacing": [1, 1], "patch_size": [64, 64], "architecture": {"arch_kwargs": kwargs}}
+    reduced = reduced_plan(planned, None, None, [4, 8, 8])["architecture"]["arch_kwargs"]
+    assert (reduced["n_blocks_per_stage"], reduced["n_conv_per_stage_decoder"]) == ([1, 3, 4], [1, 1])
+    assert "n_conv_per_stage" not in reduced
+
+
 def test_a_model_folder_carries_its_sampling_policy(apex_model):
     plans = json.loads((apex_model.parents[1] / "plans.json").read_text())
     assert plans["configurations"]["apex"]["sampling"] == {"sampling": "region", "region": "apex"}

@@ -62,15 +62,22 @@ def hours_per_job(settings: Settings, training_patients: int | None) -> dict[str
 
 
 def segmenter_hours(settings: Settings, models: Sequence[str]) -> list[float]:
-    """GPU hours of each model's training, by the epochs that its row of `models` or `segmentation` gives.
+    """GPU hours of each model's training, by its epochs and batch size.
 
     Parameters
     ----------
     settings : Settings
     models : sequence of str
+        Models of nnU-Net's default 2D network, whose hours the paper gives.
     """
-    per_epoch = hours_per_job(settings, None)["train_segmenter"] / settings.segmentation.epochs
-    return [per_epoch * settings.training_of(model)["epochs"] for model in models]
+    per_slice = SEGMENTER_H / SEGMENTER_SLICES * settings.segmentation.iterations_per_epoch
+    trainings = [settings.training_of(model) for model in models]
+    return [per_slice * training["epochs"] * training["batch_size"] for training in trainings]
+
+
+def other_networks(settings: Settings, models: Sequence[str]) -> list[str]:
+    """Models in 3D or with a residual encoder, of which the paper gives neither hours nor sizes."""
+    return [name for name, row in settings.models.items() if name in models and row.plan != ("default", "2d")]
 
 
 def wall_hours(jobs: Sequence[float], at_once: int) -> float:
@@ -144,11 +151,12 @@ def training_patients(settings: Settings, training: Raw | None) -> int | None:
     return round(training.patients * training_share(settings)[0]) if training else None
 
 
-def approach_hours(settings: Settings, training_patients: int | None) -> dict[str, tuple[float, float]]:
+def approach_hours(settings: Settings, training_patients: int | None) -> dict[str, tuple[float | None, float]]:
     """GPU hours of everything that is trained for each approach: of its segmenters, and of the classifiers.
 
     A model counts for every approach that it is trained for. An approach that reads the classifiers needs all of them,
-    because one of them is selected.
+    because one of them is selected. The hours of segmenters are None where the paper gives none for one of them, see
+    `other_networks`.
 
     Parameters
     ----------
@@ -157,9 +165,13 @@ def approach_hours(settings: Settings, training_patients: int | None) -> dict[st
     """
     each = hours_per_job(settings, training_patients)["train_classifier"]
     classifiers = dict.fromkeys(settings.classified(), each * len(settings.classification.networks))
+    models = {name: settings.models_of(name) for name in settings.approaches}
     return {
-        name: (sum(segmenter_hours(settings, settings.models_of(name))), classifiers.get(name, 0.0))
-        for name in settings.approaches
+        name: (
+            None if other_networks(settings, own) else sum(segmenter_hours(settings, own)),
+            classifiers.get(name, 0.0),
+        )
+        for name, own in models.items()
     }
 
 
@@ -210,11 +222,17 @@ def describe(call: Call) -> str:
         if name not in made
     }
     raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
+    trained = (read_models(printed) or settings.models_used()) if jobs.get("train_segmenter") else []
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
         _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
         _approaches_text(settings, training_patients(settings, raw[settings.training_cohort])),
-        _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
+        _disk_text(
+            disk_bytes(settings, jobs, raw),
+            [name for name in rows if not raw[name]],
+            made,
+            other_networks(settings, trained),
+        ),
         _missing_text(missing(settings, rows)),
     ]
     return "\n\n".join(parts)
@@ -241,12 +259,21 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     settings = call.settings
     patients = training_patients(settings, training)
     # Where Snakemake printed no rules, the longest trainings that can be meant are taken.
-    segmenters = segmenter_hours(settings, models) or sorted(segmenter_hours(settings, settings.models_used()))[::-1]
+    meant = models or (settings.models_used() if jobs.get("train_segmenter") else [])
+    unknown = other_networks(settings, meant)
+    segmenters = segmenter_hours(settings, [model for model in meant if model not in unknown])
+    segmenters = segmenters if models else sorted(segmenters)[::-1][: jobs.get("train_segmenter", 0)]
     classifier = hours_per_job(settings, patients)["train_classifier"]
-    each = [("train_segmenter", hours) for hours in segmenters[: jobs.get("train_segmenter", 0)]]
+    each = [("train_segmenter", hours) for hours in segmenters]
     each += [("train_classifier", classifier)] * jobs.get("train_classifier", 0)
+    apart = (
+        f"\nNot counted: {', '.join(unknown)}, in 3D or with a residual encoder, of which the paper\n"
+        "gives no hours. After a few of their epochs, workflow_scripts/training_status.py shows the time left."
+        if unknown
+        else ""
+    )
     if not each:
-        return "GPU hours: no training is to be run."
+        return f"GPU hours: no training {'of known hours ' if unknown else ''}is to be run.{apart}"
     rows = [[rule, count, _hours(hours), _hours(hours * count)] for (rule, hours), count in Counter(each).items()]
     every = [hours for _, hours in each]
     rows.append(["together", len(every), "", _hours(sum(every))])
@@ -260,6 +287,7 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
         f"and {CLASSIFIER_H} h for a classifier, scaled by epochs and {about}. Not scaled by\n"
         "nnU-Net's plan, image size or precision; without predictions, and as if no training had a checkpoint.\n"
         f"Trainings end after {_hours(wall)} with {at_once} at once ({limit}), time in the queue apart."
+        f"{apart}"
     )
 
 
@@ -268,7 +296,7 @@ def _approaches_text(settings: Settings, patients: int | None) -> str:
     baseline = slices[settings.evaluation.baseline]
     told = {name: "itself" if control == name else control or "none" for name, control in controls.items()}
     rows = [
-        [name, f"{slices[name] / baseline:.2f}", *map(_hours_or_nothing, hours), told.get(name, "")]
+        [name, _times(slices[name], baseline), *map(_hours_or_nothing, hours), told.get(name, "")]
         for name, hours in approach_hours(settings, patients).items()
     ]
     titles = ["approach", "times the baseline's slices", "segmenters", "classifiers", "matched control"]
@@ -280,11 +308,12 @@ def _approaches_text(settings: Settings, patients: int | None) -> str:
     )
 
 
-def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int]) -> str:
+def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int], larger: list[str]) -> str:
     rows = [*sizes.items(), ("together", sum(sizes.values()))]
     table = _table([[name, _bytes(size)] for name, size in rows], ["outputs", "at most"])
     apart = f" Not counted, for they are not there: raw data of {', '.join(unseen)}." if unseen else ""
     apart += f" Not counted: the demo's cohorts {', '.join(made)}." if made else ""
+    apart += f" Not counted: what {', '.join(larger)} take beyond the other models." if larger else ""
     return f"Disk, an estimate\n\n{table}\n\nBy the size of the raw files that conversion reads.{apart}"
 
 
@@ -297,7 +326,13 @@ def _table(rows: Sequence[Sequence], columns: list[str]) -> str:
     return tabulate(rows, columns, tablefmt="simple", colalign=aligned, disable_numparse=True)
 
 
-def _hours_or_nothing(hours: float) -> str:
+def _times(slices: int | None, baseline: int | None) -> str:
+    return f"{slices / baseline:.2f}" if slices and baseline else "unknown"
+
+
+def _hours_or_nothing(hours: float | None) -> str:
+    if hours is None:
+        return "unknown"
     return _hours(hours) if hours else ""
 
 

@@ -34,7 +34,7 @@ def write_answers(
     approaches: Mapping[str, str],
     baseline: str,
     bounds: Mapping[str, str | None],
-    trained_slices: Mapping[str, int],
+    trained_slices: Mapping[str, int | None],
     controls: Mapping[str, str | None],
     cases: list[str],
     scoring: str,
@@ -59,7 +59,7 @@ def write_answers(
         The approach that the others are compared with.
     bounds : dict of str to str or None
         Each approach that is routed by the classifiers, in the order of the rows, to its upper bound.
-    trained_slices : dict of str to int
+    trained_slices : dict of str to int or None
         Every approach to the slices that its models saw in training.
     controls : dict of str to str or None
         Each approach that was trained longer than the baseline to its matched control.
@@ -160,7 +160,7 @@ def _is_right(scores: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
     return (both["named"] == both["region"].astype(str)).to_numpy()
 
 
-def design_of(baseline: str, bounds: Mapping[str, str | None], trained_slices: Mapping[str, int]) -> Design:
+def design_of(baseline: str, bounds: Mapping[str, str | None], trained_slices: Mapping[str, int | None]) -> Design:
     """Find the part of each approach in the questions.
 
     Parameters

@@ -52,14 +52,14 @@ class Design(NamedTuple):
     bounds : dict of str to str or None
         Those that name the regions of slices themselves, by the classifiers or by a model's extent, each to its upper
         bound: the one of the others that sends the slices to the same models by the reference.
-    slices : dict of str to int
-        Every approach to the slices that its models saw in training.
+    slices : dict of str to int or None
+        Every approach to the slices that its models saw in training; None where one of them is a 3D model.
     """
 
     baseline: str
     others: tuple[str, ...]
     bounds: Mapping[str, str | None]
-    slices: Mapping[str, int]
+    slices: Mapping[str, int | None]
 
 
 class Answer(NamedTuple):

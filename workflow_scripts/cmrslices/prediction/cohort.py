@@ -9,39 +9,37 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 import torch
-from acvl_utils.cropping_and_padding.padding import pad_nd_image
-from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
 from tqdm import tqdm
 
 from cmrslices.cohorts.tables import cases_of, read_splits
+from cmrslices.prediction.parts import Part, Stack, parts_of
 from cmrslices.prediction.routing import Mixture, Router, make_router
-from cmrslices.prediction.sliding_window import Segmenter, load_segmenter, routed_logits
+from cmrslices.prediction.sliding_window import Segmenter, load_segmenter
 from cmrslices.runtime.devices import Precision, autocast, job_device
-from cmrslices.segmentation.preprocessed import kept_slices, read_ahead, read_preprocessed
+from cmrslices.segmentation.preprocessed import read_ahead
 
 Row = TypeVar("Row")
 
 
 class RoutedCase(NamedTuple):
-    """A preprocessed case and the models of each of its slices, from the base."""
+    """A case, the models of each of its slices from the base, and what the parts of the approach need of it."""
 
     name: str
-    stack: torch.Tensor  # (1, z, y, x), padded to no less than a tile
-    unpadded: tuple[slice, ...]
-    mixtures: list[Mixture]  # also of slices that nnU-Net's cropping removed, and that the stack lacks
-    properties: dict
+    mixtures: list[Mixture]  # also of slices that nnU-Net's cropping removed, and that the stacks lack
+    stacks: dict[int, Stack]  # number of each part that segments a slice of the case, to its preprocessed case
 
     @property
-    def kept_mixtures(self) -> list[Mixture]:
-        """The models of the slices that the stack holds."""
-        return [self.mixtures[index] for index in kept_slices(self.properties)]
+    def properties(self) -> dict:
+        """What nnU-Net noted of the image."""
+        return next(iter(self.stacks.values())).properties
 
 
 def predict_cohort(
     approach: dict,
     weights: list[str],
     regions: str | None,
-    store: str,
+    store: str | None,
+    store_3d: str | None,
     splits: str,
     mirroring: bool,
     precision: Precision,
@@ -62,8 +60,9 @@ def predict_cohort(
         Checkpoints of the models that it routes to.
     regions : path or None
         The regions that its router reads, see `make_router`.
-    store : path
-        Folder of preprocessed cases, made by `cmrslices.segmentation.preprocessing.preprocess_cohort`.
+    store, store_3d : path or None
+        Folders of cases that `cmrslices.segmentation.preprocessing.preprocess_cohort` preprocessed for 2D and for 3D
+        models; None where the approach has no such model.
     splits : path
         The cohort's `splits.csv`.
     mirroring, precision
@@ -86,7 +85,8 @@ def predict_cohort(
             for model, weight in mixture.items()
         ]
 
-    rows = segment_cases(cases, make_router(approach, regions), weights, store, mirroring, precision, threads, write)
+    route = make_router(approach, regions)
+    rows = segment_cases(cases, route, weights, store, store_3d, mirroring, precision, threads, write)
     table = pd.DataFrame(rows, columns=["case", "slice", "model", "weight"])
     table.to_csv(routes, index=False)
     slices = len(table[["case", "slice"]].drop_duplicates())
@@ -98,7 +98,8 @@ def segment_cases(
     cases: Sequence[str],
     route: Router,
     weights: Sequence[str],
-    store: str,
+    store: str | None,
+    store_3d: str | None,
     mirroring: bool,
     precision: Precision,
     threads: int,
@@ -112,7 +113,7 @@ def segment_cases(
         Their names.
     route : Router
         Names the models of each slice.
-    weights, store, mirroring, precision, threads
+    weights, store, store_3d, mirroring, precision, threads
         As in `predict_cohort`.
     use : callable
         Is given a case, its label map (z, y, x) on the grid of its image, and a model of the approach; gives rows of a
@@ -126,20 +127,20 @@ def segment_cases(
     torch.set_num_threads(threads)
     device = job_device(precision)
     segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
-    segmenter = next(iter(segmenters.values()))  # all share one preprocessing
+    segmenter = next(iter(segmenters.values()))  # all have the same labels
+    parts = parts_of(segmenters, store, store_3d)
 
     def read(case: str) -> RoutedCase:
-        return read_routed_case(store, case, route, segmenter, device)
+        return read_routed_case(case, route, parts, device)
 
-    def finish(case: RoutedCase, logits: torch.Tensor) -> list[Row]:
-        return use(case, label_map_of(logits, case, segmenter), segmenter)
+    def finish(case: RoutedCase, logits: dict[int, torch.Tensor]) -> list[Row]:
+        return use(case, label_map_of(logits, case, parts), segmenter)
 
     rows: list[Row] = []
     finishing: list[Future[list[Row]]] = []
     with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
         for group in read_ahead(read, cases, pool):
-            stacks = [case.stack.to(device, non_blocking=True) for case in group]
-            logits = routed_logits(stacks, [case.kept_mixtures for case in group], segmenters)
+            logits = logits_by_part(group, parts, device)
             rows += _rows_of(finishing)
             finishing = [pool.submit(finish, case, of_case) for case, of_case in zip(group, logits, strict=True)]
             done.update(len(group))
@@ -147,58 +148,66 @@ def segment_cases(
     return rows
 
 
-def read_routed_case(store: str, case: str, route: Router, segmenter: Segmenter, device: torch.device) -> RoutedCase:
-    """Read one preprocessed case, find the models of each of its slices, and pad them to the size of a tile.
+def read_routed_case(case: str, route: Router, parts: Sequence[Part], device: torch.device) -> RoutedCase:
+    """Read one preprocessed case, and find the models of each of its slices.
 
     Parameters
     ----------
-    store : path
-        See `predict_cohort`.
     case : str
         Its name.
     route : Router
         Names the models of each slice.
-    segmenter : Segmenter
-        Gives the size of a tile.
+    parts : sequence of Part
+        Of the approach.
     device : torch.device
-        Where the stack will be segmented. For a GPU it is put into pinned memory, from which it is copied faster.
+        Where the case will be segmented.
     """
-    preprocessed = read_preprocessed(store, case)
-    stack, unpadded = pad_nd_image(
-        torch.from_numpy(preprocessed.voxels),
-        segmenter.configuration.patch_size,
-        "constant",
-        {"value": 0},
-        return_slicer=True,
-    )
-    stack = stack.pin_memory() if device.type == "cuda" else stack
-    return RoutedCase(case, stack, unpadded, route(case, preprocessed.length), preprocessed.properties)
+    stacks = [part.read(case, device) for part in parts]
+    mixtures = route(case, stacks[0].length)
+    return RoutedCase(case, mixtures, {n: stacks[n] for n, part in enumerate(parts) if part.slices(mixtures)})
 
 
-def label_map_of(logits: torch.Tensor, case: RoutedCase, segmenter: Segmenter) -> np.ndarray:
-    """Resample a case's logits to its image's grid and take the most probable labels, as nnU-Net does.
+def logits_by_part(
+    cases: Sequence[RoutedCase], parts: Sequence[Part], device: torch.device
+) -> list[dict[int, torch.Tensor]]:
+    """Logits of each case by each part of the approach that segments some of its slices.
+
+    Returns
+    -------
+    list of dict
+        For each case, the number of each such part to the logits ``(labels, z, y, x)`` of its padded stack.
+    """
+    found: list[dict[int, torch.Tensor]] = [{} for _ in cases]
+    for number, part in enumerate(parts):
+        own = [(case, of_case) for case, of_case in zip(cases, found, strict=True) if number in case.stacks]
+        stacks, mixtures = [case.stacks[number] for case, _ in own], [case.mixtures for case, _ in own]
+        for (_, of_case), logits in zip(own, part.logits(stacks, mixtures, device) if own else (), strict=True):
+            of_case[number] = logits
+    return found
+
+
+def label_map_of(logits: dict[int, torch.Tensor], case: RoutedCase, parts: Sequence[Part]) -> np.ndarray:
+    """Put the labels of each slice by its models together, on the image's grid.
 
     Parameters
     ----------
-    logits : Tensor (labels, z, y, x)
-        Logits of the padded stack.
+    logits : dict
+        See `logits_by_part`.
     case : RoutedCase
-    segmenter : Segmenter
-        A model of the approach; all have the same labels and plan.
+    parts : sequence of Part
+        Of the approach.
 
     Returns
     -------
     (z, y, x) array
         Also of the slices that nnU-Net's cropping removed.
     """
-    return convert_predicted_logits_to_segmentation_with_correct_shape(
-        logits[:, *case.unpadded[1:]].cpu(),
-        segmenter.plans,
-        segmenter.configuration,
-        segmenter.labels,
-        case.properties,
-        num_threads_torch=torch.get_num_threads(),  # nnU-Net sets this number; its default would change ours
-    )
+    maps = {number: parts[number].label_map(case.stacks[number], of_part) for number, of_part in logits.items()}
+    labels = next(iter(maps.values()))
+    for number, of_part in maps.items():
+        own = parts[number].slices(case.mixtures)
+        labels[own] = of_part[own]
+    return labels
 
 
 def _rows_of(finishing: list[Future[list[Row]]]) -> list[Row]:

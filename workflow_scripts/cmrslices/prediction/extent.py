@@ -13,7 +13,8 @@ from cmrslices.runtime.devices import Precision
 def find_extent(
     model: str,
     weights: str,
-    store: str,
+    store: str | None,
+    store_3d: str | None,
     splits: str,
     mirroring: bool,
     precision: Precision,
@@ -28,13 +29,14 @@ def find_extent(
         Its name.
     weights : path
         Its checkpoint.
-    store, splits, mirroring, precision, threads
+    store, store_3d, splits, mirroring, precision, threads
         As in `cmrslices.prediction.cohort.predict_cohort`.
     extent : path
         Written: ``case``, ``slice`` and ``found``, whether any label is found in the slice on the image's grid.
     """
     cases = cases_of(read_splits(splits), "validation", "test")
-    rows = segment_cases(cases, constant_router(model), [weights], store, mirroring, precision, threads, found_slices)
+    route = constant_router(model)
+    rows = segment_cases(cases, route, [weights], store, store_3d, mirroring, precision, threads, found_slices)
     pd.DataFrame(rows, columns=["case", "slice", "found"]).to_csv(extent, index=False)
 
 

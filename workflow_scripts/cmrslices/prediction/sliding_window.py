@@ -1,4 +1,4 @@
-"""Trained segmenters: nnU-Net's sliding window, applied to the slices of many cases together."""
+"""Trained segmenters: nnU-Net's sliding window, applied to the slices or stacks of many cases together."""
 
 import itertools
 import json
@@ -29,10 +29,10 @@ PIXELS_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
 
 
 class Tile(NamedTuple):
-    """Part of a slice that is given to a network, and where its logits are added up."""
+    """Part of a slice or stack that is given to a network, and where its logits are added up."""
 
-    image: torch.Tensor  # (1, y, x)
-    logits: torch.Tensor  # (labels, y, x), the sum over overlapping tiles
+    image: torch.Tensor  # (1, y, x), in 3D (1, z, y, x)
+    logits: torch.Tensor  # (labels, y, x), in 3D (labels, z, y, x), the sum over overlapping tiles
     share: torch.Tensor  # of this tile in each pixel's mean
 
     def add(self, predicted: torch.Tensor) -> None:
@@ -54,6 +54,11 @@ class Segmenter(NamedTuple):
         """nnU-Net's description of the network's outputs."""
         return self.plans.get_label_manager(self.dataset)
 
+    @property
+    def patch(self) -> tuple[int, ...]:
+        """Size of a tile: [y, x] in pixels, in 3D [z, y, x]."""
+        return tuple(self.configuration.patch_size)
+
     def logits(self, tiles: torch.Tensor) -> torch.Tensor:
         """Mean of the network's outputs for the mirrored tiles.
 
@@ -61,11 +66,11 @@ class Segmenter(NamedTuple):
 
         Parameters
         ----------
-        tiles : Tensor (n, 1, y, x)
+        tiles : Tensor (n, 1, y, x), in 3D (n, 1, z, y, x)
 
         Returns
         -------
-        Tensor (n, labels, y, x)
+        Tensor (n, labels, y, x), in 3D (n, labels, z, y, x)
             float32.
         """
         try:
@@ -149,7 +154,7 @@ def load_segmenter(weights: str | Path, mirroring: bool, device: torch.device) -
 def routed_logits(
     stacks: Sequence[torch.Tensor], mixtures: Sequence[Sequence[Mixture]], segmenters: Mapping[str, Segmenter]
 ) -> list[torch.Tensor]:
-    """Logits of each slice, computed by its own model or mixed from those of its models.
+    """Logits of each slice, computed by its own 2D model or mixed from those of its models.
 
     A slice with one model has the logits of that model, to the bit. For mixtures see `mixed_logits`.
 
@@ -158,7 +163,8 @@ def routed_logits(
     stacks : sequence of Tensor (1, z, y, x)
         Preprocessed cases, in plane no smaller than a tile, on the device of the networks.
     mixtures : sequence of sequence of dict of str to float
-        The models of each slice of each stack, with their weights.
+        The models of each slice of each stack, with their weights. The logits of a slice are 0 if `segmenters` lacks
+        its models.
     segmenters : mapping of str to Segmenter
         Name of each model to the model. All have the same patch size and labels.
 
@@ -168,14 +174,14 @@ def routed_logits(
         float32.
     """
     any_of_them = next(iter(segmenters.values()))
-    patch = tuple(any_of_them.configuration.patch_size)
-    tiles_per_batch = max(1, PIXELS_PER_BATCH[stacks[0].device.type] // (patch[0] * patch[1]))
-    logits = [stack.new_zeros((any_of_them.labels.num_segmentation_heads, *stack.shape[1:])) for stack in stacks]
+    logits = [_zeros(stack, any_of_them) for stack in stacks]
     tiles: dict[str, list[Tile]] = defaultdict(list)
     to_mix = []
     for stack, of_stack, mixtures_of_stack in zip(stacks, logits, mixtures, strict=True):
-        found = places(stack, patch)
+        found = places(stack, any_of_them.patch)
         for z, mixture in enumerate(mixtures_of_stack):
+            if not mixture.keys() <= segmenters.keys():
+                continue
             image, of_slice = stack[:, z], of_stack[:, z]
             of_model = {model: of_slice if len(mixture) == 1 else torch.zeros_like(of_slice) for model in mixture}
             for model, total in of_model.items():
@@ -183,13 +189,50 @@ def routed_logits(
             if len(mixture) > 1:
                 to_mix.append((of_slice, of_model, mixture))
     for model, own in sorted(tiles.items()):
-        for batch in (own[first : first + tiles_per_batch] for first in range(0, len(own), tiles_per_batch)):
-            images = torch.stack([tile.image for tile in batch])
-            for tile, predicted in zip(batch, segmenters[model].logits(images), strict=True):
-                tile.add(predicted)
+        _add_up(own, segmenters[model])
     for of_slice, of_model, mixture in to_mix:
         of_slice.copy_(mixed_logits(of_model, mixture))
     return logits
+
+
+@torch.inference_mode()
+def stack_logits(stacks: Sequence[torch.Tensor], segmenter: Segmenter) -> list[torch.Tensor]:
+    """Logits of whole stacks by a 3D model.
+
+    Parameters
+    ----------
+    stacks : sequence of Tensor (1, z, y, x)
+        Cases as preprocessed for 3D, on no axis smaller than a tile, on the device of the network.
+    segmenter : Segmenter
+
+    Returns
+    -------
+    list of Tensor (labels, z, y, x)
+        float32.
+    """
+    logits = [_zeros(stack, segmenter) for stack in stacks]
+    tiles = [
+        Tile(stack[:, *place], of_stack[:, *place], share)
+        for stack, of_stack in zip(stacks, logits, strict=True)
+        for *place, share in places(stack, segmenter.patch)
+    ]
+    _add_up(tiles, segmenter)
+    return logits
+
+
+def _zeros(stack: torch.Tensor, segmenter: Segmenter) -> torch.Tensor:
+    """Logits of a stack to which nothing was added yet, (labels, z, y, x)."""
+    return stack.new_zeros((segmenter.labels.num_segmentation_heads, *stack.shape[1:]))
+
+
+def _add_up(tiles: Sequence[Tile], segmenter: Segmenter) -> None:
+    """Add a model's logits of some tiles, each by its share, to the means that the tiles belong to."""
+    device = tiles[0].image.device.type if tiles else "cpu"
+    at_once = max(1, PIXELS_PER_BATCH[device] // math.prod(segmenter.patch))
+    for batch in (tiles[first : first + at_once] for first in range(0, len(tiles), at_once)):
+        images = torch.stack([tile.image for tile in batch])
+        for tile, predicted in zip(batch, segmenter.logits(images), strict=True):
+            tile.add(predicted)
 
 
 def mixed_logits(logits: Mapping[str, torch.Tensor], mixture: Mixture) -> torch.Tensor:
@@ -228,30 +271,31 @@ def region_probabilities(stack: torch.Tensor, segmenter: Segmenter) -> torch.Ten
     Tensor (z, regions)
         Probabilities of `cmrslices.labels.SLICE_CLASSES`, float32.
     """
-    found = places(stack, tuple(segmenter.configuration.patch_size))
+    found = places(stack, segmenter.patch)
     tiles = [stack[0, :, None, rows, columns] for rows, columns, _ in found]
     return torch.stack([segmenter.region_probabilities(of_place) for of_place in tiles]).mean(dim=0)
 
 
-def places(stack: torch.Tensor, patch: tuple[int, int]) -> list[tuple[slice, slice, torch.Tensor]]:
-    """Where nnU-Net puts the tiles on each slice of a stack.
+def places(stack: torch.Tensor, patch: tuple[int, ...]) -> list[tuple]:
+    """Where nnU-Net puts the tiles on each slice of a stack, or on the whole stack.
 
     Parameters
     ----------
     stack : Tensor (1, z, y, x)
     patch : tuple of int
-        Size of a tile in pixels, [y, x].
+        Size of a tile: [y, x] on slices, [z, y, x] on the stack.
 
     Returns
     -------
-    list of (slice, slice, Tensor)
-        Rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian divided by the sum of the Gaussians of
-        all tiles.
+    list of (slice, slice, Tensor), in 3D of (slice, slice, slice, Tensor)
+        In 3D slices; rows, columns, and the tile's share in each pixel: nnU-Net's Gaussian divided by the sum of the
+        Gaussians of all tiles.
     """
+    size = stack.shape[-len(patch) :]
     gaussian = compute_gaussian(patch, sigma_scale=1 / 8, value_scaling_factor=10, device=stack.device).float()
-    steps = compute_steps_for_sliding_window(stack.shape[2:], patch, STEP)
-    found = [(slice(top, top + patch[0]), slice(left, left + patch[1])) for top, left in itertools.product(*steps)]
-    total = stack.new_zeros(stack.shape[2:])
+    corners = itertools.product(*compute_steps_for_sliding_window(size, patch, STEP))
+    found = [tuple(slice(first, first + side) for first, side in zip(corner, patch, strict=True)) for corner in corners]
+    total = stack.new_zeros(size)
     for place in found:
         total[place] += gaussian
     return [(*place, gaussian / total[place]) for place in found]

@@ -1,5 +1,6 @@
 """The training budget: what was trained for each approach, in slices and hours, and what it gains over the baseline."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def write_budget(
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
     baseline: str,
-    models: Mapping[str, Mapping[str, int]],
+    models: Mapping[str, Mapping[str, int | None]],
     classified: Sequence[str],
     controls: Mapping[str, str | None],
     scoring: str,
@@ -119,7 +120,7 @@ def count_training_slices(slices: str | Path, splits: str | Path) -> int:
 
 
 def trainings(
-    models: Mapping[str, Mapping[str, int]],
+    models: Mapping[str, Mapping[str, int | None]],
     baseline: str,
     epochs: pd.DataFrame,
     classified: Sequence[str],
@@ -158,8 +159,8 @@ def trainings(
             {
                 "approach": approach,
                 "segmenters": " ".join(slices),
-                "slices": sum(slices.values()),
-                "training_ratio": sum(slices.values()) / sum(models[baseline].values()),
+                "slices": _total(slices),
+                "training_ratio": _total(slices) / _total(models[baseline]),
                 "hours": seconds[list(slices)].sum() / 3600,
                 "device": " ".join(sorted(set(device.reindex(list(slices)).dropna()))),
                 "classifiers": " ".join(read),
@@ -168,6 +169,11 @@ def trainings(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _total(slices: Mapping[str, int | None]) -> float:
+    """Slices that some models saw; NaN where one of them is a 3D model."""
+    return sum(seen if seen is not None else math.nan for seen in slices.values())
 
 
 def gains(scores: pd.DataFrame, baseline: str, others: Sequence[str]) -> pd.DataFrame:

@@ -32,8 +32,10 @@ def channels_last(network: nn.Module) -> nn.Module:
     Parameters
     ----------
     network : Module
-        For slices ``(n, channels, y, x)``.
+        For slices ``(n, channels, y, x)``. One for stacks stays as it is: format and norm are for slices.
     """
+    if any(isinstance(module, nn.Conv3d) for module in network.modules()):
+        return network
     for parent in list(network.modules()):
         for name, module in parent.named_children():
             if isinstance(module, nn.InstanceNorm2d):

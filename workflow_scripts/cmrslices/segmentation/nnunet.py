@@ -6,7 +6,7 @@ from pathlib import Path
 PLANS = "nnUNetPlans"
 """Name of the plans file, without its suffix."""
 CASES_IN_STORE = "2d"
-"""Folder of the store that holds the cases.
+"""Folder of the store that holds the cases: the name of nnU-Net's configuration, `3d_fullres` in the store of 3D.
 
 nnU-Net refuses a folder that holds files of other types beside the cases, and Snakemake puts a file of its own into
 every folder that a rule makes. So the cases lie one folder deeper than the rule's output.

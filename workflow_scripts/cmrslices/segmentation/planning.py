@@ -1,4 +1,4 @@
-"""nnU-Net's raw data set, fingerprint and 2D plan of the training cohort."""
+"""nnU-Net's raw data set, fingerprint and plans of the training cohort."""
 
 import json
 import os
@@ -9,6 +9,11 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import save_json
 from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
+from nnunetv2.experiment_planning.experiment_planners.residual_unets.residual_encoder_unet_planners import (
+    nnUNetPlannerResEncL,
+    nnUNetPlannerResEncM,
+)
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from cmrslices.cohorts.tables import cases_of, read_splits
@@ -17,6 +22,16 @@ from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
 from cmrslices.segmentation.nnunet import CASES_IN_STORE, PLANS, set_nnunet_folders
+
+PLANNERS = {"default": ExperimentPlanner, "resenc_m": nnUNetPlannerResEncM, "resenc_l": nnUNetPlannerResEncL}
+"""Values of `models.<name>.planner`. All plan the same spacing, normalisation and resampling; only the networks differ.
+
+So a configuration has one store for all planners, as nnU-Net's own residual-encoder planners have it.
+"""
+STORES = {"2d": f"store/{CASES_IN_STORE}", "3d_fullres": "store_3d/3d_fullres"}
+"""Where nnU-Net finds the preprocessed cases of each configuration, in its folder of the preprocessed data set."""
+SHORTEST_SIDE = 4
+"""Fewest pixels or slices that nnU-Net leaves to the last stage of a network (`UNet_featuremap_min_edge_length`)."""
 
 
 def plan_segmentation(
@@ -58,9 +73,47 @@ def plan_segmentation(
             f"{images}: slices are not the coarsest axis of the training images, so nnU-Net would not train on "
             "short-axis slices; give images whose slice spacing exceeds their in-plane spacing"
         )
-    planned["configurations"] = {"2d": reduced_plan(planned["configurations"]["2d"], **plan)}
-    planned["configurations"]["2d"]["data_identifier"] = f"store/{CASES_IN_STORE}"
-    _write_json(plans, planned)
+    _write_json(plans, _with_one_configuration(planned, "2d", plan))
+
+
+def plan_variant(dataset: str, plan: dict, planner: str, configuration: str, plans: str) -> None:
+    """Write the plan of another configuration, or of another planner, for the models that ask for it.
+
+    Parameters
+    ----------
+    dataset : path
+        `dataset.json` that `plan_segmentation` wrote, with a fingerprint in nnU-Net's folder of the preprocessed data
+        set.
+    plan : dict
+        Changes to nnU-Net's plan, see `reduced_plan`.
+    planner : str
+        A key of `PLANNERS`.
+    configuration : str
+        `2d` or `3d_fullres`.
+    plans : path
+        To write, in nnU-Net's folder of the preprocessed data set. Inside, the plans have the name `nnUNetPlans`, so
+        that every model's folder is found under this name.
+
+    Raises
+    ------
+    InputError
+        nnU-Net plans no 3D for stacks of one slice.
+    """
+    name = Path(dataset).parent.name
+    set_nnunet_folders(Path(dataset).parent)
+    planned = PLANNERS[planner](name, plans_name=Path(plans).stem).plan_experiment()
+    if configuration not in planned["configurations"]:
+        raise InputError(
+            f"{name}: nnU-Net plans no {configuration}, because the training images have one slice each; remove "
+            f"'configuration: {configuration}' from the rows of models"
+        )
+    _write_json(plans, {**_with_one_configuration(planned, configuration, plan), "plans_name": PLANS})
+
+
+def _with_one_configuration(planned: dict, configuration: str, plan: dict) -> dict:
+    """nnU-Net's plans with one of its configurations, reduced, whose cases lie in the workflow's store."""
+    reduced = reduced_plan(planned["configurations"][configuration], **plan)
+    return {**planned, "configurations": {configuration: {**reduced, "data_identifier": STORES[configuration]}}}
 
 
 def dataset_json(cases: list[str], images: Path, labels: Path, dataset: Path) -> dict:
@@ -110,34 +163,71 @@ def dataset_fingerprint(extractor: DatasetFingerprintExtractor, threads: int) ->
 def reduced_plan(
     configuration: dict, spacing_mm: list | None, patch_size_px: list | None, features: list | None
 ) -> dict:
-    """A 2D configuration of nnU-Net's plans with a coarser grid or a smaller network.
+    """A configuration of nnU-Net's plans with a coarser grid or a smaller network.
 
     Parameters
     ----------
     configuration : dict
-        nnU-Net's `2d` configuration.
+        nnU-Net's `2d` or `3d_fullres` configuration.
     spacing_mm, patch_size_px : list of 2 numbers, or None
-        In plane, [y, x]; None keeps what nnU-Net planned.
+        In plane, [y, x]; None keeps what nnU-Net planned. In 3D, spacing and patch through the stack stay as planned.
     features : list of int, or None
-        Features of each stage; the first stage keeps the resolution, each other halves it.
+        Features of each stage; in plane, the first stage keeps the resolution and each other halves it. In 3D,
+        nnU-Net's rule for anisotropic stacks says where the network also looks and halves through the stack. A residual
+        encoder keeps nnU-Net's number of blocks in each stage.
     """
     changed = {**configuration, "architecture": {**configuration["architecture"]}}
     if spacing_mm:
-        changed["spacing"] = [float(value) for value in spacing_mm]
+        changed["spacing"] = [*configuration["spacing"][:-2], *(float(value) for value in spacing_mm)]
     if patch_size_px:
-        changed["patch_size"] = list(patch_size_px)
+        changed["patch_size"] = [*configuration["patch_size"][:-2], *patch_size_px]
     if features:
         stages = len(features)
+        kernels, strides, changed["patch_size"] = _stages(changed["spacing"], changed["patch_size"], stages)
+        planned = configuration["architecture"]["arch_kwargs"]
         changed["architecture"]["arch_kwargs"] = {
-            **configuration["architecture"]["arch_kwargs"],
+            **planned,
             "n_stages": stages,
             "features_per_stage": list(features),
-            "kernel_sizes": [[3, 3]] * stages,
-            "strides": [[1, 1]] + [[2, 2]] * (stages - 1),
-            "n_conv_per_stage": [2] * stages,
-            "n_conv_per_stage_decoder": [2] * (stages - 1),
+            "kernel_sizes": kernels,
+            "strides": strides,
+            **_depths(planned, stages),
         }
     return changed
+
+
+def _stages(spacing: list[float], patch_size: list[int], stages: int) -> tuple[list, list, list]:
+    """Kernel sizes and strides of a given number of stages, and the patch that they divide.
+
+    Through the stack, nnU-Net's `get_pool_and_conv_props` decides, for a plane that never limits the number of stages.
+    """
+    kernels, strides = [[3, 3]] * stages, [[1, 1], *[[2, 2]] * (stages - 1)]
+    if len(spacing) == 2:
+        return kernels, strides, patch_size
+    slices, *plane = patch_size
+    endless = [SHORTEST_SIDE * 2 ** (stages + 1)] * 2
+    _, pooled, looked_at, _, _ = get_pool_and_conv_props(spacing, [slices, *endless], SHORTEST_SIDE, stages - 1)
+    through = [axes[0] for axes in pooled[:stages]]
+    seen = [*(axes[0] for axes in looked_at[: stages - 1]), 3]  # nnU-Net's last stage looks at three slices
+    step = int(np.prod(through))
+    return (
+        [[one, *in_plane] for one, in_plane in zip(seen, kernels, strict=True)],
+        [[one, *in_plane] for one, in_plane in zip(through, strides, strict=True)],
+        [-(-slices // step) * step, *plane],
+    )
+
+
+def _depths(planned: dict, stages: int) -> dict:
+    """Convolutions or residual blocks of each stage, of which deeper stages than nnU-Net plans repeat the last."""
+
+    def of_stages(name: str, count: int) -> list[int]:
+        return [*planned[name], *[planned[name][-1]] * count][:count]
+
+    encoder = "n_blocks_per_stage" if "n_blocks_per_stage" in planned else "n_conv_per_stage"
+    return {
+        encoder: of_stages(encoder, stages),
+        "n_conv_per_stage_decoder": of_stages("n_conv_per_stage_decoder", stages - 1),
+    }
 
 
 def _analyse_case(files: dict, samples: int) -> tuple:

@@ -12,38 +12,37 @@ from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.nifti import check_volume
 from cmrslices.runtime.parallel import map_progress
-from cmrslices.segmentation.nnunet import CASES_IN_STORE
 from cmrslices.segmentation.preprocessed import PreprocessedCase, write_preprocessed
 
 
 def preprocess_segmentation(plans: str, raw: str, store: str, threads: int) -> None:
-    """Preprocess the training and validation cases with their labels, for all trainings.
+    """Preprocess the training and validation cases with their labels, for all trainings of one configuration.
 
     Parameters
     ----------
     plans, raw : path
-        `nnUNetPlans.json` and `dataset.json`.
+        Plans of one configuration and `dataset.json`.
     store : path
-        Folder to make; nnU-Net's data set classes read it.
+        Folder to make; nnU-Net's data set classes read the folder in it that has the name of the configuration.
     threads : int
         Processes; each holds one case at a time.
     """
     manager = PlansManager(json.loads(Path(plans).read_text()))
     dataset = json.loads(Path(raw).read_text())
     files = dataset.pop("dataset")  # else every process would get the files of all cases with each case
-    cases = Path(store) / CASES_IN_STORE
+    cases = Path(store) / _configuration(manager)
     cases.mkdir(parents=True)
     of_case = partial(_store_labelled, manager=manager, dataset=dataset, raw_folder=Path(raw).parent, cases=cases)
     deque(map_progress(of_case, list(files.items()), threads, unit="case"), maxlen=0)
 
 
 def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, threads: int, store: str) -> None:
-    """Preprocess the validation and test cases of a cohort, for all classifiers and approaches.
+    """Preprocess the validation and test cases of a cohort, for what networks predict.
 
     Parameters
     ----------
     plans, dataset : path
-        nnU-Net's plans file and ``dataset.json`` of the training cohort.
+        nnU-Net's plans of one configuration and ``dataset.json`` of the training cohort.
     images : path
         Folder of ``{case}_0000.nii.gz``.
     splits : path
@@ -69,14 +68,14 @@ def preprocess_cohort(plans: str, dataset: str, images: str, splits: str, thread
 
 
 def preprocess(image: Path, plans: PlansManager, dataset: dict) -> PreprocessedCase:
-    """Read, crop, normalise and resample one image, as nnU-Net's 2D configuration does.
+    """Read, crop, normalise and resample one image, as nnU-Net does.
 
     Parameters
     ----------
     image : path
         A case's image.
     plans, dataset
-        nnU-Net's plans, and the content of ``dataset.json``.
+        nnU-Net's plans, of which the first configuration counts, and the content of ``dataset.json``.
 
     Raises
     ------
@@ -86,12 +85,17 @@ def preprocess(image: Path, plans: PlansManager, dataset: dict) -> PreprocessedC
     check_volume(image)
     try:
         voxels, _, properties = DefaultPreprocessor(verbose=False).run_case(
-            [str(image)], None, plans, plans.get_configuration("2d"), dataset
+            [str(image)], None, plans, plans.get_configuration(_configuration(plans)), dataset
         )
     except RuntimeError as fault:  # SimpleITK's
         reason = str(fault).strip().splitlines()[-1]
         raise InputError(f"{image}: cannot be read ({reason}); convert its cohort again") from None
     return PreprocessedCase(voxels, properties)
+
+
+def _configuration(plans: PlansManager) -> str:
+    """Name of the configuration that was planned; those of models inherit from it."""
+    return plans.available_configurations[0]
 
 
 def _store_labelled(
@@ -107,7 +111,7 @@ def _store_labelled(
         images,
         label,
         manager,
-        manager.get_configuration("2d"),
+        manager.get_configuration(_configuration(manager)),
         dataset,
     )
 

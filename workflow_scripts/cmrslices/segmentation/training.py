@@ -48,7 +48,7 @@ def train_segmenter(
     code : str
         Digest of the code that trains; a checkpoint of other code is not used.
     store, plans, folds, dataset, slices : path
-        nnU-Net's preprocessed data, `nnUNetPlans.json` with the `2d` configuration, `splits_final.json`,
+        nnU-Net's preprocessed data, plans with the one configuration that the model has, `splits_final.json`,
         `dataset.json`, `slices.csv`.
     weights : path
         `.../SliceTrainer__nnUNetPlans__{model}/fold_0/checkpoint_final.pth`.
@@ -105,7 +105,7 @@ def model_plans(
     Parameters
     ----------
     plans : path
-        `nnUNetPlans.json` with the `2d` configuration, in nnU-Net's folder of the preprocessed data set.
+        Plans with one configuration, in nnU-Net's folder of the preprocessed data set.
     slices, model, policy, training, seed
         See `train_segmenter`. The path of `slices` is stored relative to that folder, so that the results folder can
         be moved.
@@ -113,18 +113,19 @@ def model_plans(
     Returns
     -------
     dict
-        Content of the model's `plans.json`: the `2d` configuration and that of the model, which inherits from it.
+        Content of the model's `plans.json`: the planned configuration and that of the model, which inherits from it.
+        Where `training` has no batch size, that which nnU-Net planned is inherited, too.
     """
     planned = json.loads(Path(plans).read_text())
-    shared = planned["configurations"]["2d"]
+    ((base, of_base),) = planned["configurations"].items()
     configuration = {
-        "inherits_from": "2d",
-        "batch_size": training["batch_size"],
+        "inherits_from": base,
+        **({"batch_size": training["batch_size"]} if "batch_size" in training else {}),
         "sampling": policy,
         "slices": os.path.relpath(Path(slices).resolve(), Path(plans).parent.resolve()),
         "training": training,
         "seed": seed,
     }
     if "joint" in training:
-        configuration["architecture"] = joint_architecture(shared["architecture"])
-    return {**planned, "configurations": {"2d": shared, model: configuration}}
+        configuration["architecture"] = joint_architecture(of_base["architecture"])
+    return {**planned, "configurations": {base: of_base, model: configuration}}

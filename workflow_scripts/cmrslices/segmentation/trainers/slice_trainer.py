@@ -47,7 +47,7 @@ SETTINGS = ("sampling", "slices", "training", "seed")
 class SliceTrainer(ResumableTrainer):
     """nnU-Net's trainer; the model's configuration in the plans says how slices are drawn.
 
-    The configuration inherits from `2d`. `cmrslices.segmentation.training.model_plans` adds these keys to it:
+    The configuration inherits from `2d` or `3d_fullres`. `cmrslices.segmentation.training.model_plans` adds these keys:
 
     - ``sampling``: the policy, see `cmrslices.segmentation.sampling`;
     - ``slices``: the file `slices.csv` of the training cohort, as a path relative to nnU-Net's folder of the
@@ -98,8 +98,12 @@ class SliceTrainer(ResumableTrainer):
             self.network.forward = _in_precision(self.network.forward, self.device, self.precision)
 
     def _do_i_compile(self) -> bool:
-        """nnU-Net's choice, except that a node without a C compiler trains uncompiled; nnU-Net would fail there."""
-        wanted = super()._do_i_compile()
+        """nnU-Net's choice, with two exceptions.
+
+        The decoders of a joint network get other numbers of slices in each batch, so it is not compiled. Neither is a
+        network on a node without a C compiler, where nnU-Net would fail.
+        """
+        wanted = not self.joint and super()._do_i_compile()
         if wanted and not any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))):
             self.print_to_log_file(
                 "WARNING: no C compiler (CC, gcc, clang) on this node, so the network is not compiled"
@@ -143,10 +147,6 @@ class SliceTrainer(ResumableTrainer):
     def _build_loss(self) -> torch.nn.Module:
         loss = super()._build_loss()
         return JointLoss(loss, self.joint["loss_weight"], self.joint["label_smoothing"]) if self.joint else loss
-
-    def _do_i_compile(self) -> bool:
-        """Compile where nnU-Net does, but no joint network: its decoders get other numbers of slices in each batch."""
-        return not self.joint and super()._do_i_compile()
 
     def train_step(self, batch: dict) -> dict:
         """nnU-Net's step."""
