@@ -212,6 +212,14 @@ KEYS = {
         {"approaches": {"classification": {"networks": "all"}}},
         {**ONE_APPROACH, "read_classifier": 3},
     ),
+    "approaches.<name>.mixing": (
+        {"approaches": {"classification": {"mixing": "soft"}}},
+        {**ONE_APPROACH, "read_classifier": 3},
+    ),
+    "approaches.<name>.floor": (
+        {"approaches": {"classification": {"mixing": "soft", "floor": 0.1}}},
+        {**ONE_APPROACH, "read_classifier": 3},
+    ),
     "approaches.<name>.extent_of": (
         {"approaches": {"upper_bound": EXTENT}},
         {**ONE_APPROACH, **EXTENTS_READ},

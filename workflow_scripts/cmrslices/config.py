@@ -614,17 +614,16 @@ class Settings(Section):
     def controls(self) -> dict[str, str | None]:
         """Return the matched control of each approach that is trained longer than the baseline; None where it has none.
 
-        A matched control sends all slices to one model with uniform sampling, starts from the same weights, and its
-        models see as many slices in training, within `SAME_TRAINING`. Such an approach is its own control.
+        A matched control sends all slices to one model with uniform sampling and nnU-Net's default 2D network, starts
+        from the same weights, and its models see as many slices in training, within `SAME_TRAINING`. Such an approach
+        is its own control.
         """
         slices = {name: seen for name, seen in self.trained_slices().items() if seen is not None}
         if self.evaluation.baseline not in slices:
             return {}
         longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.evaluation.baseline]]
         plain = [
-            name
-            for name, row in self.approaches.items()
-            if name in slices and isinstance(row, Constant) and isinstance(self.models[row.model], Uniform)
+            name for name, row in self.approaches.items() if isinstance(row, Constant) and self._is_plain(row.model)
         ]
 
         def matched(approach: str) -> list[str]:
@@ -641,6 +640,11 @@ class Settings(Section):
             for name, row in self.approaches.items()
             if isinstance(row, Classified | Extent)
         }
+
+    def _is_plain(self, model: str) -> bool:
+        """Whether a model is nnU-Net's default 2D network under its own sampling."""
+        row = self.models[model]
+        return isinstance(row, Uniform) and row.network != "joint" and row.plan == ("default", "2d")
 
     def _needed(self, approach: str) -> set[str]:
         """The models that an approach routes to, and the one whose extent it reads."""
@@ -728,6 +732,11 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.network: joint needs sampling: uniform, because its head learns from the drawn "
                     "slices how frequent each region is; write sampling: uniform, or remove network"
+                )
+            if row.network == "joint" and row.plan != ("default", "2d"):
+                raise ValueError(
+                    f"models.{name}.network: joint has the layers of nnU-Net's default 2D network; remove "
+                    "configuration and planner, or network"
                 )
             first = self.models[row.starts_from] if row.starts_from else row
             if (row.network == "joint") != (first.network == "joint"):
