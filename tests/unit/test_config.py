@@ -672,6 +672,9 @@ def test_the_bound_of_an_approach_has_the_same_models():
         "from_baseline": "from_baseline_upper_bound",
         "classification_stack": "upper_bound",
         "classification_stack_all": "upper_bound",
+        "classification_soft": "upper_bound",
+        "extent": "upper_bound",
+        "extent_probabilities": "upper_bound",
     }
 
 

@@ -200,15 +200,17 @@ def test_the_command_counts_the_epochs_of_each_model(tmp_path, quiet):
     assert answer.returncode == 0, answer.stderr
     words = [" ".join(line.split()) for line in answer.stdout.splitlines()]
     for line in (
-        "train_segmenter 10 24.0 h 240.0 h",
+        "train_segmenter 11 24.0 h 264.0 h",
         "train_segmenter 1 96.0 h 96.0 h",
         "train_segmenter 3 2.4 h 7.2 h",
         "train_segmenter 1 7.2 h 7.2 h",
-        "together 22 644.4 h",
+        "together 23 668.4 h",
         "sampling_low 1.00 24.0 h",
         "classification 4.00 96.0 h 294.0 h baseline_long",
         "from_baseline 1.30 31.2 h 294.0 h baseline_continued",
         "baseline_long 4.00 96.0 h itself",
+        "resenc_m 1.00 unknown",
+        "context_3d unknown unknown",
     ):
         assert line in words
     assert any(line.startswith("Not counted: context_3d, resenc_m, in 3D or with a residual encoder") for line in words)

@@ -151,11 +151,11 @@ class Project:
         """The table of the slices in which a model finds a label, and the files that were written beside it."""
         folder = self.root / "extent"
         folder.mkdir()
-        (weights,) = (str(path) for path in self.weights if path.parts[-3] == model)
         find_extent(
             model=model,
-            weights=weights,
+            weights=str(self.weights[model]),
             store=str(self.root / "preprocessed"),
+            store_3d=str(self.root / "preprocessed_3d"),
             splits=str(self.root / "splits.csv"),
             mirroring=True,
             precision="fp32",
@@ -441,18 +441,19 @@ def test_a_slice_goes_through_the_models_above_the_floor_only(project, passes, c
     assert f"{hard} slices, {2 * hard} times through a model: 2.00 per slice" in capsys.readouterr().out
 
 
-def test_the_extent_is_where_the_models_own_label_maps_have_a_label(project, monkeypatch):
+@pytest.mark.parametrize("model", ["baseline", "context"])
+def test_the_extent_is_where_the_models_own_label_maps_have_a_label(project, monkeypatch, model):
     """The network of these tests finds labels nearly everywhere, so its background is favoured in all but one case."""
     write = cohort.label_map_of
 
-    def emptied(logits, case, segmenter):
-        label_map = write(logits, case, segmenter)
+    def emptied(logits, case, parts):
+        label_map = write(logits, case, parts)
         label_map[:: 1 if case.name == "c_p1_ES" else 2] = 0
         return label_map
 
     monkeypatch.setattr(cohort, "label_map_of", emptied)
-    maps, _ = project.predict(CONSTANT)
-    found, _ = project.extent("baseline")
+    maps, _ = project.predict({"router": "constant", "model": model})
+    found, _ = project.extent(model)
     assert found.columns.tolist() == ["case", "slice", "found"]
     for case, labels in maps.items():
         own = found[found["case"] == case]
