@@ -121,7 +121,7 @@ def test_finished_weights_that_began_with_other_weights_are_not_taken_for_the_re
 
 
 def test_an_interrupted_training_goes_on_from_its_checkpoint_and_not_from_the_starting_weights(
-    project, baseline, monkeypatch
+    project, baseline, monkeypatch, restored_handlers
 ):
     expected = project.train("whole", APEX, starts_from=baseline)
     train_step = SliceTrainer.train_step
