@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(project, w
 
 
 @EACH_MODEL
-def test_an_interrupted_training_gives_the_same_weights(project, weights, model, monkeypatch):
+def test_an_interrupted_training_gives_the_same_weights(project, weights, model, monkeypatch, restored_handlers):
     def signal_in_the_second_step(trainer, batch, step=SliceTrainer.train_step):
         if trainer.step_outputs["training"]:
             trainer.interruption.signal = "SIGTERM"
