@@ -101,7 +101,8 @@ def test_a_new_row_is_routed_by_a_models_extent_and_stands_in_the_table_of_readi
     assert len(table) == 3 * 8 * 3
     assert set(table.query("reading == 'extent of baseline'")["networks"]) == {"none", "selected", "all"}
     found = pd.read_csv(results / "extents/baseline/acdc.csv")
-    predicted = sorted((results / "predictions/baseline/acdc/labels").iterdir())
+    predicted = sorted((results / "predictions/baseline/acdc/labels").glob("*.nii.gz"))
+    assert predicted
     for file in predicted:
         own = found[found["case"] == file.name.split(".")[0]]
         assert own["found"].tolist() == labelled_areas(file).any(axis=1).tolist()
