@@ -1,0 +1,169 @@
+"""Whether label maps fit their references much better in another way: mirrored, shifted, or with other label values.
+
+Such a label map was exported wrongly, and its scores would say nothing about the segmenter. A segmenter that is merely
+bad, or finds nothing, fits no better in another way.
+"""
+
+from collections.abc import Mapping
+from itertools import permutations, product
+from typing import NamedTuple
+
+import numpy as np
+
+from cmrslices.labels import LABELS
+
+MUCH = 0.3
+"""Gain of the DSC, from 0 to 1, by which a single case fits much better in another way."""
+
+CONSISTENT = 0.1
+"""The same gain where nearly all cases of a cohort have it in the same way."""
+
+FITS = 0.7
+"""A case fits in another way if its DSC then reaches this."""
+
+MOST = 0.8
+"""Share of the cases that are nearly all."""
+
+SHIFT = "shifted"
+
+
+class Fit(NamedTuple):
+    """How a label map fits its reference.
+
+    Attributes
+    ----------
+    given : float
+        DSC of all labels together, from 0 to 1: of the label map as it is.
+    otherwise : dict of str to float
+        Another way, in words, to the DSC that the label map then has; empty where the DSC is so high that no other way
+        can count.
+    shift_px : tuple of int
+        Voxels along x, y and z from the reference to the label map, of the way `SHIFT`.
+    """
+
+    given: float
+    otherwise: dict[str, float]
+    shift_px: tuple[int, int, int]
+
+
+def measure_fit(prediction: np.ndarray, reference: np.ndarray) -> Fit | None:
+    """Measure how a label map fits its reference as it is, and in other ways.
+
+    Parameters
+    ----------
+    prediction, reference : (x, y, z) array of int
+        With the values of `cmrslices.labels.LABELS`.
+
+    Returns
+    -------
+    Fit or None
+        None where the prediction is empty.
+
+    Examples
+    --------
+    >>> reference = np.zeros((8, 4, 2), int)
+    >>> reference[1:3, 1:3], reference[3, 1:3] = 1, 2
+    >>> fit = measure_fit(reference[::-1], reference)
+    >>> fit.given, fit.otherwise["mirrored along x"]
+    (0.0, 1.0)
+    """
+    places = np.argwhere(prediction)
+    if not len(places):
+        return None
+    values = prediction[tuple(places.T)]
+    total = len(places) + np.count_nonzero(reference)
+
+    def dsc(at: np.ndarray, named: np.ndarray = values) -> float:
+        inside = ((at >= 0) & (at < reference.shape)).all(axis=1)
+        hit = reference[tuple(at[inside].T)] == named[inside]
+        return 2 * np.count_nonzero(hit) / total
+
+    given = dsc(places)
+    if given > 1 - CONSISTENT:  # no other way can gain enough
+        return Fit(given, {}, (0, 0, 0))
+    otherwise = {words: dsc(at) for words, at in _mirrored(places, reference.shape)}
+    otherwise |= {words: dsc(places, order[values]) for words, order in _exchanged_labels()}
+    shift = _shift(places, reference, dsc)
+    if any(shift):
+        otherwise[SHIFT] = dsc(places - shift)
+    return Fit(given, otherwise, shift)
+
+
+def _mirrored(places: np.ndarray, shape: tuple[int, ...]) -> list[tuple[str, np.ndarray]]:
+    ways = []
+    turns = (False, True) if shape[0] == shape[1] else (False,)
+    for transposed, *mirrored in product(turns, (False, True), (False, True), (False, True)):
+        words = ["x and y exchanged"] * transposed
+        words += [f"mirrored along {axis}" for axis, is_so in zip("xy", mirrored, strict=False) if is_so]
+        words += ["with its slices reversed"] * mirrored[2]
+        at = places[:, [1, 0, 2]] if transposed else places
+        if words:
+            ways.append((" and ".join(words), np.where(mirrored, np.array(shape) - 1 - at, at)))
+    return ways
+
+
+def _exchanged_labels() -> list[tuple[str, np.ndarray]]:
+    ways = []
+    for order in permutations(LABELS):
+        roles = ", ".join(f"its {old} as {new}" for old, new in zip(LABELS, order, strict=True) if old != new)
+        if roles:
+            ways.append((f"with {roles}", np.array([0, *(LABELS[name] for name in order)])))
+    return ways
+
+
+def _shift(places: np.ndarray, reference: np.ndarray, dsc) -> tuple[int, int, int]:
+    """Find the shift of the centre, and of its neighbours, with which the label map fits best."""
+    if not reference.any():
+        return (0, 0, 0)
+    centre = np.rint(places.mean(axis=0) - np.argwhere(reference).mean(axis=0)).astype(int)
+    near = [tuple((centre + step).tolist()) for step in product((0, -1, 1), repeat=3)]
+    return max(near, key=lambda shift: dsc(places - shift))
+
+
+def fit_faults(fits: Mapping[str, Fit | None]) -> dict[str, str]:
+    """Find label maps that fit much better in another way.
+
+    A way counts for a single case if it makes the case fit by a large gain. For a shift, and for a smaller gain, nearly
+    all cases must have the gain in the same way. A shift counts as the same up to one voxel, or with a large gain.
+
+    Parameters
+    ----------
+    fits : dict
+        Case to its fit; None where the prediction is empty, which is no fault.
+
+    Returns
+    -------
+    dict
+        Case to the fault, in words.
+    """
+    found = {case: fit for case, fit in fits.items() if fit}
+    faults = {}
+    for case, fit in found.items():
+        ways = {words: value for words, value in fit.otherwise.items() if words != SHIFT}
+        best = max(ways, key=ways.__getitem__, default="")
+        if _gains(fit, best, MUCH):
+            faults[case] = _fault(fit, best)
+    for words in dict.fromkeys(way for fit in found.values() for way in fit.otherwise):
+        better = {case: fit for case, fit in found.items() if _gains(fit, words, CONSISTENT)}
+        if words == SHIFT and better:
+            usual = np.median([fit.shift_px for fit in better.values()], axis=0)
+            better = {
+                case: fit
+                for case, fit in better.items()
+                if _gains(fit, SHIFT, MUCH) or np.abs(fit.shift_px - usual).max() <= 1
+            }
+        if len(better) >= 2 and len(better) >= MOST * len(found):
+            faults = {case: _fault(fit, words) for case, fit in better.items()} | faults
+    return faults
+
+
+def _gains(fit: Fit, words: str, gain: float) -> bool:
+    value = fit.otherwise.get(words, 0.0)
+    return value >= FITS and value - fit.given >= gain
+
+
+def _fault(fit: Fit, words: str) -> str:
+    how = f"shifted by {', '.join(str(-step) for step in fit.shift_px)} voxels along x, y, z" if words == SHIFT else words
+    return (
+        f"the label map fits the reference much better {how}: DSC {fit.otherwise[words]:.2f} instead of {fit.given:.2f}"
+    )
