@@ -201,13 +201,12 @@ onstart:
     for told in filter(None, (forget_forced(job.rule.name, job.output) for job in forced)):
         logger.info(told)
     missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
-    given = {
-        name: SETTINGS.approaches[name].predictions for name in GIVEN if not is_demo_prediction(name)
-    }
+    judged = {job.wildcards.approach for job in planned if job.rule.name.endswith("read_predictions")}
     missing += [
-        f"approaches.{name}.predictions: the folder {Path(folder).absolute()} does not exist; name one that does"
-        for name, folder in given.items()
-        if not Path(folder).is_dir()
+        f"approaches.{name}.predictions: the folder {folder.absolute()} does not exist; name the one of the label maps"
+        for name in sorted(judged)
+        if not (folder := Path(SETTINGS.approaches[name].predictions)).is_dir()
+        and not is_demo_prediction(name)
     ]
     if any(missing):
         raise WorkflowError(str(CollectedErrors([fault for fault in missing if fault])))

@@ -99,7 +99,9 @@ def _file_names(pattern: str) -> str:
     if not fields <= {"case", "patient", "phase"}:
         raise ValueError(f"'{pattern}': in braces may stand case, patient and phase only")
     if not ("case" in fields or {"patient", "phase"} <= fields):
-        raise ValueError(f"'{pattern}': two cases would share a file; write {{case}}, or both {{patient}} and {{phase}}")
+        raise ValueError(
+            f"'{pattern}': two cases would share a file; write {{case}}, or both {{patient}} and {{phase}}"
+        )
     if not pattern.endswith((".nii", ".nii.gz")):
         raise ValueError(f"'{pattern}': write the names of NIfTI files, which end in .nii.gz or .nii")
     if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
@@ -494,8 +496,8 @@ class Evaluation(Section):
     """The tables and Figure 2."""
 
     baseline: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
-        description="the approach that Table 1 describes and that Table 3 compares the others with; null: the first one "
-        "of given predictions"
+        description="the approach that Table 1 describes and that Table 3 compares the others with; null: the first "
+        "one of given predictions"
     )
     significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
         description="p values below it are starred"

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.raw import source_files
 from cmrslices.commands.snakemake_call import Call, dry_run, read_jobs, read_models
-from cmrslices.config import Settings
+from cmrslices.config import Given, Settings
 from cmrslices.runtime.errors import InputError
 
 # The paper, section 3, "Training": hours on an NVIDIA TITAN RTX.
@@ -142,7 +142,8 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
         None is not counted.
     """
     sizes = {name: found.size_bytes if found else 0 for name, found in raw.items()}
-    of_training = sizes[settings.training_cohort]
+    of_training = sizes.get(settings.trained_on() or "", 0)
+    given = len(settings.given())
     networks = settings.classification.networks
     largest = max(CLASSIFIER_PARAMETERS_M.values())
     parameters = sum(CLASSIFIER_PARAMETERS_M.get(name, largest) for name in networks) * 1e6
@@ -156,7 +157,8 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
             "preprocessed cohorts",
             PREPROCESSED * (sum(sizes.values()) - of_training * training_share(settings)[0]),
         ),
-        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * len(settings.approaches)),
+        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * (len(settings.approaches) - given)),
+        "read_predictions": ("given label maps", LABELS_SHARE * sum(sizes.values()) * given),
         "train_segmenter": ("segmenters and their checkpoints", SEGMENTER_BYTES * jobs.get("train_segmenter", 0)),
         "train_classifier": ("classifiers and their checkpoints", CLASSIFIER_COPIES * 4 * parameters),
     }
@@ -179,9 +181,9 @@ def describe(call: Call) -> str:
     raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
-        _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
+        _gpu_text(call, jobs, read_models(printed), raw.get(settings.trained_on() or "")),
         _disk_text(disk_bytes(settings, jobs, raw), [name for name in rows if not raw[name]], made),
-        _missing_text(missing(settings, rows)),
+        _missing_text([*missing(settings, rows), *missing_predictions(settings, call.folder)]),
     ]
     return "\n\n".join(parts)
 
@@ -197,10 +199,27 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
     """
     faults = [fault for name, row in cohorts.items() if (fault := check_folder(name, row))]
     source = settings.classification.initial_weights
-    if source not in {"imagenet", "none"}:
+    if settings.trained_on() and source not in {"imagenet", "none"}:
         files = [Path(source) / f"{network}.pth" for network in settings.classification.networks]
         faults += [f"classification.initial_weights: no file {file}" for file in files if not file.is_file()]
     return faults
+
+
+def missing_predictions(settings: Settings, folder: Path) -> list[str]:
+    """Say which approaches have no folder of label maps, apart from those that the demo makes.
+
+    Parameters
+    ----------
+    settings : Settings
+    folder : Path
+        From which relative paths start.
+    """
+    made = settings.demo.predictions if settings.demo else {}
+    return [
+        f"approaches.{name}.predictions: the folder {folder / row.predictions} does not exist"
+        for name, row in settings.approaches.items()
+        if isinstance(row, Given) and name not in made and not (folder / row.predictions).is_dir()
+    ]
 
 
 def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training: Raw | None) -> str:

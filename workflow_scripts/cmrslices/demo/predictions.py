@@ -37,7 +37,9 @@ def make_demo_predictions(references: str | Path, kind: str, seed: int, folder: 
     """
     files = sorted(Path(references).glob("*.nii.gz"))
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for _ in map_progress(partial(_write, change=CHANGES[kind], seed=seed, folder=Path(folder)), files, threads, "case"):
+    for _ in map_progress(
+        partial(_write, change=CHANGES[kind], seed=seed, folder=Path(folder)), files, threads, "case"
+    ):
         pass
     print(f"{len(files)} label maps written to {folder}: {kind}")
 

@@ -106,7 +106,9 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
             else:
                 above.set_axis_off()
         panels[0, 0].set_ylabel("Gap: middle\nminus this end")
-        panels[1, 0].set_ylabel("Change: approach\nminus baseline" if len(named) < 4 else "Change: approach minus baseline")
+        panels[1, 0].set_ylabel(
+            "Change: approach\nminus baseline" if len(named) < 4 else "Change: approach minus baseline"
+        )
         for panel in panels[1]:
             panel.set_xlabel("points of DSC %")
         figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])

@@ -4,7 +4,7 @@ Such a label map was exported wrongly, and its scores would say nothing about th
 bad, or finds nothing, fits no better in another way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from cmrslices.labels import LABELS
 MUCH = 0.3
 """Gain of the DSC, from 0 to 1, by which a single case fits much better in another way."""
 
-CONSISTENT = 0.1
-"""The same gain where nearly all cases of a cohort have it in the same way."""
+CONSISTENT = 0.2
+"""Gain that is enough where nearly all cases of a cohort have it in the same way."""
 
 FITS = 0.7
 """A case fits in another way if its DSC then reaches this."""
@@ -35,8 +35,8 @@ class Fit(NamedTuple):
     given : float
         DSC of all labels together, from 0 to 1: of the label map as it is.
     otherwise : dict of str to float
-        Another way, in words, to the DSC that the label map then has; empty where the DSC is so high that no other way
-        can count.
+        Another way, in words, to the DSC that the label map then has; empty where no other way can count,
+        because the DSC is high, or label map and reference differ too much in size.
     shift_px : tuple of int
         Voxels along x, y and z from the reference to the label map, of the way `SHIFT`.
     """
@@ -71,7 +71,8 @@ def measure_fit(prediction: np.ndarray, reference: np.ndarray) -> Fit | None:
     if not len(places):
         return None
     values = prediction[tuple(places.T)]
-    total = len(places) + np.count_nonzero(reference)
+    labelled = int(np.count_nonzero(reference))
+    total = len(places) + labelled
 
     def dsc(at: np.ndarray, named: np.ndarray = values) -> float:
         inside = ((at >= 0) & (at < reference.shape)).all(axis=1)
@@ -79,10 +80,12 @@ def measure_fit(prediction: np.ndarray, reference: np.ndarray) -> Fit | None:
         return 2 * np.count_nonzero(hit) / total
 
     given = dsc(places)
-    if given > 1 - CONSISTENT:  # no other way can gain enough
+    largest = 2 * min(len(places), labelled) / total
+    if given > largest - CONSISTENT or largest < FITS:  # no other way can count, and the many places need no look
         return Fit(given, {}, (0, 0, 0))
     otherwise = {words: dsc(at) for words, at in _mirrored(places, reference.shape)}
-    otherwise |= {words: dsc(places, order[values]) for words, order in _exchanged_labels()}
+    carried = set(np.unique(values).tolist())
+    otherwise |= {words: dsc(places, order[values]) for words, order in _exchanged_labels(carried)}
     shift = _shift(places, reference, dsc)
     if any(shift):
         otherwise[SHIFT] = dsc(places - shift)
@@ -102,16 +105,18 @@ def _mirrored(places: np.ndarray, shape: tuple[int, ...]) -> list[tuple[str, np.
     return ways
 
 
-def _exchanged_labels() -> list[tuple[str, np.ndarray]]:
+def _exchanged_labels(carried: set[int]) -> list[tuple[str, np.ndarray]]:
+    """List the exchanges of labels that the label map carries; one that it lacks is no sign of an exchange."""
     ways = []
     for order in permutations(LABELS):
-        roles = ", ".join(f"its {old} as {new}" for old, new in zip(LABELS, order, strict=True) if old != new)
-        if roles:
+        exchanged = {old: new for old, new in zip(LABELS, order, strict=True) if old != new}
+        if exchanged and {LABELS[name] for name in exchanged} <= carried:
+            roles = ", ".join(f"its {old} as {new}" for old, new in exchanged.items())
             ways.append((f"with {roles}", np.array([0, *(LABELS[name] for name in order)])))
     return ways
 
 
-def _shift(places: np.ndarray, reference: np.ndarray, dsc) -> tuple[int, int, int]:
+def _shift(places: np.ndarray, reference: np.ndarray, dsc: Callable[[np.ndarray], float]) -> tuple[int, int, int]:
     """Find the shift of the centre, and of its neighbours, with which the label map fits best."""
     if not reference.any():
         return (0, 0, 0)
@@ -137,24 +142,26 @@ def fit_faults(fits: Mapping[str, Fit | None]) -> dict[str, str]:
         Case to the fault, in words.
     """
     found = {case: fit for case, fit in fits.items() if fit}
+    ways = dict.fromkeys(way for fit in found.values() for way in fit.otherwise)
+    usual = {way: cases for way in ways if len(cases := _in_the_same_way(found, way)) >= max(2, MOST * len(found))}
     faults = {}
     for case, fit in found.items():
-        ways = {words: value for words, value in fit.otherwise.items() if words != SHIFT}
-        best = max(ways, key=ways.__getitem__, default="")
-        if _gains(fit, best, MUCH):
-            faults[case] = _fault(fit, best)
-    for words in dict.fromkeys(way for fit in found.values() for way in fit.otherwise):
-        better = {case: fit for case, fit in found.items() if _gains(fit, words, CONSISTENT)}
-        if words == SHIFT and better:
-            usual = np.median([fit.shift_px for fit in better.values()], axis=0)
-            better = {
-                case: fit
-                for case, fit in better.items()
-                if _gains(fit, SHIFT, MUCH) or np.abs(fit.shift_px - usual).max() <= 1
-            }
-        if len(better) >= 2 and len(better) >= MOST * len(found):
-            faults = {case: _fault(fit, words) for case, fit in better.items()} | faults
+        own = [way for way in fit.otherwise if way != SHIFT and _gains(fit, way, MUCH)]
+        likely = [way for way, cases in usual.items() if case in cases] or own
+        if likely:
+            faults[case] = _fault(fit, max(likely, key=fit.otherwise.__getitem__))
     return faults
+
+
+def _in_the_same_way(fits: Mapping[str, Fit], way: str) -> set[str]:
+    """Cases that one way makes fit much better; a shift with a smaller gain must be about the same in all."""
+    better = {case: fit for case, fit in fits.items() if _gains(fit, way, CONSISTENT)}
+    if way != SHIFT or not better:
+        return set(better)
+    usual_px = np.median([fit.shift_px for fit in better.values()], axis=0)
+    return {
+        case for case, fit in better.items() if _gains(fit, SHIFT, MUCH) or np.abs(fit.shift_px - usual_px).max() <= 1
+    }
 
 
 def _gains(fit: Fit, words: str, gain: float) -> bool:
@@ -163,7 +170,9 @@ def _gains(fit: Fit, words: str, gain: float) -> bool:
 
 
 def _fault(fit: Fit, words: str) -> str:
-    how = f"shifted by {', '.join(str(-step) for step in fit.shift_px)} voxels along x, y, z" if words == SHIFT else words
+    how = (
+        f"shifted by {', '.join(str(-step) for step in fit.shift_px)} voxels along x, y, z" if words == SHIFT else words
+    )
     return (
         f"the label map fits the reference much better {how}: DSC {fit.otherwise[words]:.2f} instead of {fit.given:.2f}"
     )

@@ -1,4 +1,4 @@
-"""Where the given label maps of a cohort lie, and whether they are still the same. The Snakefile imports this module."""
+"""Where the given label maps of a cohort lie, and whether they are still the same; imported by the Snakefile."""
 
 import hashlib
 import os

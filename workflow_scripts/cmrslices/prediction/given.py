@@ -73,7 +73,9 @@ def read_predictions(
     taken = dict(zip(files, map_progress(take, list(files.items()), threads, unit="case"), strict=True))
     faults = {case: one.fault for case, one in taken.items() if one.fault}
     odd = fit_faults({case: one.fit for case, one in taken.items() if not one.fault})
-    faults |= {case: f"{files[case]}: {fault}; correct the file, or label_map of the approach" for case, fault in odd.items()}
+    faults |= {
+        case: f"{files[case]}: {fault}; correct the file, or label_map of the approach" for case, fault in odd.items()
+    }
     if faults:
         raise CollectedErrors([f"{place}, case {case}: {faults[case]}" for case in files if case in faults])
     print(f"{place}: {len(files)} label maps from {folder}")

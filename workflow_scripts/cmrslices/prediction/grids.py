@@ -56,6 +56,8 @@ def read_label_map(path: Path) -> LabelMap:
         if path.suffix == ".gz":
             check_gzip(path)
         file = cast(nib.Nifti1Image, nib.load(path))
+        if len(file.shape) < 3 or set(file.shape[3:]) - {1}:
+            raise InputError(f"{path}: {_size(file.shape)} voxels; write one label map of three axes for each case")
         voxels = np.asanyarray(file.dataobj)
         affine, repairs = read_grid(file, path)
     except InputError:
@@ -64,10 +66,8 @@ def read_label_map(path: Path) -> LabelMap:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: damaged, or not what its name says ({reason}); write it again") from None
     notes = tuple(repairs)
-    if voxels.ndim > 3 and set(voxels.shape[3:]) == {1}:
+    if voxels.ndim > 3:
         voxels, notes = voxels.reshape(voxels.shape[:3]), (*notes, "further-axis-removed")
-    if voxels.ndim != 3:
-        raise InputError(f"{path}: {_size(voxels.shape)} voxels; write one label map of three axes for each case")
     if voxels.dtype.kind == "b":
         voxels = voxels.astype(np.uint8)
     if voxels.dtype.kind not in "iuf":
@@ -140,18 +140,20 @@ def _order_note(order: np.ndarray) -> str:
 def _difference(given: LabelMap, affine: np.ndarray, shape: tuple[int, ...]) -> str:
     if sorted(given.voxels.shape) != sorted(shape):
         return (
-            f"{_size(given.voxels.shape)} voxels, but the image has {_size(shape)}; resample the label map to the image "
-            "with nearest neighbour"
+            f"{_size(given.voxels.shape)} voxels, but the image has {_size(shape)}; resample the label map to the "
+            "image with nearest neighbour"
         )
     if has_lost_header(given.affine, affine):
         return "its header was lost, so that nothing tells where its voxels lie; copy the image's geometry onto it"
     if given.voxels.shape != shape:
-        return f"{_size(given.voxels.shape)} voxels, but the image has {_size(shape)}, and the header does not tell how "\
+        return (
+            f"{_size(given.voxels.shape)} voxels, but the image has {_size(shape)}, and the header does not tell how "
             "the axes were exchanged; write the label map on the image's grid"
+        )
     apart_px = corner_distance_px(affine, given.affine, shape)
     return (
-        f"its grid lies up to {apart_px:.2g} pixels off the image's; resample it to the image with nearest neighbour, or "
-        "copy the image's geometry onto it if only its header is wrong"
+        f"its grid lies up to {apart_px:.2g} pixels off the image's; resample it to the image with nearest neighbour, "
+        "or copy the image's geometry onto it if only its header is wrong"
     )
 
 
