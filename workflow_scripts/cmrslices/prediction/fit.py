@@ -144,13 +144,19 @@ def fit_faults(fits: Mapping[str, Fit | None]) -> dict[str, str]:
     found = {case: fit for case, fit in fits.items() if fit}
     ways = dict.fromkeys(way for fit in found.values() for way in fit.otherwise)
     usual = {way: cases for way in ways if len(cases := _in_the_same_way(found, way)) >= max(2, MOST * len(found))}
+    usual = dict(sorted(usual.items(), key=lambda one: -_mean(found, *one)))
     faults = {}
     for case, fit in found.items():
-        own = [way for way in fit.otherwise if way != SHIFT and _gains(fit, way, MUCH)]
-        likely = [way for way, cases in usual.items() if case in cases] or own
+        own = {value: way for way, value in fit.otherwise.items() if way != SHIFT and _gains(fit, way, MUCH)}
+        likely = [way for way, cases in usual.items() if case in cases]
+        likely += [own[value] for value in sorted(own, reverse=True)]
         if likely:
-            faults[case] = _fault(fit, max(likely, key=fit.otherwise.__getitem__))
+            faults[case] = _fault(fit, likely[0])
     return faults
+
+
+def _mean(fits: Mapping[str, Fit], way: str, cases: set[str]) -> float:
+    return float(np.mean([fits[case].otherwise[way] for case in cases]))
 
 
 def _in_the_same_way(fits: Mapping[str, Fit], way: str) -> set[str]:
