@@ -77,7 +77,7 @@ def measure_fit(prediction: np.ndarray, reference: np.ndarray) -> Fit | None:
     def dsc(at: np.ndarray, named: np.ndarray = values) -> float:
         inside = ((at >= 0) & (at < reference.shape)).all(axis=1)
         hit = reference[tuple(at[inside].T)] == named[inside]
-        return 2 * np.count_nonzero(hit) / total
+        return float(2 * np.count_nonzero(hit) / total)
 
     given = dsc(places)
     largest = 2 * min(len(places), labelled) / total
