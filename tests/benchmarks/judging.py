@@ -39,7 +39,15 @@ def configure(folder: Path, row: dict) -> Path:
 def run(folder: Path, configuration: Path, *arguments: str) -> dict:
     """Run Snakemake on two cores; wall and CPU time, and the peak of the memory of all its processes together (PSS)."""
     command = [sys.executable, "-m", "snakemake", "-s", str(PROJECT / "Snakefile"), "-d", str(folder), "--cores", "2"]
-    command += ["--configfile", str(PROJECT / "judge.yaml"), str(configuration), "--quiet", "all", *arguments]
+    command += [
+        "--configfile",
+        str(PROJECT / "judge.yaml"),
+        str(configuration),
+        "--quiet",
+        "all",
+        "--nocolor",
+        *arguments,
+    ]
     before, peak = (time.perf_counter(), cpu_s()), 0
     with (folder / "log.txt").open("a") as log:
         process = subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=log)
@@ -69,13 +77,13 @@ def main() -> None:
         folder = Path(scratch)
         raw = {"format": options.format, "folder": str(Path(options.raw).resolve())} if options.raw else None
         configuration = configure(folder, raw or raw_cohort(folder / "raw", options.patients))
-        rows = [{"stage": "conversion", **run(folder, configuration, "results/cohorts/judged/cases.csv")}]
+        rows = [{"stage": "conversion", **run(folder, configuration, "--", "results/cohorts/judged/cases.csv")}]
         references = folder / "results/cohorts/judged/labels"
         for kind in KINDS:
             make_demo_predictions(references, kind, 0, folder / f"given/{kind}", threads=2)
         rows.append({"stage": "judging", **run(folder, configuration)})
         rows.append({"stage": "report", **run(folder, configuration, "--report", "report.html")})
-        stacks = len(list(references.iterdir()))
+        stacks = len(list(references.glob("*.nii.gz")))
         report(f"{stacks} stacks, {len(KINDS)} approaches", rows, options.json, load=os.getloadavg())
 
 
