@@ -24,6 +24,9 @@ FITS = 0.7
 MOST = 0.8
 """Share of the cases that are nearly all."""
 
+FAR_PX = 3
+"""A label map is shifted if it is so many pixels off in the plane, or a slice. Less may be an error of the segmenter."""
+
 SHIFT = "shifted"
 
 
@@ -87,7 +90,7 @@ def measure_fit(prediction: np.ndarray, reference: np.ndarray) -> Fit | None:
     carried = set(np.unique(values).tolist())
     otherwise |= {words: dsc(places, order[values]) for words, order in _exchanged_labels(carried)}
     shift = _shift(places, reference, dsc)
-    if any(shift):
+    if max(abs(shift[0]), abs(shift[1])) >= FAR_PX or shift[2]:
         otherwise[SHIFT] = dsc(places - shift)
     return Fit(given, otherwise, shift)
 
