@@ -785,6 +785,8 @@ class Settings(Section):
         for name, approach in self.approaches.items():
             for model in approach.models_used():
                 _require(f"approaches.{name}", model, self.models)
+            if isinstance(approach, Extent):
+                _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
         routed = [name for name in self.approaches if name not in self.given()]
         if routed and self.training_cohort is None:
             raise ValueError(
