@@ -25,11 +25,7 @@ MOST = 0.8
 """Share of the cases that are nearly all."""
 
 FAR_PX = 3
-<<<<<<< HEAD
-"""A label map is shifted if it is so many pixels off in the plane, or a slice; less may be the segmenter's error."""
-=======
 """A label map is shifted if it is that many pixels off in the plane, or a slice. Less may be a segmenter's error."""
->>>>>>> wt-judge
 
 SHIFT = "shifted"
 
