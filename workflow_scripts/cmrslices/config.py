@@ -554,7 +554,9 @@ class Settings(Section):
     models: dict[Name, Model] = Field(min_length=1, description="a row per model: nnU-Net plus a slice-sampling policy")
     segmentation: Segmentation
     classification: Classification
-    approaches: dict[Name, Approach] = Field(min_length=1, description="a row per approach: a router plus models")
+    approaches: dict[Name, Approach] = Field(
+        min_length=1, description="a row per approach: a router plus models, or given label maps"
+    )
     evaluation: Evaluation
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
