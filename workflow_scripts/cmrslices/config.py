@@ -462,9 +462,8 @@ class Given(Section):
     @model_validator(mode="before")
     @classmethod
     def _not_routed(cls, row: dict) -> dict:
-        others = {*Constant.model_fields, *Classified.model_fields} - {"title"}
-        routed = [key for key in row if key in others]
-        if routed and "predictions" in row:
+        routed = [key for key in row if key not in cls.model_fields]
+        if "router" in row and "predictions" in row:
             raise ValueError(
                 f"the row has predictions and also {', '.join(routed)}; a row keeps what config.yaml says under its "
                 "name, so give the predictions a name of their own"
