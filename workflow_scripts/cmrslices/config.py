@@ -547,9 +547,8 @@ class Given(Section):
     @model_validator(mode="before")
     @classmethod
     def _not_routed(cls, row: dict) -> dict:
-        others = {*Constant.model_fields, *Classified.model_fields, *Extent.model_fields} - {"title"}
-        routed = [key for key in row if key in others]
-        if routed and "predictions" in row:
+        routed = [key for key in row if key not in cls.model_fields]
+        if "router" in row and "predictions" in row:
             raise ValueError(
                 f"the row has predictions and also {', '.join(routed)}; a row keeps what config.yaml says under its "
                 "name, so give the predictions a name of their own"
@@ -641,7 +640,9 @@ class Settings(Section):
     models: dict[Name, Model] = Field(min_length=1, description="a row per model: nnU-Net plus a slice-sampling policy")
     segmentation: Segmentation
     classification: Classification
-    approaches: dict[Name, Approach] = Field(min_length=1, description="a row per approach: a router plus models")
+    approaches: dict[Name, Approach] = Field(
+        min_length=1, description="a row per approach: a router plus models, or given label maps"
+    )
     evaluation: Evaluation
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
