@@ -1,15 +1,19 @@
-# make demo | test | env | lint | dag | lock
+# make demo | judge-demo | test | env | lint | dag | lock
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/requirements.lock
 CORES ?= 2
 
-.PHONY: demo test env lint dag lock
+.PHONY: demo judge-demo test env lint dag lock
 
 demo: env ## Synthetic cohorts through the whole workflow, results in results/demo
 	$(BIN)/snakemake --profile demo --cores $(CORES)
 	$(BIN)/snakemake --profile demo --report results/demo/report.html
+
+judge-demo: env ## Label maps of three bad segmenters are judged, without any training, results in results/judge_demo
+	$(BIN)/snakemake --profile demo --configfile judge.yaml demo/judge.yaml --cores $(CORES)
+	$(BIN)/snakemake --profile demo --configfile judge.yaml demo/judge.yaml --report results/judge_demo/report.html
 
 test: env ## All tests
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --durations 20 tests

@@ -12,6 +12,7 @@ sys.path.insert(0, str(LIBRARY))
 import cmrslices
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
 from cmrslices.config import check_config_files, load_settings
+from cmrslices.prediction.folders import files_digest, folder_of
 from cmrslices.runtime import accepted_code, job_plan
 from cmrslices.runtime.code_digest import code_digest
 from cmrslices.runtime.errors import CollectedErrors, InputError
@@ -44,10 +45,12 @@ ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS
 PAPER = Path(os.path.relpath(PROJECT)) / "resources/paper"
 LITERATURE = PAPER.parent / "literature/function.csv"
 COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
-TRAINING = SETTINGS.training_cohort
+TRAINING = SETTINGS.trained_on()
 NETWORKS = list(SETTINGS.classification.networks)
 EXTENTS = SETTINGS.extents_read()
-BASELINE = SETTINGS.evaluation.baseline
+BASELINE = SETTINGS.baseline()
+GIVEN = SETTINGS.given()
+ROUTED = [name for name in SETTINGS.approaches if name not in GIVEN]
 # The keys that every training depends on, beside those of its own section.
 NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
 TITLES = {
@@ -89,6 +92,11 @@ def paper_table(name):
     return local(PAPER / f"{name}.csv")
 
 
+def if_trained(*names):
+    """What `rule all` asks for only where networks are trained."""
+    return list(names) if TRAINING else []
+
+
 def is_demo(cohort):
     """Whether the demo makes the raw folder of a cohort."""
     return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients
@@ -119,6 +127,31 @@ def initial_weights(wildcards):
     if source == "imagenet":
         return RESULTS / f"classifiers/imagenet/{wildcards.network}.pth"
     return local(Path(source) / f"{wildcards.network}.pth")
+
+
+def is_demo_prediction(approach):
+    """Whether the demo makes the label maps of an approach."""
+    return bool(SETTINGS.demo) and approach in SETTINGS.demo.predictions
+
+
+def given_folder(wildcards):
+    """The folder with the given label maps of one cohort, if it exists.
+
+    The age of a folder of real label maps does not count: `given_files` tells whether one was added or changed.
+    """
+    predictions = SETTINGS.approaches[wildcards.approach].predictions
+    if is_demo_prediction(wildcards.approach):
+        return local(Path(predictions) / wildcards.cohort)
+    folder = folder_of(predictions, wildcards.cohort)
+    return ancient(local(folder)) if folder else []
+
+
+def given_files(wildcards):
+    """Digest of the files of the given label maps, so that an added or a changed one is read."""
+    if is_demo_prediction(wildcards.approach):
+        return ""
+    folder = folder_of(SETTINGS.approaches[wildcards.approach].predictions, wildcards.cohort)
+    return files_digest(folder) if folder else ""
 
 
 def model_weights(wildcards):
@@ -210,5 +243,12 @@ onstart:
     for told in filter(None, (forget_forced(job.rule.name, job.output) for job in forced)):
         logger.info(told)
     missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
+    judged = {job.wildcards.approach for job in planned if job.rule.name.endswith("read_predictions")}
+    missing += [
+        f"approaches.{name}.predictions: the folder {folder.absolute()} does not exist; name the one of the label maps"
+        for name in sorted(judged)
+        if not (folder := Path(SETTINGS.approaches[name].predictions)).is_dir()
+        and not is_demo_prediction(name)
+    ]
     if any(missing):
         raise WorkflowError(str(CollectedErrors([fault for fault in missing if fault])))

@@ -1,7 +1,8 @@
-"""Synthetic patients, written as raw data in the layouts of the real downloads.
+"""Synthetic patients, written as raw data in the layouts of the real downloads, and label maps to be judged.
 
 Needs   the configuration's demo section (null: there is nothing to make)
-Makes   {demo folder}/{cohort}, to which the cohorts' folders point
+Makes   {demo folder}/{cohort}, to which the cohorts' folders point, and
+        {demo folder}/predictions/{approach}/{cohort}, to which those of the approaches point
 """
 
 if SETTINGS.demo:
@@ -27,3 +28,29 @@ if SETTINGS.demo:
             code=code_of("make_demo_cohort"),
         script:
             "../workflow_scripts/make_demo_cohort.py"
+
+
+if SETTINGS.demo and SETTINGS.demo.predictions:
+
+    rule make_demo_predictions:
+        """Make the label maps of one approach and cohort from the references, with the faults of a bad segmenter."""
+        input:
+            references=RESULTS / "cohorts/{cohort}/labels",
+        output:
+            folder=local(directory(Path(SETTINGS.demo.folder) / "predictions/{approach}/{cohort}")),
+        log:
+            RESULTS / "logs/make_demo_predictions/{approach}/{cohort}.log",
+        benchmark:
+            RESULTS / "benchmarks/make_demo_predictions/{approach}/{cohort}.tsv"
+        conda:
+            "../envs/convert.yaml"
+        threads: 4
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime="1h",
+        params:
+            kind=lambda w: SETTINGS.demo.predictions[w.approach],
+            seed=SETTINGS.seed,
+            code=code_of("make_demo_predictions"),
+        script:
+            "../workflow_scripts/make_demo_predictions.py"

@@ -9,7 +9,7 @@ Makes   scores/{approach}/{cohort}.csv, boundaries/{approach}/{cohort}.csv, tabl
 rule score:
     """One row per test case, slice and label: DSC, areas, and false positives."""
     input:
-        predictions=rules.predict.output.labels,
+        predictions=RESULTS / "predictions/{approach}/{cohort}/labels",
         references=RESULTS / "cohorts/{cohort}/labels",
         slices=RESULTS / "cohorts/{cohort}/slices.csv",
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
@@ -34,7 +34,7 @@ rule score:
 rule boundaries:
     """One row per test case, slice and label that prediction or reference carries: HD, HD95 and ASSD."""
     input:
-        predictions=rules.predict.output.labels,
+        predictions=RESULTS / "predictions/{approach}/{cohort}/labels",
         references=RESULTS / "cohorts/{cohort}/labels",
         slices=RESULTS / "cohorts/{cohort}/slices.csv",
         splits=RESULTS / "cohorts/{cohort}/splits.csv",
@@ -169,11 +169,12 @@ rule boundary_table:
 
 
 rule figure2:
-    """DSC from base to apex of every approach, by label, for the training cohort's test cases."""
+    """DSC from base to apex of every approach, by label, for the training cohort's test cases, or all without one."""
     input:
         scores=expand(
-            RESULTS / f"scores/{{approach}}/{TRAINING}.csv",
+            RESULTS / "scores/{approach}/{cohort}.csv",
             approach=SETTINGS.approaches,
+            cohort=[TRAINING] if TRAINING else COHORTS,
         ),
     output:
         figure=[

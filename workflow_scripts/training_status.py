@@ -24,7 +24,7 @@ def main() -> None:
         except InputError as fault:
             raise SystemExit(str(fault)) from None
         results = call.folder / call.settings.results
-        networks = list(call.settings.classification.networks)
+        networks = list(call.settings.classification.networks) if call.settings.trained_on() else []
         names = {"train_segmenter": call.settings.models_used(), "train_classifier": networks}
     found = trainings(results, names, time.time())
     print(status_table(found) if found else f"{results}: no training has a log there")

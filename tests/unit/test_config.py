@@ -682,3 +682,83 @@ def test_the_bound_of_an_approach_has_the_same_models():
 def test_one_other_model_makes_another_bound(slice_class):
     change = f"{{approaches: {{upper_bound: {{models: {{{slice_class}: sampling_low}}}}}}}}"
     assert remedies(change).bounds()["classification"] is None
+
+
+# ---- Given label maps ----------------------------------------------------------
+
+ONLY_GIVEN = """
+training_cohort: null
+cohorts: {nhs: null, mnms: null}
+approaches: {baseline: null, sampling_low: null, sampling_high: null, classification: null, upper_bound: null,
+  ours: {title: Ours, predictions: given/ours}, theirs: {title: Theirs, predictions: given/theirs}}
+evaluation: {baseline: null}
+"""
+
+
+def test_judge_yaml_takes_out_all_that_is_trained():
+    overlay = yaml.safe_load((ROOT / "judge.yaml").read_text())
+    update_config(
+        overlay, yaml.safe_load("{cohorts: {acdc: {folder: a}}, approaches: {ours: {title: O, predictions: p}}}")
+    )
+    config = copy.deepcopy(DEFAULT)
+    update_config(config, overlay)
+    settings = load_settings(config)
+    assert settings.given() == list(settings.approaches) == ["ours"]
+    assert list(settings.cohorts) == ["acdc"]
+    assert settings.models_used() == []
+
+
+def test_where_all_label_maps_are_given_no_cohort_is_split_and_the_first_approach_is_the_baseline():
+    settings = load_settings(laid_over(ONLY_GIVEN))
+    assert settings.trained_on() is None
+    assert settings.baseline() == "ours"
+
+
+def test_a_training_cohort_that_is_not_there_does_not_matter_where_nothing_is_trained():
+    assert load_settings(laid_over(ONLY_GIVEN.replace("training_cohort: null", "training_cohort: nhs")))
+
+
+def test_the_baseline_may_be_any_approach_of_given_label_maps():
+    config = laid_over(ONLY_GIVEN.replace("{baseline: null}", "{baseline: theirs}"))
+    assert load_settings(config).baseline() == "theirs"
+
+
+def test_given_label_maps_are_named_by_case_and_have_this_projects_values_unless_the_row_says_otherwise():
+    row = load_settings(laid_over(ONLY_GIVEN)).approaches["ours"]
+    assert row.names == "{case}.nii.gz"
+    assert row.label_map.model_dump() == {"LVBP": 1, "LVM": 2, "RVBP": 3}
+
+
+def test_given_and_trained_approaches_stand_side_by_side():
+    settings = load_settings(laid_over("approaches: {ours: {title: Ours, predictions: given}}"))
+    assert settings.trained_on() == "nhs"
+    assert settings.baseline() == "baseline"
+    assert settings.given() == ["ours"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training_cohort: null", r"training_cohort: is null, but models are trained for the approaches baseline, "),
+        ("evaluation: {baseline: null}", r"evaluation\.baseline: is null, but no approach has predictions of its own"),
+        (
+            "approaches: {baseline: {predictions: given}}",
+            r"approaches\.baseline: the row has predictions and also router, model; .* a name of their own",
+        ),
+        ("approaches: {ours: {predictions: given}}", r"approaches\.ours\.title: is missing"),
+        ("approaches: {ours: {title: A}}", r"approaches\.ours: router must be 'constant', .*or name a folder"),
+        ("approaches: {ours: {title: A, predictions: given, names: '{case}.png'}}", r"names: .*NIfTI"),
+        ("approaches: {ours: {title: A, predictions: given, names: '{patient}.nii.gz'}}", r"names: .*share a file"),
+        ("approaches: {ours: {title: A, predictions: given, names: '{frame}.nii.gz'}}", r"names: .*case, patient and"),
+        ("approaches: {ours: {title: A, predictions: given, names: '{case.nii.gz'}}", r"names: .*write a pattern"),
+        ("approaches: {ours: {title: A, predictions: given, names: '../{case}.nii.gz'}}", r"names: .*leads out"),
+        ("approaches: {ours: {title: A, predictions: given, label_map: {LVM: 1}}}", r"label_map: two labels share"),
+        (
+            "demo: {folder: raw, patients: {acdc: 1}, predictions: {baseline: eroded}}",
+            r"demo\.predictions: 'baseline' is not defined",
+        ),
+    ],
+)
+def test_a_fault_of_given_label_maps_is_named_with_its_key(text, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(laid_over(text))

@@ -65,6 +65,8 @@ ONE_REGION_MODEL = {
     "boundaries": 6,
 }
 PLANNED_IN_3D = {"plan_variant": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3}
+ONE_GIVEN = {**{name: count for name, count in ONE_APPROACH.items() if name != "predict"}, "read_predictions": 3}
+ONE_GIVEN_WITH_ALL = {"read_predictions": 3, "score": 18, "boundaries": 18}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
@@ -78,6 +80,10 @@ def nhs(**row):
 
 def acdc(**row):
     return {"cohorts": {"acdc": row}}
+
+
+def given(**row):
+    return {"approaches": {"given": {"title": "Given", "predictions": "given", **row}}}
 
 
 def segmentation(**keys):
@@ -228,6 +234,12 @@ KEYS = {
         {"approaches": {"upper_bound": {**EXTENT, "probabilities": True}}},
         {**ONE_APPROACH, **EXTENTS_READ},
     ),
+    "approaches.<name>.predictions": (given(), ONE_GIVEN),
+    "approaches.<name>.names": (given(names="{patient}_{phase}.nii.gz"), ONE_GIVEN),
+    "approaches.<name>.label_map": (given(label_map={"LVBP": 3, "RVBP": 1}), ONE_GIVEN),
+    "approaches.<name>.label_map.LVBP": (given(label_map={"LVBP": 4}), ONE_GIVEN),
+    "approaches.<name>.label_map.LVM": (given(label_map={"LVM": 4}), ONE_GIVEN),
+    "approaches.<name>.label_map.RVBP": (given(label_map={"RVBP": 4}), ONE_GIVEN),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
@@ -241,6 +253,10 @@ KEYS = {
     "demo.patients": (
         {"demo": {**DEMO, "patients": {**DEMO["patients"], "acdc": 3}}},
         {**EVERYTHING, "make_demo_cohort": 1},
+    ),
+    "demo.predictions": (
+        {"demo": {**DEMO, "predictions": {"given": "eroded"}}, **given(predictions="raw/predictions/given")},
+        {**EVERYTHING, **ONE_GIVEN_WITH_ALL, "make_demo_predictions": 3},
     ),
 }
 """Key to a change of it, and the jobs that the change re-runs. A table as a whole has its rows below."""
@@ -337,6 +353,7 @@ def test_a_line_added_to_a_cohorts_csv_re_runs_what_depends_on_that_cohort(chang
 
 AFTER = {
     "make_demo_cohort": {},  # not in the finished run
+    "make_demo_predictions": {},  # not in the finished run
     "convert_cohort": EVERYTHING,
     "split_cohort": {**SPLIT, "split_cohort": 3},
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
@@ -358,6 +375,7 @@ AFTER = {
     "find_extent": {},  # not in the finished run
     "readings": {"readings": 1},
     "predict": SEGMENTED,
+    "read_predictions": {},  # not in the finished run
     "score": {"score": 15, **RESULTS},
     "boundaries": {"boundaries": 15, "boundary_table": 1, "provenance": 1, "timings": 1},
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
@@ -400,7 +418,15 @@ SCORE_RULES = {"score", "boundary_table", "figure2", *STATISTICS_RULES, *FUNCTIO
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", "budget", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
-    *("make_demo_cohort", "fetch_weights", "predict_regions", "forest", "provenance", "timings"),
+    *(
+        "make_demo_cohort",
+        "make_demo_predictions",
+        "fetch_weights",
+        "predict_regions",
+        "forest",
+        "provenance",
+        "timings",
+    ),
     *CURVE_RULES,
 }
 """Rules that read or write the tables of a cohort: cases, splits, slices."""
@@ -423,12 +449,13 @@ MODULES = {
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
-        *("convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
+        *("convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort", "read_predictions"),
         *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/runtime/parallel.py": {
-        *("make_demo_cohort", "convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort"),
-        *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
+        *("make_demo_predictions", "read_predictions", "make_demo_cohort", "convert_cohort", "assign_regions"),
+        *("preprocess_segmentation", "preprocess_cohort", "boundaries"),
+        *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/prediction/cohort.py": SEGMENTING_RULES,
     "cmrslices/prediction/extent.py": {"find_extent"},
@@ -436,7 +463,11 @@ MODULES = {
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
     "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
-    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "answers"},
+    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "read_predictions", "answers"},
+    "cmrslices/prediction/fit.py": {"read_predictions"},
+    "cmrslices/prediction/folders.py": set(),
+    "cmrslices/prediction/given.py": {"read_predictions"},
+    "cmrslices/prediction/grids.py": {"read_predictions"},
     "cmrslices/prediction/parts.py": SEGMENTING_RULES,
     "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
@@ -467,9 +498,16 @@ MODULES = {
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/cohorts/__init__.py": COHORT_RULES,
-    "cmrslices/cohorts/convert": {"convert_cohort"},
+    "cmrslices/cohorts/convert": {"convert_cohort", "read_predictions"},
+    "cmrslices/cohorts/convert/anatomy.py": {"convert_cohort"},
+    "cmrslices/cohorts/convert/cohort.py": {"convert_cohort"},
+    "cmrslices/cohorts/convert/comparison.py": {"convert_cohort"},
+    "cmrslices/cohorts/convert/finished.py": {"convert_cohort"},
+    "cmrslices/cohorts/convert/patient.py": {"convert_cohort"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
     "cmrslices/demo": {"make_demo_cohort"},
+    "cmrslices/demo/__init__.py": {"make_demo_cohort", "make_demo_predictions"},
+    "cmrslices/demo/predictions.py": {"make_demo_predictions"},
     "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},

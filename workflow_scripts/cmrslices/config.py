@@ -6,17 +6,20 @@ models here, by `cmrslices.commands.config_files`.
 
 import difflib
 import math
+import string
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -89,6 +92,24 @@ def _path(value: object) -> object:
     if isinstance(value, str) and any(sign in value for sign in "{}\n"):
         raise ValueError(f"{value!r}: Snakemake reads braces as wildcards; write a path without braces and line breaks")
     return value
+
+
+def _file_names(pattern: str) -> str:
+    try:
+        fields = {field for _, field, _, _ in string.Formatter().parse(pattern) if field is not None}
+    except ValueError as fault:
+        raise ValueError(f"'{pattern}': {fault}; write a pattern such as {{patient}}_{{phase}}.nii.gz") from None
+    if not fields <= {"case", "patient", "phase"}:
+        raise ValueError(f"'{pattern}': in braces may stand case, patient and phase only")
+    if not ("case" in fields or {"patient", "phase"} <= fields):
+        raise ValueError(
+            f"'{pattern}': two cases would share a file; write {{case}}, or both {{patient}} and {{phase}}"
+        )
+    if not pattern.endswith((".nii", ".nii.gz")):
+        raise ValueError(f"'{pattern}': write the names of NIfTI files, which end in .nii.gz or .nii")
+    if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+        raise ValueError(f"'{pattern}' leads out of the folder; write names relative to it, without '..'")
+    return pattern
 
 
 def _name(name: str) -> str:
@@ -503,14 +524,66 @@ class Referenced(Routed):
     router: Literal["reference"] = Field(description="`reference`: the region by the reference labels")
 
 
-Approach = Annotated[Constant | Classified | Extent | Referenced, Field(discriminator="router")]
+class Given(Section):
+    """A row of `approaches` whose label maps exist already: those of any segmenter."""
+
+    router: ClassVar[str] = "given"
+    title: str = Field(description="name in tables and figures")
+    predictions: FilePath = Field(
+        description="instead of `router`: folder of label maps that any segmenter has made, one per test case, in "
+        "subfolders with the names of the cohorts, or all in one"
+    )
+    names: Annotated[str, AfterValidator(_file_names)] = Field(
+        "{case}.nii.gz",
+        description="`predictions` only: names of its files, such as `{patient}_{phase}.nii.gz`; `case`, `patient` and "
+        "`phase` as in `cases.csv`",
+    )
+    label_map: LabelMap = Field(LabelMap(), description="`predictions` only: the values of the labels in its files")
+
+    def models_used(self) -> list[str]:
+        """Return the models that slices are routed to: none."""
+        return []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_routed(cls, row: dict) -> dict:
+        routed = [key for key in row if key not in cls.model_fields]
+        if "router" in row and "predictions" in row:
+            raise ValueError(
+                f"the row has predictions and also {', '.join(routed)}; a row keeps what config.yaml says under its "
+                "name, so give the predictions a name of their own"
+            )
+        return row
+
+
+def _kind(row: object) -> str | None:
+    """Return what tells the kinds of rows of `approaches` apart: the router, where there are no predictions."""
+    if not isinstance(row, dict):
+        return getattr(row, "router", None)
+    return Given.router if "predictions" in row else row.get("router")
+
+
+Approach = Annotated[
+    Annotated[Constant, Tag("constant")]
+    | Annotated[Classified, Tag("classifier")]
+    | Annotated[Extent, Tag("extent")]
+    | Annotated[Referenced, Tag("reference")]
+    | Annotated[Given, Tag(Given.router)],
+    Discriminator(
+        _kind,
+        custom_error_type="approach",
+        custom_error_message="router must be 'constant', 'classifier', 'extent' or 'reference'; or name a folder of "
+        "predictions",
+    ),
+]
 
 
 class Evaluation(Section):
     """The tables and Figure 2."""
 
-    baseline: Reference = Field(
-        description="the approach that Table 1 describes and that Table 3 compares the others with"
+    baseline: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        description="the approach that Table 1 describes and that Table 3 compares the others with; null: the first "
+        "one of given predictions"
     )
     significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
         description="p values below it are starred"
@@ -533,6 +606,15 @@ class Demo(Section):
 
     folder: FilePath = Field(description="folder that the raw cohorts are written to, one subfolder each")
     patients: dict[Name, Count] = Field(description="cohort: number of patients to make")
+    predictions: dict[Name, Literal["eroded", "shifted", "apexless"]] = Field(
+        {},
+        description="approach: how its label maps are made from the reference, in the subfolder `predictions`: "
+        "`eroded`, `shifted`, or `apexless`, without the most apical slices",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        return {key: value for key, value in as_dict(self).items() if value}
 
 
 class Settings(Section):
@@ -549,13 +631,18 @@ class Settings(Section):
         "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
-    training_cohort: Reference = Field(description="its test split, and all other cohorts, are the test data")
+    training_cohort: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        description="its test split, and all other cohorts, are the test data; null, where nothing is trained: all "
+        "cohorts are"
+    )
     splits: Splits
     regions: Regions
     models: dict[Name, Model] = Field(min_length=1, description="a row per model: nnU-Net plus a slice-sampling policy")
     segmentation: Segmentation
     classification: Classification
-    approaches: dict[Name, Approach] = Field(min_length=1, description="a row per approach: a router plus models")
+    approaches: dict[Name, Approach] = Field(
+        min_length=1, description="a row per approach: a router plus models, or given label maps"
+    )
     evaluation: Evaluation
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
@@ -563,6 +650,18 @@ class Settings(Section):
         """Return the models that are trained, in the order of `models`: those that are trained for any approach."""
         used = {model for approach in self.approaches for model in self.models_of(approach)}
         return [name for name in self.models if name in used]
+
+    def given(self) -> list[str]:
+        """Return the approaches whose label maps exist already."""
+        return [name for name, row in self.approaches.items() if isinstance(row, Given)]
+
+    def trained_on(self) -> str | None:
+        """Return the cohort whose patients are split; None where nothing is trained, so that all are test patients."""
+        return self.training_cohort if self.models_used() else None
+
+    def baseline(self) -> str:
+        """Return the approach that the others are compared with."""
+        return self.evaluation.baseline or self.given()[0]
 
     def is_3d(self, model: str) -> bool:
         """Whether a model sees stacks, not slices."""
@@ -606,10 +705,12 @@ class Settings(Section):
     def trained_slices(self) -> dict[str, int | None]:
         """Return for each approach the slices that all of its models see in training; classifiers do not count.
 
-        None where one of them is a 3D model.
+        None where one of them is a 3D model, and where the label maps are given.
         """
         seen = {name: list(models.values()) for name, models in self.budgets().items()}
-        return {name: None if None in slices else sum(filter(None, slices)) for name, slices in seen.items()}
+        return {
+            name: sum(filter(None, slices)) if slices and None not in slices else None for name, slices in seen.items()
+        }
 
     def controls(self) -> dict[str, str | None]:
         """Return the matched control of each approach that is trained longer than the baseline; None where it has none.
@@ -619,9 +720,9 @@ class Settings(Section):
         is its own control.
         """
         slices = {name: seen for name, seen in self.trained_slices().items() if seen is not None}
-        if self.evaluation.baseline not in slices:
+        if self.baseline() not in slices:
             return {}
-        longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.evaluation.baseline]]
+        longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.baseline()]]
         plain = [
             name for name, row in self.approaches.items() if isinstance(row, Constant) and self._is_plain(row.model)
         ]
@@ -676,15 +777,29 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
-        _require("training_cohort", self.training_cohort, self.cohorts)
-        _require("evaluation.baseline", self.evaluation.baseline, self.approaches)
+        if self.evaluation.baseline is not None:
+            _require("evaluation.baseline", self.evaluation.baseline, self.approaches)
+        elif not self.given():
+            raise ValueError(
+                "evaluation.baseline: is null, but no approach has predictions of its own; name an approach"
+            )
         for name, approach in self.approaches.items():
             for model in approach.models_used():
                 _require(f"approaches.{name}", model, self.models)
             if isinstance(approach, Extent):
                 _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
+        routed = [name for name in self.approaches if name not in self.given()]
+        if routed and self.training_cohort is None:
+            raise ValueError(
+                f"training_cohort: is null, but models are trained for the approaches {', '.join(routed)}; name the "
+                "cohort to train on, or remove these approaches by setting them to null"
+            )
+        if routed:
+            _require("training_cohort", str(self.training_cohort), self.cohorts)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
+        for name in self.demo.predictions if self.demo else ():
+            _require("demo.predictions", name, dict.fromkeys(self.given()))
         return self
 
     @model_validator(mode="after")
@@ -854,7 +969,7 @@ def _message(error: ErrorDetails, key: str) -> str:
 def _is_name(place: tuple[int | str, ...]) -> bool:
     """Whether the place is the name of a row, or a key that names one."""
     table = place[0] in {"cohorts", "models", "approaches"} and len(place) == 3
-    other = place[:2] in {("classification", "networks"), ("demo", "patients")}
+    other = place[:2] in {("classification", "networks"), ("demo", "patients"), ("demo", "predictions")}
     return (place[-1] == "[key]" and (table or other)) or place[-1] in {"training_cohort", "baseline"}
 
 

@@ -222,3 +222,32 @@ def test_the_command_stops_at_a_faulty_configuration(tmp_path):
     assert answer.returncode == 1
     assert "training_cohort: 'none' is not defined" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_row_that_one_file_removes_and_a_later_one_sets_is_there_as_in_snakemake(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("{cohorts: {acdc: {folder: raw}}, approaches: {ours: {title: Ours, predictions: given}}}")
+    settings = snakemake_call.read_call(["--configfile", str(ROOT / "judge.yaml"), str(mine)]).settings
+    assert settings.cohorts["acdc"].format == "acdc"
+    assert list(settings.approaches) == ["ours"]
+
+
+GIVEN = {
+    "cohorts": {"acdc": PAPER["cohorts"]["acdc"]},
+    "approaches": {"ours": {"title": "Ours", "predictions": "given/ours"}},
+    "evaluation": {**PAPER["evaluation"], "baseline": None},
+}
+
+
+def test_the_disk_of_given_label_maps_is_told_without_a_training_cohort():
+    raw = {"acdc": estimate.Raw(patients=1, size_bytes=1_000_000)}
+    sizes = estimate.disk_bytes(load_settings({**PAPER, **GIVEN}), {"read_predictions": 1}, raw)
+    assert sizes == {"given label maps": pytest.approx(1e6 * 0.011)}
+
+
+def test_missing_folders_of_label_maps_are_named_with_their_key(tmp_path):
+    settings = load_settings({**PAPER, **GIVEN})
+    (fault,) = estimate.missing_predictions(settings, tmp_path)
+    assert fault == f"approaches.ours.predictions: the folder {tmp_path / 'given/ours'} does not exist"
+    (tmp_path / "given/ours").mkdir(parents=True)
+    assert estimate.missing_predictions(settings, tmp_path) == []

@@ -210,6 +210,16 @@ def test_the_configuration_names_no_path_and_no_patient():
     assert [word for word in ("smith", "jones", "/home", "..") if word in text] == []
 
 
+def test_given_label_maps_are_published_without_their_place_and_names():
+    row = {"title": "Ours", "predictions": "/home/smith/ours", "names": "smith_{case}.nii.gz", "label_map": {"LVBP": 4}}
+    published = public_configuration(settings(**TELLING, approaches={"ours": row}), DEFAULT)
+    assert published["approaches"]["ours"] == {
+        "title": "Ours",
+        "predictions": "predictions/ours",
+        "label_map": {"LVBP": 4, "LVM": 2, "RVBP": 3},
+    }
+
+
 def test_the_configuration_laid_over_the_default_one_gives_the_same_run():
     published = publication.default_configuration()
     update_config(published, public_configuration(settings(**TELLING), DEFAULT))

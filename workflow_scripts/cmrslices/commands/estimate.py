@@ -10,7 +10,7 @@ from tabulate import tabulate
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.raw import source_files
 from cmrslices.commands.snakemake_call import Call, dry_run, read_jobs, read_models
-from cmrslices.config import Settings
+from cmrslices.config import Given, Settings
 from cmrslices.runtime.errors import InputError
 
 # The paper, section 3, "Training": hours on an NVIDIA TITAN RTX.
@@ -187,7 +187,8 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
         None is not counted.
     """
     sizes = {name: found.size_bytes if found else 0 for name, found in raw.items()}
-    of_training = sizes[settings.training_cohort]
+    of_training = sizes.get(settings.trained_on() or "", 0)
+    given = len(settings.given())
     networks = settings.classification.networks
     largest = max(CLASSIFIER_PARAMETERS_M.values())
     parameters = sum(CLASSIFIER_PARAMETERS_M.get(name, largest) for name in networks) * 1e6
@@ -201,7 +202,8 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
             "preprocessed cohorts",
             PREPROCESSED * (sum(sizes.values()) - of_training * training_share(settings)[0]),
         ),
-        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * len(settings.approaches)),
+        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * (len(settings.approaches) - given)),
+        "read_predictions": ("given label maps", LABELS_SHARE * sum(sizes.values()) * given),
         "train_segmenter": ("segmenters and their checkpoints", SEGMENTER_BYTES * jobs.get("train_segmenter", 0)),
         "train_classifier": ("classifiers and their checkpoints", CLASSIFIER_COPIES * 4 * parameters),
     }
@@ -225,15 +227,15 @@ def describe(call: Call) -> str:
     trained = (read_models(printed) or settings.models_used()) if jobs.get("train_segmenter") else []
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
-        _gpu_text(call, jobs, read_models(printed), raw[settings.training_cohort]),
-        _approaches_text(settings, training_patients(settings, raw[settings.training_cohort])),
+        _gpu_text(call, jobs, read_models(printed), raw.get(settings.trained_on() or "")),
+        *_approaches_texts(settings, raw.get(settings.trained_on() or "")),
         _disk_text(
             disk_bytes(settings, jobs, raw),
             [name for name in rows if not raw[name]],
             made,
             other_networks(settings, trained),
         ),
-        _missing_text(missing(settings, rows)),
+        _missing_text([*missing(settings, rows), *missing_predictions(settings, call.folder)]),
     ]
     return "\n\n".join(parts)
 
@@ -249,10 +251,27 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
     """
     faults = [fault for name, row in cohorts.items() if (fault := check_folder(name, row))]
     source = settings.classification.initial_weights
-    if source not in {"imagenet", "none"}:
+    if settings.trained_on() and source not in {"imagenet", "none"}:
         files = [Path(source) / f"{network}.pth" for network in settings.classification.networks]
         faults += [f"classification.initial_weights: no file {file}" for file in files if not file.is_file()]
     return faults
+
+
+def missing_predictions(settings: Settings, folder: Path) -> list[str]:
+    """Say which approaches have no folder of label maps, apart from those that the demo makes.
+
+    Parameters
+    ----------
+    settings : Settings
+    folder : Path
+        From which relative paths start.
+    """
+    made = settings.demo.predictions if settings.demo else {}
+    return [
+        f"approaches.{name}.predictions: the folder {folder / row.predictions} does not exist"
+        for name, row in settings.approaches.items()
+        if isinstance(row, Given) and name not in made and not (folder / row.predictions).is_dir()
+    ]
 
 
 def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training: Raw | None) -> str:
@@ -291,21 +310,25 @@ def _gpu_text(call: Call, jobs: dict[str, int], models: Sequence[str], training:
     )
 
 
-def _approaches_text(settings: Settings, patients: int | None) -> str:
+def _approaches_texts(settings: Settings, training: Raw | None) -> list[str]:
+    """The table of the approaches; none where nothing is trained."""
+    if not settings.trained_on():
+        return []
+    patients = training_patients(settings, training)
     slices, controls = settings.trained_slices(), settings.controls()
-    baseline = slices[settings.evaluation.baseline]
+    baseline = slices[settings.baseline()]
     told = {name: "itself" if control == name else control or "none" for name, control in controls.items()}
     rows = [
         [name, _times(slices[name], baseline), *map(_hours_or_nothing, hours), told.get(name, "")]
         for name, hours in approach_hours(settings, patients).items()
     ]
     titles = ["approach", "times the baseline's slices", "segmenters", "classifiers", "matched control"]
-    return (
+    return [
         f"GPU hours of each approach, an estimate as above\n\n{_table(rows, titles)}\n\n"
         "All that must be trained for an approach, whether it is finished or not. A model that several approaches\n"
         "need counts for each of them, so that the rows do not add up. A matched control sends every slice to one\n"
         "model with uniform sampling, starts from the same weights, and sees as many slices within 5 %."
-    )
+    ]
 
 
 def _disk_text(sizes: dict[str, float], unseen: list[str], made: dict[str, int], larger: list[str]) -> str:

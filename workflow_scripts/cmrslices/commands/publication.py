@@ -75,6 +75,10 @@ FILES = (
     "classifiers/calibration.yaml",
 )
 """Files that are copied as they are: they hold titles, and numbers over many patients."""
+OF_TRAININGS = re.compile(
+    r"tables/(table2|readings|reliability|budget)|figures/(confusion|reliability)|report/\w+_curves|classifiers/"
+)
+"""Those of them that are not made where nothing is trained."""
 
 COMMIT = r"[0-9a-f]{40}(-dirty)?|unknown"
 VERSION = r"\d[\w.+]*"
@@ -122,12 +126,20 @@ def publish(results: str | Path, target: str | Path) -> None:
 def _publish(results: Path, target: Path) -> None:
     record = yaml.safe_load(_existing(results / "provenance.yaml").read_text())
     settings = load_settings(record["configuration"])
-    for name in FILES:
+    trained = settings.trained_on() is not None
+    for name in (name for name in FILES if trained or not OF_TRAININGS.match(name)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_existing(results / name), target / name)
     _publish_function(results, target, settings)
     for cohort in settings.cohorts:
         _publish_cohort(results, target, cohort, settings)
+    if trained:
+        _publish_trainings(results, target, settings)
+    _write_yaml(public_provenance(record), target / "provenance.yaml")
+    _write_yaml(public_configuration(settings, default_configuration()), target / "config.yaml")
+
+
+def _publish_trainings(results: Path, target: Path, settings: Settings) -> None:
     for network in settings.classification.networks:
         history = f"classifiers/{network}/history.csv"
         _write(checked(_read(results / history), HISTORY, history), target / history)
@@ -135,16 +147,15 @@ def _publish(results: Path, target: Path) -> None:
     models = {"model": tuple(settings.models)}
     _write(checked(_read(results / curves), CURVES, curves, models), target / curves)
     _write(known_jobs(_read(results / times), settings), target / times)
-    _write_yaml(public_provenance(record), target / "provenance.yaml")
-    _write_yaml(public_configuration(settings, default_configuration()), target / "config.yaml")
 
 
 def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings) -> None:
+    networks = settings.classification.networks if settings.trained_on() else ()
     tables = {
         f"cohorts/{cohort}/cases.csv": CASES,
         f"cohorts/{cohort}/splits.csv": SPLITS,
         f"cohorts/{cohort}/slices.csv": SLICES,
-        **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in settings.classification.networks},
+        **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in networks},
         **{f"regions/{reading}/{cohort}.csv": REGIONS for reading in extent_readings(settings)},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
         **{f"boundaries/{approach}/{cohort}.csv": BOUNDARIES for approach in settings.approaches},
@@ -322,11 +333,15 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     -------
     dict
         To be laid over the project's config.yaml. A cohort keeps its title, format and label map; its folder becomes
-        ``data/<cohort>``, and its list of excluded patients is left out. A folder of initial weights becomes
+        ``data/<cohort>``, and its list of excluded patients is left out. A folder of given label maps becomes
+        ``predictions/<approach>``, and the pattern of their names is left out. A folder of initial weights becomes
         ``weights``.
     """
     content = settings.model_dump(mode="json")
     content["results"] = default["results"]
+    for name in settings.given():
+        kept = {key: content["approaches"][name][key] for key in ("title", "label_map")}
+        content["approaches"][name] = kept | {"predictions": f"predictions/{name}"}
     content["cohorts"] = {
         name: {key: row[key] for key in ("title", "format", "label_map")} | {"folder": f"data/{name}"}
         for name, row in content["cohorts"].items()

@@ -36,7 +36,7 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     """
     folder = Path(folder)
     settings, scores = read_seeds(sorted(folder.glob("seed*")), folder)
-    baseline = settings.evaluation.baseline
+    baseline = settings.baseline()
     cohorts = {name: row.title for name, row in settings.cohorts.items()}
     approaches = {name: row.title for name, row in settings.approaches.items()}
     scoring, margin = settings.evaluation.scoring, settings.evaluation.margin

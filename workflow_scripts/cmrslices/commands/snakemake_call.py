@@ -50,9 +50,11 @@ def read_call(arguments: Sequence[str]) -> Call:
     _, parsed = parse_args(list(arguments))
     check_config_files([PROJECT / "config.yaml", *(parsed.configfile or ())])
     config = load_configfile(PROJECT / "config.yaml")
+    given: dict = {}  # merged first, as Snakemake does: a row that one file removes and another one sets stays
     for file in parsed.configfile or ():
-        update_config(config, load_configfile(file))
-    update_config(config, parse_config(parsed.config))
+        update_config(given, load_configfile(file))
+    update_config(given, parse_config(parsed.config))
+    update_config(config, given)
     gpu = parsed.resources.get("gpu")
     return Call(tuple(arguments), load_settings(config), Path(parsed.directory or "."), gpu.value if gpu else None)
 

@@ -142,7 +142,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     found = pd.concat(tables, ignore_index=True)
     kind = found["subgroup"].str.split(" ").str[0]
     found["p_holm"] = found.groupby(["scoring", "question", kind])["p"].transform(holm)
-    found["training_ratio"] = found["approach"].map(design.slices) / found["versus"].map(design.slices)
+    seen = pd.Series(dict(design.slices), dtype=float)  # NaN for None
+    found["training_ratio"] = found["approach"].map(seen) / found["versus"].map(seen)
     return found[COLUMNS]
 
 

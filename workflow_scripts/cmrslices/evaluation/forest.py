@@ -93,7 +93,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
     colours, markers = _colours(approaches), _markers(approaches)
     gap = answers[answers["question"] == "gap"]
     of_gap = dict.fromkeys(gap["approach"], GAP_COLOUR)  # the baseline, unless the cohort has no ends
-    heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 1))
+    heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 3))  # room for the names of the axes
     with figures.print_style():
         figure = Figure(figsize=figures.size_inches(sum(heights) + 4 * BLOCK_MM))
         panels = figure.subplots(2, len(COLUMNS), sharex="row", sharey="row", height_ratios=heights)
@@ -106,7 +106,9 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
             else:
                 above.set_axis_off()
         panels[0, 0].set_ylabel("Gap: middle\nminus this end")
-        panels[1, 0].set_ylabel("Change: approach minus baseline")
+        panels[1, 0].set_ylabel(
+            "Change: approach\nminus baseline" if len(named) < 4 else "Change: approach minus baseline"
+        )
         for panel in panels[1]:
             panel.set_xlabel("points of DSC %")
         figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])

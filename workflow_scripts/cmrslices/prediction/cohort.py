@@ -39,13 +39,13 @@ def predict_cohort(
     weights: list[str],
     regions: str | None,
     store: str | None,
-    store_3d: str | None,
     splits: str,
     mirroring: bool,
     precision: Precision,
     threads: int,
     labels: str,
     routes: str,
+    store_3d: str | None = None,
 ) -> None:
     """Segment the test cases of a cohort by one approach.
 
@@ -60,9 +60,9 @@ def predict_cohort(
         Checkpoints of the models that it routes to.
     regions : path or None
         The regions that its router reads, see `make_router`.
-    store, store_3d : path or None
-        Folders of cases that `cmrslices.segmentation.preprocessing.preprocess_cohort` preprocessed for 2D and for 3D
-        models; None where the approach has no such model.
+    store : path or None
+        Folder of cases that `cmrslices.segmentation.preprocessing.preprocess_cohort` preprocessed for 2D models; None
+        where the approach has none.
     splits : path
         The cohort's `splits.csv`.
     mirroring, precision
@@ -71,6 +71,8 @@ def predict_cohort(
         Cores to use.
     labels, routes : path
         To write: the folder of label maps, and the table of case, slice, model and weight.
+    store_3d : path or None
+        Folder of the cases as preprocessed for 3D models; None where the approach has none.
     """
     cases = cases_of(read_splits(splits), "test")
     shutil.rmtree(labels, ignore_errors=True)  # what a killed job may have left

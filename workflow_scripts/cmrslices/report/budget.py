@@ -161,7 +161,7 @@ def trainings(
                 "segmenters": " ".join(slices),
                 "slices": _total(slices),
                 "training_ratio": _total(slices) / _total(models[baseline]),
-                "hours": seconds[list(slices)].sum() / 3600,
+                "hours": seconds[list(slices)].sum() / 3600 if slices else math.nan,
                 "device": " ".join(sorted(set(device.reindex(list(slices)).dropna()))),
                 "classifiers": " ".join(read),
                 "classifier_slices": training_slices * sum(map(len, read.values())),
@@ -172,8 +172,8 @@ def trainings(
 
 
 def _total(slices: Mapping[str, int | None]) -> float:
-    """Slices that some models saw; NaN where one of them is a 3D model."""
-    return sum(seen if seen is not None else math.nan for seen in slices.values())
+    """Slices that some models saw; NaN where one of them is a 3D model, or where there is none."""
+    return sum(seen if seen is not None else math.nan for seen in slices.values()) if slices else math.nan
 
 
 def gains(scores: pd.DataFrame, baseline: str, others: Sequence[str]) -> pd.DataFrame:
