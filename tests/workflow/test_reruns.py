@@ -570,7 +570,7 @@ MODULES = {
     "cmrslices/report/selection.py": PICTURE_RULES,
     "cmrslices/report/timings.py": {"timings"},
     "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
-    "cmrslices/segmentation/joint_network.py": {"train_segmenter", "predict"},
+    "cmrslices/segmentation/joint_network.py": {"train_segmenter", *SEGMENTING_RULES},
     "cmrslices/segmentation/joint_training.py": {"train_segmenter"},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
     "cmrslices/segmentation/nnunet.py": {"train_classifier", "train_segmenter", *PLANNING_RULES},
