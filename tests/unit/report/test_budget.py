@@ -89,6 +89,23 @@ def write_cohort(folder):
     return folder / "slices.csv", folder / "splits.csv"
 
 
+def test_slices_that_nothing_tells_stay_empty_and_the_others_whole_numbers():
+    """A 3D model's patches hold many slices, and given label maps were trained elsewhere."""
+    models = {**MODELS, "context": {"context": None}, "given": {}}
+    epochs = pd.concat([EPOCHS, pd.DataFrame({"model": ["context"], "epoch": 1, "seconds": 36.0})])
+    trained = trainings(models, "baseline", epochs, ["routed"], HISTORIES, training_slices=40).assign(control="")
+    cells = training_cells(trained, {**TITLES, "context": "3D", "given": "Given"}).set_index(("", "Approach"))
+    assert cells["Segmenters", "slices seen"].to_dict() == {
+        **{"Baseline": "1,000", "Routed": "3,000", "Bound": "3,000"},
+        **{"3D": "", "Given": ""},
+    }
+    assert cells["Segmenters", "hours"].tolist() == ["1.000", "2.000", "2.000", "0.010", ""]
+    assert trained.set_index("approach")["training_ratio"].isna().to_dict() == {
+        **dict.fromkeys(MODELS, False),
+        **{"context": True, "given": True},
+    }
+
+
 def test_slices_of_the_training_cases_are_counted_and_no_others(tmp_path):
     assert count_training_slices(*write_cohort(tmp_path)) == 7
 

@@ -287,9 +287,9 @@ def _devices(names: str) -> str:
     return ", ".join(DEVICES[name] for name in names.split()) or NOT_RECORDED
 
 
-def _count(count: int) -> str:
-    return f"{count:,}" if count else ""
+def _count(count: float) -> str:
+    return f"{int(count):,}" if count > 0 else ""
 
 
 def _hours(hours: float) -> str:
-    return tables.number(hours, 1 if hours >= 10 else 3) if hours else ""
+    return tables.number(hours, 1 if hours >= 10 else 3) if hours > 0 else ""
