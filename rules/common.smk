@@ -48,6 +48,7 @@ COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.coh
 TRAINING = SETTINGS.trained_on()
 NETWORKS = list(SETTINGS.classification.networks)
 EXTENTS = SETTINGS.extents_read()
+BOUNDS = SETTINGS.bounds()  # of the approaches that name the regions themselves
 BASELINE = SETTINGS.baseline()
 GIVEN = SETTINGS.given()
 ROUTED = [name for name in SETTINGS.approaches if name not in GIVEN]
@@ -214,16 +215,15 @@ def named_regions(approach, cohort):
 
 def router_regions(wildcards):
     """The file with the region of each slice that an approach's router reads; a constant router reads none."""
-    router = SETTINGS.approaches[wildcards.approach].router
-    if router in ("classifier", "extent"):
+    if wildcards.approach in BOUNDS:
         return named_regions(wildcards.approach, wildcards.cohort)
-    return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv" if router == "reference" else []
+    by_reference = SETTINGS.approaches[wildcards.approach].router == "reference"
+    return RESULTS / f"cohorts/{wildcards.cohort}/slices.csv" if by_reference else []
 
 
 def all_named_regions(wildcards):
     """The files of the regions of each approach that names them itself, in the order of approaches and cohorts."""
-    naming = [name for name, row in SETTINGS.approaches.items() if row.router in ("classifier", "extent")]
-    return [named_regions(name, cohort) for name in naming for cohort in COHORTS]
+    return [named_regions(name, cohort) for name in BOUNDS for cohort in COHORTS]
 
 
 def selected_network(wildcards):

@@ -297,7 +297,7 @@ rule answers:
         cohorts=TITLES["cohorts"],
         approaches=TITLES["approaches"],
         baseline=BASELINE,
-        bounds=SETTINGS.bounds(),
+        bounds=BOUNDS,
         trained_slices=SETTINGS.trained_slices(),
         controls=SETTINGS.controls(),
         scoring=SETTINGS.evaluation.scoring,

@@ -14,7 +14,7 @@ import yaml
 from scipy.optimize import minimize_scalar
 
 from cmrslices.classification.metrics import read_reference
-from cmrslices.classification.probabilities import read_probabilities
+from cmrslices.classification.probabilities import of_slices, read_probabilities
 from cmrslices.classification.stack_reading import log_probabilities, mean_probabilities
 from cmrslices.cohorts.tables import cases_of, read_splits
 from cmrslices.labels import SLICE_CLASSES
@@ -156,12 +156,7 @@ def values_of(table: pd.DataFrame, slices: pd.DataFrame, name: str) -> np.ndarra
     InputError
         A slice has no probabilities.
     """
-    values = slices[["case", "slice"]].merge(table, on=["case", "slice"], how="left", validate="one_to_one")
-    missing = values.loc[values[SLICE_CLASSES[0]].isna(), "case"]
-    if len(missing):
-        raise InputError(
-            f"{name}: {len(missing)} slices have no probabilities, the first of {missing.iloc[0]}; classify again"
-        )
+    values = of_slices(table, slices, name, "no probabilities", "classify again")
     return values[list(SLICE_CLASSES)].to_numpy(dtype=float)
 
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.classification.calibration import validation_reference
+from cmrslices.classification.probabilities import of_slices
 from cmrslices.classification.readings import calibrated_evidence, marginals_by_stack, write_reading
 from cmrslices.classification.stack_reading import best_regions, by_stack
 from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC, SLICE_CLASSES
-from cmrslices.runtime.errors import InputError
 
 
 class FoundRates(NamedTuple):
@@ -136,11 +136,8 @@ def found_in(extent: pd.DataFrame, slices: pd.DataFrame) -> np.ndarray:
     InputError
         A slice is not in `extent`.
     """
-    found = slices[["case", "slice"]].merge(extent, on=["case", "slice"], how="left", validate="one_to_one")["found"]
-    if found.isna().any():
-        case = slices["case"].to_numpy()[found.isna()][0]
-        raise InputError(f"extents: {found.isna().sum()} slices have none, the first of {case}; run find_extent again")
-    return found.to_numpy(dtype=bool)
+    rows = of_slices(extent, slices, "extents", "none", "run find_extent again")
+    return rows["found"].to_numpy(dtype=bool)
 
 
 def write_extent_reading(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
-from cmrslices.classification.probabilities import classified_regions, read_probabilities
+from cmrslices.classification.probabilities import classified_regions, of_slices, read_probabilities
 from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
 from cmrslices.labels import TABLE_ORDER
 from cmrslices.runtime.errors import InputError
@@ -66,14 +66,7 @@ def read_predicted(probabilities: str | Path, reference: pd.DataFrame) -> np.nda
         When a slice has no probabilities.
     """
     predicted = classified_regions(read_probabilities(probabilities))
-    key = ["case", "slice"]
-    rows = reference[key].merge(predicted, on=key, how="left", validate="one_to_one")
-    missing = rows.loc[rows["region"].isna(), "case"]
-    if len(missing):
-        raise InputError(
-            f"{probabilities}: {len(missing)} slices have no probabilities, the first of {missing.iloc[0]}; "
-            "delete it and run again"
-        )
+    rows = of_slices(predicted, reference, str(probabilities), "no probabilities", "delete it and run again")
     return rows["region"].to_numpy()
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.runtime.errors import InputError
 
 
 def read_probabilities(file: str | Path) -> pd.DataFrame:
@@ -26,6 +27,31 @@ def read_probabilities(file: str | Path) -> pd.DataFrame:
         ``case``, ``slice`` and a column per entry of `SLICE_CLASSES`.
     """
     return pd.read_csv(file, dtype={"case": str})
+
+
+def of_slices(table: pd.DataFrame, slices: pd.DataFrame, name: str, lack: str, remedy: str) -> pd.DataFrame:
+    """Return what a table says of each of some slices, in their order.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``case``, ``slice`` and further columns; it may have more slices.
+    slices : DataFrame
+        ``case`` and ``slice``.
+    name, lack, remedy : str
+        For the error: of the table, what slices that are not in it have, and what to do.
+
+    Raises
+    ------
+    InputError
+        A slice is not in the table, or a value is missing there.
+    """
+    key = ["case", "slice"]
+    rows = slices[key].merge(table, on=key, how="left", validate="one_to_one")
+    missing = rows.loc[rows.drop(columns=key).isna().any(axis="columns"), "case"]
+    if len(missing):
+        raise InputError(f"{name}: {len(missing)} slices have {lack}, the first of {missing.iloc[0]}; {remedy}")
+    return rows
 
 
 def classified_regions(probabilities: pd.DataFrame) -> pd.DataFrame:
@@ -47,8 +73,12 @@ def classified_regions(probabilities: pd.DataFrame) -> pd.DataFrame:
 
 def selected_probabilities(selected: str | Path, probabilities: Mapping[str, str | Path]) -> pd.DataFrame:
     """Read the probabilities of one cohort's slices by the selected network; arguments as in `selected_regions`."""
-    network = yaml.safe_load(Path(selected).read_text())["network"]
-    return read_probabilities(probabilities[network])
+    return read_probabilities(probabilities[selected_network(selected)])
+
+
+def selected_network(selected: str | Path) -> str:
+    """Read the name of the selected network from ``classifiers/selected.yaml``."""
+    return yaml.safe_load(Path(selected).read_text())["network"]
 
 
 def selected_regions(selected: str | Path, probabilities: Mapping[str, str | Path]) -> pd.DataFrame:

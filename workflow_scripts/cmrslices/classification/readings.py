@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from cmrslices.classification.calibration import ALL, calibrated_logs, read_temperature
-from cmrslices.classification.probabilities import classified_regions, read_probabilities, selected_probabilities
+from cmrslices.classification.probabilities import (
+    classified_regions,
+    read_probabilities,
+    selected_network,
+    selected_probabilities,
+)
 from cmrslices.classification.stack_reading import by_stack, mean_probabilities, stack_marginals, stack_regions
 from cmrslices.cohorts.regions import RegionRule
 from cmrslices.labels import SLICE_CLASSES
@@ -87,7 +91,7 @@ def calibrated_evidence(
         log p/T, of probabilities that sum to 1.
     """
     table = chosen_probabilities(networks, selected, probabilities)
-    name = ALL if networks == "all" else yaml.safe_load(Path(str(selected)).read_text())["network"]
+    name = ALL if networks == "all" else selected_network(str(selected))
     return table, calibrated_logs(table[list(SLICE_CLASSES)].to_numpy(), read_temperature(calibration, name))
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.classification.metrics import read_reference
+from cmrslices.classification.probabilities import of_slices
 from cmrslices.classification.readings import chosen_probabilities, read_reading, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC
 from cmrslices.presentation import tables
 from cmrslices.presentation.writing import Files, write_table
-from cmrslices.runtime.errors import InputError
 
 READINGS = {
     ("slice", "selected"): "selected network, slice by slice (the paper)",
@@ -118,12 +118,8 @@ def shares_right(reference: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame
     InputError
         A slice of `reference` is not in `regions`.
     """
-    named = regions.rename(columns={"region": "named"})
-    both = reference.merge(named, on=["case", "slice"], how="left", validate="one_to_one")
-    missing = both.loc[both["named"].isna(), "case"]
-    if len(missing):
-        raise InputError(f"regions: {len(missing)} slices have none, the first of {missing.iloc[0]}; classify again")
-    right, outside = both["named"] == both["region"], both["region"] == NON_CARDIAC
+    named = of_slices(regions, reference, "regions", "none", "classify again")["region"].to_numpy()
+    right, outside = reference["region"] == named, reference["region"] == NON_CARDIAC
     groups = [right, right[~outside], right[outside]]
     percent = [100 * part.mean() if len(part) else np.nan for part in groups]
     return pd.DataFrame({"group": GROUPS, "slices": [len(part) for part in groups], "right_percent": percent})

@@ -225,10 +225,11 @@ def describe(call: Call) -> str:
     }
     raw = {name: look_at(row) for name, row in rows.items()} | {name: Raw(count, 0) for name, count in made.items()}
     trained = (read_models(printed) or settings.models_used()) if jobs.get("train_segmenter") else []
+    training = raw.get(settings.trained_on() or "")
     parts = [
         f"Jobs to run\n\n{_table([*jobs.items(), ('together', sum(jobs.values()))], ['rule', 'jobs'])}",
-        _gpu_text(call, jobs, read_models(printed), raw.get(settings.trained_on() or "")),
-        *_approaches_texts(settings, raw.get(settings.trained_on() or "")),
+        _gpu_text(call, jobs, read_models(printed), training),
+        *_approaches_texts(settings, training),
         _disk_text(
             disk_bytes(settings, jobs, raw),
             [name for name in rows if not raw[name]],

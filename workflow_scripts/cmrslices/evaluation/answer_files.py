@@ -23,9 +23,6 @@ from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
 from cmrslices.presentation.writing import Files, write_table, write_text
 
-PREDICTED = ("classifier", "extent")
-"""Routers whose regions may be wrong."""
-
 
 def write_answers(
     scores: list[str],
