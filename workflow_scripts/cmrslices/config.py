@@ -188,6 +188,11 @@ class Splits(Section):
     train: Share = Field(description="patients to train on, as a count or a fraction")
     validation: Share = Field(description="patients of nnU-Net's and the classifiers' validation")
     test: Share = Field(description="patients for the tables of the training cohort")
+    fold: Annotated[int, Field(ge=1), MadeWhole] | None = Field(
+        None,
+        description="which part of a cross-validation is the test split: the parts are as large as `test` says and do "
+        "not depend on `seed`. Unset: `seed` draws the splits",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Splits":
@@ -202,6 +207,24 @@ class Splits(Section):
                 "give three patient counts, or fractions that sum to 1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _whole_folds(self) -> "Splits":
+        if self.fold is None:
+            return self
+        folds = (self.train + self.validation + self.test) / self.test if self.test else 0
+        if folds == 0 or abs(folds - round(folds)) > 1e-6:
+            raise ValueError(
+                f"fold is set, but test, {self.test:g}, is no whole part of all patients; give it one, such as 0.2 for 5"
+            )
+        if self.fold > round(folds):
+            raise ValueError(f"fold is {self.fold}, but test makes {round(folds)} folds; give a number up to that")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_an_unset_fold(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # The parameters of the rules are the same as without the key, so that results that were made before it last.
+        return {key: value for key, value in as_dict(self).items() if value is not None}
 
 
 class Regions(Section):
