@@ -543,6 +543,16 @@ def test_slices_too_small_for_a_network_are_refused_before_the_first_job():
             "splits: {train: 0.8, validation: 0.2, test: 0}",
             r"splits\.test: is 0, but classification\.select_on is test",
         ),
+        ("splits: {train: 0.5, validation: 0.2, test: 0.3, fold: 1}", r"fold is set, but test, 0\.3, is no whole part"),
+        ("splits: {train: 0.8, validation: 0.2, test: 0, fold: 1}", r"fold is set, but test, 0, is no whole part"),
+        ("splits: {train: 0.7, validation: 0.1, test: 0.2, fold: 6}", "fold is 6, but test makes 5 folds"),
+        ("splits: {train: 70, validation: 10, test: 20, fold: 6}", "fold is 6, but test makes 5 folds"),
+        ("evaluation: {primary: [nobody]}", r"evaluation\.primary: 'nobody' is not defined"),
+        ("evaluation: {primary: [baseline]}", r"evaluation\.primary: 'baseline' is a control itself"),
+        (
+            "evaluation: {primary: [classification]}",
+            r"evaluation\.primary: 'classification' .* has no matched",
+        ),
         (
             "segmentation: {plan: {patch_size_px: [8, 8], features: [4, 4, 4, 4]}}",
             "patch_size_px leaves one pixel to the last of 4 stages",
@@ -553,6 +563,17 @@ def test_slices_too_small_for_a_network_are_refused_before_the_first_job():
 def test_what_would_fail_in_a_job_is_refused_before_it(text, message):
     with pytest.raises(InputError, match=message):
         load_settings(laid_over(text))
+
+
+def test_what_is_recorded_of_a_configuration_has_new_keys_only_where_they_are_set():
+    """So results that were made before these keys existed stay up to date."""
+    plain = load_settings(DEFAULT).model_dump()
+    assert "fold" not in plain["splits"]
+    assert "primary" not in plain["evaluation"]
+    text = "{splits: {train: 0.7, validation: 0.1, test: 0.2, fold: 3}, evaluation: {primary: [sampling_low]}}"
+    chosen = load_settings(laid_over(text)).model_dump()
+    assert chosen["splits"]["fold"] == 3
+    assert chosen["evaluation"]["primary"] == ["sampling_low"]
 
 
 def with_values(compute):
@@ -762,3 +783,10 @@ def test_given_and_trained_approaches_stand_side_by_side():
 def test_a_fault_of_given_label_maps_is_named_with_its_key(text, message):
     with pytest.raises(InputError, match=message):
         load_settings(laid_over(text))
+
+
+def test_a_primary_comparison_is_with_the_matched_control_or_the_baseline():
+    assert remedies("evaluation: {primary: [joint, extent]}").primary() == {
+        "joint": "baseline",
+        "extent": "baseline_long",
+    }

@@ -127,6 +127,7 @@ KEYS = {
     "splits.train": ({"splits": {"train": 0.4, "validation": 0.35}}, {**SPLIT, "split_cohort": 1}),
     "splits.validation": ({"splits": {"validation": 0.2, "test": 0.3}}, {**SPLIT, "split_cohort": 1}),
     "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**SPLIT, "split_cohort": 1}),
+    "splits.fold": ({"splits": {"fold": 2}}, {**SPLIT, "split_cohort": 1}),
     "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "regions.rule": ({"regions": {"rule": "ends"}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
@@ -244,6 +245,7 @@ KEYS = {
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
+    "evaluation.primary": ({"evaluation": {"primary": ["sampling_low"]}}, {**ANSWERS, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
@@ -580,7 +582,7 @@ MODULES = {
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"accept_code", "answer_seeds", "plan_run", "publish", "training_status"}
+COMMANDS = {"accept_code", "answer_runs", "plan_run", "publish", "training_status"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

@@ -215,7 +215,7 @@ class Splits(Section):
         folds = (self.train + self.validation + self.test) / self.test if self.test else 0
         if folds == 0 or abs(folds - round(folds)) > 1e-6:
             raise ValueError(
-                f"fold is set, but test, {self.test:g}, is no whole part of all patients; give it one, such as 0.2 for 5"
+                f"fold is set, but test, {self.test:g}, is no whole part of all patients; give one, as 0.2 for 5"
             )
         if self.fold > round(folds):
             raise ValueError(f"fold is {self.fold}, but test makes {round(folds)} folds; give a number up to that")
@@ -619,9 +619,19 @@ class Evaluation(Section):
         description="two approaches are near each other if they differ by less, in points of DSC %; "
         "choose it beforehand"
     )
+    primary: list[Reference] = Field(
+        [],
+        description="approaches of the primary comparisons, each with its matched control: a family of tests of its "
+        "own in the answers; choose them beforehand",
+    )
     profile_points: Annotated[int, Field(ge=2, le=10_000), MadeWhole] = Field(
         description="points of the profile from base to apex"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_no_primary_comparisons(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # What is recorded of a configuration is the same as without the key, where nothing is named.
+        return {key: value for key, value in as_dict(self).items() if (key, value) != ("primary", [])}
 
 
 class Demo(Section):
@@ -756,6 +766,14 @@ class Settings(Section):
 
         return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}
 
+    def primary(self) -> dict[str, str]:
+        """Return the control of each approach of the primary comparisons.
+
+        It is the matched control of an approach that is trained longer than the baseline, and else the baseline.
+        """
+        controls = self.controls()
+        return {name: controls.get(name) or self.baseline() for name in self.evaluation.primary}
+
     def bounds(self) -> dict[str, str | None]:
         """Return the upper bound of each approach that names regions itself: the same models, by the reference."""
         perfect = {name: row.models for name, row in self.approaches.items() if isinstance(row, Referenced)}
@@ -819,6 +837,8 @@ class Settings(Section):
             )
         if routed:
             _require("training_cohort", str(self.training_cohort), self.cohorts)
+        for name in self.evaluation.primary:
+            _require("evaluation.primary", name, self.approaches)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
         for name in self.demo.predictions if self.demo else ():
@@ -881,6 +901,19 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.starts_from: '{name}' and '{row.starts_from}' are different networks; give both "
                     "the same network, or remove starts_from"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _primary_comparisons_have_controls(self) -> "Settings":
+        controls = self.controls()
+        for name in self.evaluation.primary:
+            if self.primary()[name] == name:
+                raise ValueError(f"evaluation.primary: '{name}' is a control itself; remove it")
+            if name in controls and controls[name] is None:
+                raise ValueError(
+                    f"evaluation.primary: '{name}' is trained longer than the baseline and has no matched control; add "
+                    "a row for one (README.md, Controls), or remove it"
                 )
         return self
 

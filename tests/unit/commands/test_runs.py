@@ -1,4 +1,4 @@
-"""What the answers of published seeds are made from."""
+"""What the answers of published runs are made from."""
 
 import shutil
 
@@ -6,7 +6,7 @@ import pandas as pd
 import yaml
 from places import ROOT
 
-from cmrslices.commands.seeds import read_seeds
+from cmrslices.commands.runs import read_runs
 
 PUBLISHED = ROOT / "results/published/acdc/seed1"
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
@@ -28,6 +28,6 @@ def test_an_approach_by_an_extent_is_judged_by_its_published_regions(tmp_path):
         scores.assign(approach="mine").to_csv(run / f"scores/mine/{cohort}.csv", index=False)
         slices = scores[["case", "slice"]].drop_duplicates()
         slices.assign(region="middle").to_csv(run / f"regions/extent/baseline/{cohort}.csv", index=False)
-    _, found = read_seeds([run], tmp_path)
+    _, found = read_runs(tmp_path)
     assert (found["right:mine"] == (found["region"] == "middle")).all()
     assert set(found["approach"]) == {"baseline", "mine"}
