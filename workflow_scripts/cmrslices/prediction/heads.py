@@ -60,12 +60,13 @@ def name_regions(
     def read(case: str) -> NamedStack:
         return NamedStack(case, part.read(case, device))
 
-    found = [pd.DataFrame(columns=COLUMNS)]
+    found = []
     with ThreadPoolExecutor(threads) as pool, autocast(device, precision), tqdm(total=len(cases), unit="case") as done:
         for group in read_ahead(read, cases, pool):
             found += [table_of_regions(*named, segmenter, device) for named in group]
             done.update(len(group))
-    pd.concat(found).to_csv(probabilities, index=False, columns=COLUMNS, float_format="%.6f")
+    table = pd.concat(found) if found else pd.DataFrame(columns=COLUMNS)
+    table.to_csv(probabilities, index=False, columns=COLUMNS, float_format="%.6f")
 
 
 def table_of_regions(case: str, stack: Stack, segmenter: Segmenter, device: torch.device) -> pd.DataFrame:
@@ -89,5 +90,6 @@ def table_of_regions(case: str, stack: Stack, segmenter: Segmenter, device: torc
     """
     table = pd.DataFrame(0.0, index=range(stack.length), columns=list(SLICE_CLASSES))
     table[NON_CARDIAC] = 1.0
-    table.loc[list(kept_slices(stack.properties))] = region_probabilities(stack.voxels.to(device), segmenter).cpu().numpy()
+    kept = region_probabilities(stack.voxels.to(device), segmenter)
+    table.loc[list(kept_slices(stack.properties))] = kept.cpu().numpy()
     return table.assign(case=case).rename_axis("slice").reset_index()
