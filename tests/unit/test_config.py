@@ -693,7 +693,8 @@ def test_the_training_of_the_remedies_in_multiples_of_the_baselines():
     assert slices.pop("context_3d") is None  # its patches hold many slices
     ratios = {name: count / slices["baseline"] for name, count in slices.items()}
     longer = {"from_baseline": 1.3, "from_baseline_upper_bound": 1.3, "baseline_continued": 1.3}
-    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "joint", "resenc_m"], 1)
+    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "resenc_m"], 1)
+    equal |= dict.fromkeys(["joint", "joint_stack", "joint_upper_bound"], 1)
     assert ratios == {**dict.fromkeys(ratios, 4), **equal, **longer}
 
 
@@ -746,6 +747,7 @@ def test_the_bound_of_an_approach_has_the_same_models():
         "classification_soft": "upper_bound",
         "extent": "upper_bound",
         "extent_probabilities": "upper_bound",
+        "joint_stack": "joint_upper_bound",
     }
 
 
