@@ -198,10 +198,10 @@ rule reliability:
     conda:
         "../envs/report.yaml"
     params:
+        **HEADS_READ,
         networks=SETTINGS.classification.networks,
         select_on=SETTINGS.classification.select_on,
         regions=SETTINGS.regions.model_dump(),
-        **HEADS_READ,
         code=code_of("reliability"),
     script:
         "../workflow_scripts/reliability.py"
@@ -338,11 +338,11 @@ rule readings:
     conda:
         "../envs/report.yaml"
     params:
+        **HEADS_READ,
         networks=NETWORKS,
         cohorts=TITLES["cohorts"],
         models=EXTENTS,
         regions=SETTINGS.regions.model_dump(),
-        **HEADS_READ,
         code=code_of("readings"),
     script:
         "../workflow_scripts/readings.py"

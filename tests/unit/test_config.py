@@ -503,7 +503,8 @@ def test_the_model_of_an_extent_must_exist():
         load_settings(extent(extent_of="best"))
 
 
-JOINT = "models: {joint: {sampling: uniform, network: joint, starts_from: first}, first: {sampling: uniform, network: joint}}"
+ROW = "sampling: uniform, network: joint"
+JOINT = f"models: {{joint: {{{ROW}, starts_from: first}}, first: {{{ROW}}}}}"
 
 
 def head(row=ROUTED, **keys):
