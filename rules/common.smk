@@ -48,6 +48,9 @@ COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.coh
 TRAINING = SETTINGS.trained_on()
 NETWORKS = list(SETTINGS.classification.networks)
 EXTENTS = SETTINGS.extents_read()
+HEADS = SETTINGS.heads_read()
+# A param that is only there where a head is read, so that tables of other configurations last.
+HEADS_READ = {"heads": HEADS} if HEADS else {}
 BOUNDS = SETTINGS.bounds()  # of the approaches that name the regions themselves
 BASELINE = SETTINGS.baseline()
 GIVEN = SETTINGS.given()

@@ -503,6 +503,78 @@ def test_the_model_of_an_extent_must_exist():
         load_settings(extent(extent_of="best"))
 
 
+ROW = "sampling: uniform, network: joint"
+JOINT = f"models: {{joint: {{{ROW}, starts_from: first}}, first: {{{ROW}}}}}"
+
+
+def head(row=ROUTED, **keys):
+    """The default configuration, a joint model, and an approach `mine` with the router `classifier`."""
+    given = "".join(f"{key}: {value}, " for key, value in keys.items())
+    return laid_over(f"{JOINT}\napproaches: {{mine: {{title: Mine, router: classifier, {given}{row}}}}}")
+
+
+def test_the_model_of_a_head_is_trained_although_no_slice_is_routed_to_it():
+    loaded = load_settings(head(head_of="joint"))
+    assert loaded.models_used()[-2:] == ["joint", "first"]
+    assert "joint" not in loaded.approaches["mine"].models_used()
+    assert loaded.heads_read() == ["joint"]
+
+
+def test_an_approach_that_reads_a_head_reads_no_classifier():
+    assert load_settings(head()).classified() == ["classification", "mine"]
+    assert load_settings(head(head_of="joint")).classified() == ["classification"]
+
+
+@pytest.mark.parametrize("reading", ["slice", "stack"])
+def test_each_reading_of_a_head_has_a_folder_of_its_own(reading):
+    row = load_settings(head(head_of="joint", reading=reading)).approaches["mine"]
+    assert row.reading_folder() == f"{reading}_head/joint"
+
+
+def test_decoders_of_a_joint_model_take_the_place_of_the_models():
+    settings = load_settings(head("decoders_of: joint", head_of="joint"))
+    row = settings.approaches["mine"]
+    assert row.models_used() == ["joint"]
+    assert row.routing() == {"router": "classifier", "decoders_of": "joint"}
+    assert settings.models_of("mine") == ["joint", "first"]
+
+
+def test_the_bound_of_an_approach_by_decoders_has_the_same_decoders():
+    config = head("decoders_of: joint", head_of="joint")
+    assert load_settings(config).bounds()["mine"] is None
+    config["approaches"]["best"] = {"title": "Best", "router": "reference", "decoders_of": "joint"}
+    assert load_settings(config).bounds() == {"classification": "upper_bound", "mine": "best"}
+
+
+def test_keys_of_joint_models_are_not_written_down_where_they_are_not_set():
+    rows = load_settings(DEFAULT).model_dump()["approaches"]
+    assert not [key for row in rows.values() for key in row if key in {"head_of", "decoders_of"}]
+
+
+@pytest.mark.parametrize("row", [ROUTED, "decoders_of: joint"])
+def test_what_is_written_down_of_a_row_with_a_head_can_be_read_again(row):
+    settings = load_settings(head(row, head_of="joint"))
+    assert load_settings(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("row", "keys", "message"),
+    [
+        (ROUTED, {"head_of": "best"}, r"approaches\.mine\.head_of: 'best' is not defined"),
+        ("decoders_of: best", {}, r"approaches\.mine: 'best' is not defined"),
+        (ROUTED, {"head_of": "baseline"}, r"approaches\.mine\.head_of: 'baseline' has no head.*network: joint"),
+        ("decoders_of: baseline", {}, r"approaches\.mine\.decoders_of: 'baseline' has no head.*network: joint"),
+        (ROUTED, {"head_of": "joint", "networks": "all"}, r"approaches\.mine: networks is all.*remove networks"),
+        (f"decoders_of: joint, {ROUTED}", {}, r"approaches\.mine: the row has models and also decoders_of; remove one"),
+        ("mixing: soft", {}, r"approaches\.mine: models has no entry for non-cardiac, base, middle, apex"),
+    ],
+    ids=["no such head", "no such decoders", "no head", "no decoders", "networks", "both", "neither"],
+)
+def test_a_head_and_decoders_are_those_of_a_joint_model(row, keys, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(head(row, **keys))
+
+
 def test_all_networks_beside_an_extent_need_probabilities():
     with pytest.raises(InputError, match=r"approaches\.mine: networks is all.*write probabilities: true"):
         load_settings(extent(extent_of="baseline", networks="all"))
@@ -643,7 +715,8 @@ def test_the_training_of_the_remedies_in_multiples_of_the_baselines():
     assert slices.pop("context_3d") is None  # its patches hold many slices
     ratios = {name: count / slices["baseline"] for name, count in slices.items()}
     longer = {"from_baseline": 1.3, "from_baseline_upper_bound": 1.3, "baseline_continued": 1.3}
-    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "joint", "resenc_m"], 1)
+    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "resenc_m"], 1)
+    equal |= dict.fromkeys(["joint", "joint_stack", "joint_upper_bound"], 1)
     assert ratios == {**dict.fromkeys(ratios, 4), **equal, **longer}
 
 
@@ -696,6 +769,7 @@ def test_the_bound_of_an_approach_has_the_same_models():
         "classification_soft": "upper_bound",
         "extent": "upper_bound",
         "extent_probabilities": "upper_bound",
+        "joint_stack": "joint_upper_bound",
     }
 
 

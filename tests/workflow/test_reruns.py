@@ -71,6 +71,8 @@ RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
 EXTENT = {"router": "extent", "extent_of": "baseline"}
+JOINT = {"joint": {"sampling": "uniform", "network": "joint"}}
+HEAD_READ = {"name_regions": 3, "calibrate_head": 1, "read_head": 3, "readings": 1, "reliability": 1}
 EXTENTS_READ = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6, "readings": 1}
 
 
@@ -218,6 +220,14 @@ KEYS = {
     "approaches.<name>.networks": (
         {"approaches": {"classification": {"networks": "all"}}},
         {**ONE_APPROACH, "read_classifier": 3},
+    ),
+    "approaches.<name>.head_of": (
+        {"models": JOINT, "approaches": {"classification": {"head_of": "joint"}}},
+        {**ONE_MODEL, **HEAD_READ},
+    ),
+    "approaches.<name>.decoders_of": (
+        {"models": JOINT, "approaches": {"upper_bound": {"models": None, "decoders_of": "joint"}}},
+        ONE_MODEL,
     ),
     "approaches.<name>.mixing": (
         {"approaches": {"classification": {"mixing": "soft"}}},
@@ -375,6 +385,9 @@ AFTER = {
     "read_extent": {},  # not in the finished run
     "weigh_extent": {},  # not in the finished run
     "find_extent": {},  # not in the finished run
+    "name_regions": {},  # not in the finished run
+    "calibrate_head": {},  # not in the finished run
+    "read_head": {},  # not in the finished run
     "readings": {"readings": 1},
     "predict": SEGMENTED,
     "read_predictions": {},  # not in the finished run
@@ -399,11 +412,14 @@ AFTER = {
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
-SEGMENTING_RULES = {"predict", "find_extent"}
+ROUTED_RULES = {"predict", "find_extent"}
+SEGMENTING_RULES = {"name_regions", *ROUTED_RULES}
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", *SEGMENTING_RULES}
 PLANNING_RULES = {"plan_segmentation", "plan_variant"}
 SEGMENTER_RULES = {*PLANNING_RULES, "preprocess_segmentation", "train_segmenter"}
-CALIBRATION_RULES = {"calibrate", "reliability", "read_classifier", "read_extent", "weigh_extent"}
+CALIBRATION_RULES = {
+    *("calibrate", "calibrate_head", "reliability", "read_classifier", "read_head", "read_extent", "weigh_extent"),
+}
 READING_RULES = {"readings", *CALIBRATION_RULES}
 CLASSIFIER_RULES = {
     *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
@@ -459,8 +475,10 @@ MODULES = {
         *("preprocess_segmentation", "preprocess_cohort", "boundaries"),
         *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
-    "cmrslices/prediction/cohort.py": SEGMENTING_RULES,
+    "cmrslices/prediction/cohort.py": ROUTED_RULES,
+    "cmrslices/prediction/decoders.py": ROUTED_RULES,
     "cmrslices/prediction/extent.py": {"find_extent"},
+    "cmrslices/prediction/heads.py": {"name_regions"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance"},
@@ -492,7 +510,7 @@ MODULES = {
     "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions", *READING_RULES},
     "cmrslices/classification/calibration.py": READING_RULES,
     "cmrslices/classification/extent_reading.py": {"read_extent", "weigh_extent"},
-    "cmrslices/classification/readings.py": READING_RULES - {"calibrate"},
+    "cmrslices/classification/readings.py": READING_RULES - {"calibrate", "calibrate_head"},
     "cmrslices/classification/readings_table.py": {"readings", "reliability"},
     "cmrslices/classification/reliability.py": {"reliability"},
     "cmrslices/classification/reliability_diagram.py": {"reliability"},

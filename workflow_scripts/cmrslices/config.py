@@ -454,20 +454,37 @@ class Routed(Section):
 
     title: str = Field(description="name in tables and figures")
     router: str
-    models: dict[SliceClass, Reference] = Field(description="the model of each region and of non-cardiac slices")
+    models: Annotated[dict[SliceClass, Reference] | None, BeforeValidator(as_null)] = Field(
+        None, description="the model of each region and of non-cardiac slices"
+    )
+    decoders_of: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="instead of `models`: a model with `network: joint`, whose decoder of each region segments the "
+        "slices of that region; the router decides, and not the model's own head",
+    )
 
     def models_used(self) -> list[str]:
         """Return the models that slices are routed to."""
-        return sorted(set(self.models.values()))
+        return [self.decoders_of] if self.decoders_of else sorted(set((self.models or {}).values()))
+
+    def segmented_by(self) -> dict:
+        """Return the key that says by what the slices of each region are segmented."""
+        return {"decoders_of": self.decoders_of} if self.decoders_of else {"models": self.models}
 
     def routing(self) -> dict:
         """Return the keys that the prediction depends on."""
-        return {"router": self.router, "models": self.models}
+        return {"router": self.router, **self.segmented_by()}
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        return {key: value for key, value in as_dict(self).items() if value is not None}
 
     @model_validator(mode="after")
     def _complete(self) -> "Routed":
-        missing = [name for name in SLICE_CLASSES if name not in self.models]
-        if missing:
+        if self.models is not None and self.decoders_of is not None:
+            raise ValueError("the row has models and also decoders_of; remove one of them, or set it to null")
+        missing = [name for name in SLICE_CLASSES if name not in (self.models or {})]
+        if missing and self.decoders_of is None:
             raise ValueError(f"models has no entry for {', '.join(missing)}")
         return self
 
@@ -497,7 +514,7 @@ class Weighed(Routed):
 
 
 class Classified(Weighed):
-    """A row of `approaches` that takes the regions from the classifiers."""
+    """A row of `approaches` that takes the regions from the classifiers, or from the head of a joint network."""
 
     router: Literal["classifier"] = Field(description="`classifier`: the region by the trained classifiers")
     reading: Literal["slice", "stack"] = Field(
@@ -506,10 +523,23 @@ class Classified(Weighed):
         "by the first and last labelled slice with which the probabilities agree best",
     )
     networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+    head_of: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="`classifier` only: a model with `network: joint`, whose head names the regions instead of the "
+        "trained classifiers; it is trained also if no slice is routed to it; null: the classifiers (the paper)",
+    )
 
     def reading_folder(self) -> str:
         """Return the folder below `regions` that holds what the router reads."""
-        return f"{self.reading}_{self.networks}"
+        return f"{self.reading}_head/{self.head_of}" if self.head_of else f"{self.reading}_{self.networks}"
+
+    @model_validator(mode="after")
+    def _head_or_networks(self) -> "Classified":
+        if self.head_of and self.networks == "all":
+            raise ValueError(
+                "networks is all, but with head_of no classifier is read; remove networks, or set head_of to null"
+            )
+        return self
 
 
 class Extent(Weighed):
@@ -703,7 +733,7 @@ class Settings(Section):
     def models_of(self, approach: str) -> list[str]:
         """Return the models that are trained for an approach, in the order of `models`.
 
-        They are the models that it routes to, the one whose extent it reads, and those that these start from.
+        They are the models that it routes to, the one whose extent or head it reads, and those that these start from.
         """
         used = {*self._needed(approach), *self._starts_of(approach)}
         return [name for name in self.models if name in used]
@@ -713,12 +743,17 @@ class Settings(Section):
         read = {approach.extent_of for approach in self.approaches.values() if isinstance(approach, Extent)}
         return [name for name in self.models if name in read]
 
+    def heads_read(self) -> list[str]:
+        """Return the joint models whose head an approach reads, in the order of `models`."""
+        read = {approach.head_of for approach in self.approaches.values() if isinstance(approach, Classified)}
+        return [name for name in self.models if name in read]
+
     def classified(self) -> list[str]:
         """Return the approaches that read the classifiers."""
         return [
             name
             for name, row in self.approaches.items()
-            if isinstance(row, Classified) or (isinstance(row, Extent) and row.probabilities)
+            if (isinstance(row, Classified) and not row.head_of) or (isinstance(row, Extent) and row.probabilities)
         ]
 
     def budgets(self) -> dict[str, dict[str, int | None]]:
@@ -776,9 +811,9 @@ class Settings(Section):
 
     def bounds(self) -> dict[str, str | None]:
         """Return the upper bound of each approach that names regions itself: the same models, by the reference."""
-        perfect = {name: row.models for name, row in self.approaches.items() if isinstance(row, Referenced)}
+        perfect = {name: row.segmented_by() for name, row in self.approaches.items() if isinstance(row, Referenced)}
         return {
-            name: next((bound for bound, models in perfect.items() if models == row.models), None)
+            name: next((bound for bound, models in perfect.items() if models == row.segmented_by()), None)
             for name, row in self.approaches.items()
             if isinstance(row, Classified | Extent)
         }
@@ -789,9 +824,11 @@ class Settings(Section):
         return isinstance(row, Uniform) and row.network != "joint" and row.plan == ("default", "2d")
 
     def _needed(self, approach: str) -> set[str]:
-        """The models that an approach routes to, and the one whose extent it reads."""
+        """The models that an approach routes to, and the one whose extent or head it reads."""
         row = self.approaches[approach]
-        return {*row.models_used(), *([row.extent_of] if isinstance(row, Extent) else [])}
+        extent = [row.extent_of] if isinstance(row, Extent) else []
+        head = [row.head_of] if isinstance(row, Classified) and row.head_of else []
+        return {*row.models_used(), *extent, *head}
 
     def _starts_of(self, approach: str) -> set[str]:
         """The models that the models of an approach start from."""
@@ -829,6 +866,8 @@ class Settings(Section):
                 _require(f"approaches.{name}", model, self.models)
             if isinstance(approach, Extent):
                 _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
+            if isinstance(approach, Classified) and approach.head_of:
+                _require(f"approaches.{name}.head_of", approach.head_of, self.models)
         routed = [name for name in self.approaches if name not in self.given()]
         if routed and self.training_cohort is None:
             raise ValueError(
@@ -881,6 +920,18 @@ class Settings(Section):
                     f"approaches.{name}.mixing: soft needs 2D models of one planner, because it averages what they say "
                     "of each pixel; write mixing: hard, or name other models"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_and_decoders_are_those_of_joint_networks(self) -> "Settings":
+        for name, row in self.approaches.items():
+            for key in ("head_of", "decoders_of"):
+                model = getattr(row, key, None)
+                if model and self.models[model].network != "joint":
+                    raise ValueError(
+                        f"approaches.{name}.{key}: '{model}' has no head and no decoders by region; name a model with "
+                        f"network: joint, or give models.{model} this key"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from cmrslices.classification.probabilities import read_probabilities
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule
 from cmrslices.config import Classified, Extent, Settings, load_settings
@@ -113,6 +114,10 @@ def _regions(run: Path, approach: Classified | Extent, cohort: str, settings: Se
     """The regions of a cohort's slices by which an approach was routed."""
     if isinstance(approach, Extent):
         return read_regions(run / f"regions/{approach.reading_folder()}/{cohort}.csv")
+    rule = RegionRule(**settings.regions.model_dump())
+    if approach.head_of:
+        of_head = read_probabilities(run / f"heads/{approach.head_of}/{cohort}.csv")
+        return regions_by_reading(approach.reading, of_head, rule)
     files = {name: run / f"classifiers/{name}/{cohort}.csv" for name in settings.classification.networks}
     probabilities = chosen_probabilities(approach.networks, run / "classifiers/selected.yaml", files)
-    return regions_by_reading(approach.reading, probabilities, RegionRule(**settings.regions.model_dump()))
+    return regions_by_reading(approach.reading, probabilities, rule)
