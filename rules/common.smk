@@ -15,6 +15,7 @@ from cmrslices.config import check_config_files, load_settings
 from cmrslices.prediction.folders import files_digest, folder_of
 from cmrslices.runtime import accepted_code, job_plan
 from cmrslices.runtime.code_digest import code_digest
+from cmrslices.runtime.cores import share_cores
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.forced import forget_forced
 from cmrslices.runtime.slurm_guard import guard_slurm
@@ -36,6 +37,9 @@ except InputError as fault:
     raise WorkflowError(str(fault)) from None
 
 guard_slurm()
+
+if SETTINGS.shared_cores:
+    share_cores(os.environ)
 
 CODE = {}  # name of each rule's script: digest of its code as it is now
 

@@ -101,6 +101,7 @@ KEYS = {
     "seed": ({"seed": 7}, {**SPLIT, "split_cohort": 3}),
     "deterministic": ({"deterministic": True}, EVERYTHING_TRAINED),
     "precision": ({"precision": "fp32"}, EVERYTHING_TRAINED),
+    "shared_cores": ({"shared_cores": False}, RECORD),
     "cohorts.<name>.title": (
         acdc(title="Other"),
         {
@@ -461,6 +462,7 @@ MODULES = {
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
     "cmrslices/runtime/devices.py": NETWORK_RULES,
+    "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves"},
     "cmrslices/runtime/interruption.py": RULES,
