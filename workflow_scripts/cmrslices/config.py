@@ -694,8 +694,8 @@ class Settings(Section):
         "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
     )
     shared_cores: Truth = Field(
-        description="whether threads on a CPU sleep while they wait for one another (GOMP_SPINCOUNT), so that other work "
-        "on the same cores is not held up; where nothing else runs, jobs are up to 14 % faster without"
+        description="whether threads on a CPU sleep while they wait for one another (GOMP_SPINCOUNT), so that other "
+        "work on the same cores is not held up; where nothing else runs, jobs are up to 14 % faster without"
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
     training_cohort: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
