@@ -30,7 +30,7 @@ def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: 
     groups = dict(zip(table["patient"], table["group"], strict=True))
     if sizes is None:
         split_of = dict.fromkeys(groups, "test")
-    elif "fold" in sizes:
+    elif seed is None:
         split_of = split_by_fold(groups, {name: sizes[name] for name in sizes if name != "fold"}, int(sizes["fold"]))
     else:
         split_of = split_patients(groups, sizes, seed)
