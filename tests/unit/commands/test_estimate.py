@@ -247,7 +247,7 @@ def test_the_disk_of_given_label_maps_is_told_without_a_training_cohort():
 
 def test_missing_folders_of_label_maps_are_named_with_their_key(tmp_path):
     settings = load_settings({**PAPER, **GIVEN})
-    (fault,) = estimate.missing_predictions(settings, tmp_path)
+    (fault,) = estimate.missing_folders(settings, tmp_path)
     assert fault == f"approaches.ours.predictions: the folder {tmp_path / 'given/ours'} does not exist"
     (tmp_path / "given/ours").mkdir(parents=True)
-    assert estimate.missing_predictions(settings, tmp_path) == []
+    assert estimate.missing_folders(settings, tmp_path) == []
