@@ -1,6 +1,6 @@
 """Segment the test cases of one cohort with a bundle."""
 
-from cmrslices.prediction.bundled import predict_bundled
+from cmrslices.prediction.bundle_prediction import predict_bundled
 from cmrslices.runtime.job import planned_job
 
 with planned_job(snakemake, __file__):

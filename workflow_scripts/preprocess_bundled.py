@@ -1,6 +1,6 @@
 """Preprocess the test cases of one cohort by the plans of a bundle."""
 
-from cmrslices.prediction.bundled import preprocess_bundled
+from cmrslices.prediction.bundle_preprocessing import preprocess_bundled
 from cmrslices.runtime.job import planned_job
 
 with planned_job(snakemake, __file__):

@@ -571,7 +571,7 @@ class Bundled(Ready):
 
     router: ClassVar[str] = "bundle"
     bundle: FilePath = Field(
-        description="instead of `router`: folder that `bundle.py` made of an approach of another run; its models segment"
+        description="instead of `router`: folder that `bundle.py` made of an approach of another run"
     )
 
 

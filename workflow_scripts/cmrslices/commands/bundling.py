@@ -163,12 +163,12 @@ def _pack_classifiers(results: Path, settings: Settings, approach: str, folder: 
         trained = read_weights(_existing(results / classifier_file(network)))
         target = folder / classifier_file(network)
         target.parent.mkdir(parents=True)
-        save_whole(
-            {**{key: trained[key] for key in OF_CLASSIFIER}, "state_dict": tensors(trained["state_dict"])}, target
-        )
+        kept = {key: trained[key] for key in OF_CLASSIFIER}
+        save_whole({**kept, "state_dict": tensors(trained["state_dict"])}, target)
     temperatures = yaml.safe_load(_existing(results / CALIBRATION).read_text())
-    kept = {name: {"temperature": temperatures[name]["temperature"]} for name in ([ALL] if reads_all else networks)}
-    (folder / CALIBRATION).write_text(yaml.safe_dump(kept, sort_keys=False))
+    read = [ALL] if reads_all else networks
+    used = {name: {"temperature": temperatures[name]["temperature"]} for name in read}
+    (folder / CALIBRATION).write_text(yaml.safe_dump(used, sort_keys=False))
     if not reads_all:
         (folder / SELECTED).write_text(yaml.safe_dump({"network": selected}))
     return networks

@@ -63,7 +63,7 @@ def _method(settings: Settings, approach: str) -> str:
         if isinstance(row, Extent):
             by = f"the slices in which `{row.extent_of}` finds a label{f', and {read}' if row.probabilities else ''}"
         else:
-            by = f"{read}, which {'reads each slice by itself' if row.reading == 'slice' else 'is read for a whole stack'}"
+            by = f"{read}, {'slice by slice' if row.reading == 'slice' else 'read for a whole stack at once'}"
         mixed = "; the models of likely regions are mixed" if row.mixing == "soft" else ""
         return f"{task} Each slice goes to the model of its region ({models}{mixed}). The region is named by {by}."
     raise TypeError(f"{approach}: no card for this kind of approach")
@@ -96,11 +96,10 @@ def _scores_table(results: Path, settings: Settings, approach: str) -> str:
     scores = score_under(read_scores(files, cohorts), rule)
     labelled = scores[scores["region"].isin(REGIONS)]
     key = ["cohort", "label"]
-    by_region = labelled.groupby([*key, "region"], observed=True)["dsc"].mean().unstack("region")
-    means = 100 * by_region.reindex(columns=list(REGIONS)).assign(
-        **{"whole heart": labelled.groupby(key, observed=True)["dsc"].mean()}
-    )
-    cells = means.map(tables.number).reset_index()
+    means = labelled.groupby([*key, "region"], observed=True)["dsc"].mean().unstack("region")
+    means = means.reindex(columns=list(REGIONS))
+    means["whole heart"] = labelled.groupby(key, observed=True)["dsc"].mean()
+    cells = (100 * means).map(tables.number).reset_index()
     cells["cohort"] = tables.sparse(tables.titled(cells["cohort"], cohorts))
     caption = f"Mean DSC (%) of the test slices, over {SCORING_RULES[rule]}. {tables.test_data(scores, cohorts)}."
     return tables.markdown(cells.astype(str), caption).rstrip()
@@ -109,14 +108,13 @@ def _scores_table(results: Path, settings: Settings, approach: str) -> str:
 def _limits(settings: Settings, content: Mapping) -> str:
     limits = [
         "For research. It is no medical device, and nobody has approved its results for the care of patients.",
-        "Nothing is known about scanners, sites and diseases other than those of the cohorts above; judge it on labelled "
-        "cases of your own first.",
+        "Nothing is known about scanners, sites and diseases other than those of the cohorts above; judge it on "
+        "labelled cases of your own first.",
         "A label map does not say how certain it is. Look at base and apex first, and at the numbers above.",
-        "A stack is segmented as this workflow converts it: the slices are the third axis, and slice 0 is the most basal.",
+        "A stack is segmented as this workflow converts it: the third axis is that of the slices, and slice 0 is the "
+        "most basal.",
     ]
     if content["networks"] and settings.classification.select_on == "test":
-        limits.append(
-            f"The classifier was selected on the test split of {settings.cohorts[str(settings.trained_on())].title}, so "
-            "that the results there are too good."
-        )
+        training = settings.cohorts[str(settings.trained_on())].title
+        limits.append(f"The classifier was selected on the test split of {training}; the results there are too good.")
     return "\n".join(f"- {limit}" for limit in limits)

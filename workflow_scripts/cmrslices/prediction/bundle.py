@@ -1,8 +1,8 @@
 """A bundle: a folder with all that a trained approach needs to segment, and the hash of every file in it.
 
-``bundle.yaml`` names the approach, its models and its settings, lists the SHA-256 of every other file, and ends with the
-SHA-256 of its own lines before the last one. The models' folders are nnU-Net's, without the optimiser and without the names
-of the training cases. A bundle holds no image, no label and no name of a patient.
+``bundle.yaml`` names the approach, its models and its settings, lists the SHA-256 of every other file, and ends with
+the SHA-256 of its own lines before the last one. The models' folders are nnU-Net's, without the optimiser and without
+the names of the training cases. A bundle holds no image, no label map and no name of a patient.
 
 The Snakefile imports this module, so it needs no torch.
 """
@@ -90,7 +90,7 @@ class Bundle(NamedTuple):
         return self.content["models"][model].get("configuration") == "3d_fullres"
 
     def configurations(self, models: Iterable[str] | None = None) -> list[str]:
-        """nnU-Net's configurations that a cohort is preprocessed by: of some models, or of all and of the classifiers."""
+        """nnU-Net's configurations that some models see a cohort in; without names, all models and the classifiers."""
         names = list(self.content["models"] if models is None else models)
         in_2d = not all(map(self.is_3d, names)) or bool(models is None and self.networks)
         return [*(["2d"] if in_2d else []), *(["3d_fullres"] if any(map(self.is_3d, names)) else [])]
