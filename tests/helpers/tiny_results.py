@@ -14,6 +14,7 @@ from tiny_plans import DATASET, IN_3D, PLANS, PLANS_OF, plans_of
 from cmrslices.classification import networks
 from cmrslices.config import load_settings
 from cmrslices.labels import LABELS, SLICE_CLASSES
+from cmrslices.runtime.provenance import versions
 
 NETWORKS = {"mobilenet_v3_small": "MobileNet", "shufflenet_v2_x0_5": "ShuffleNet"}
 IMAGE_SIZE_PX, FIELD_OF_VIEW_MM = 32, 48.0
@@ -97,7 +98,7 @@ class Results:
             {
                 "workflow": "0.2.0",
                 "commit": "0" * 40,
-                "versions": {"nnunetv2": "1.0", "torch": torch.__version__},
+                "versions": {**versions(), "nnunetv2": "1.0"},
                 "configuration": configuration(),
             },
         )

@@ -11,17 +11,15 @@ import pytest
 import yaml
 from places import LIBRARY, ROOT
 from raw_cohorts import nifti_cohort, oblique
-from test_judged import JUDGED
 from tiny_results import NETWORKS, Results
-from workflow import Workflow, merged
+from workflow import UNTRAINED, Workflow, merged
 
 from cmrslices.classification.inference import classify
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.segmentation.preprocessing import preprocess_cohort
 
-BUNDLED = {name: count for name, count in JUDGED.items() if name != "read_predictions"}
-BUNDLED |= {"preprocess_bundled": 2, "predict_bundled": 2}
+BUNDLED = {**UNTRAINED, "preprocess_bundled": 2, "predict_bundled": 2}
 MODELS = {"base": "base", "middle": "baseline", "apex": "apex", "non-cardiac": "baseline"}
 
 
@@ -51,9 +49,9 @@ def run(tmp_path_factory):
         assert "SHA-256 of bundle.yaml" in done.stdout
     nifti_cohort(here / "raw", affine=oblique())
     workflow = Workflow(here, settings())
-    answer = workflow.run(
-        "--cores", "1", "--", *(f"results/predictions/{name}/clinic/labels" for name in ("theirs", "deep"))
-    )
+    alone = ("--set-threads", *(f"{rule}=1" for rule in ("convert_cohort", "preprocess_bundled", "predict_bundled")))
+    targets = (f"results/predictions/{name}/clinic/labels" for name in ("theirs", "deep"))
+    answer = workflow.run("--cores", "2", *alone, "--", *targets)
     assert answer.returncode == 0, answer.stderr
     return workflow, Results(folder / "there")
 

@@ -13,6 +13,9 @@ from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import tables
 from cmrslices.runtime.errors import InputError
 
+SPLITS = {"train": "to train on", "validation": "for validation", "test": "for the test"}
+"""Each split, as a sentence names it."""
+
 
 def model_card(results: Path, settings: Settings, content: Mapping, sizes: Mapping[str, tuple[int, int]]) -> str:
     """Describe an approach for those who want to segment with it.
@@ -75,9 +78,6 @@ def _data(results: Path, settings: Settings) -> str:
     counts = splits.groupby("split")["patient"].nunique()
     by_split = ", ".join(f"{counts.get(split, 0)} {words}" for split, words in SPLITS.items())
     return f"Trained on {settings.cohorts[training].title}. Patients: {by_split}."
-
-
-SPLITS = {"train": "to train on", "validation": "for validation", "test": "for the test"}
 
 
 def _sizes_table(sizes: Mapping[str, tuple[int, int]]) -> str:
