@@ -16,6 +16,7 @@ from workflow import UNTRAINED, Workflow, merged
 
 from cmrslices.classification.inference import classify
 from cmrslices.classification.probabilities import write_selected_regions
+from cmrslices.commands.bundling import make_bundle
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.segmentation.preprocessing import preprocess_cohort
 
@@ -42,11 +43,11 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     Results(folder / "there").make()
     here = tmp_path_factory.mktemp("here")
-    for approach, name in (("classification", "theirs"), ("context", "deep")):
-        command = [sys.executable, LIBRARY / "bundle.py", folder / "there", approach, here / name]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert "SHA-256 of bundle.yaml" in done.stdout
+    command = [sys.executable, LIBRARY / "bundle.py", folder / "there", "classification", here / "theirs"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "SHA-256 of bundle.yaml" in done.stdout
+    make_bundle(folder / "there", "context", here / "deep")
     nifti_cohort(here / "raw", affine=oblique())
     workflow = Workflow(here, settings())
     alone = ("--set-threads", *(f"{rule}=1" for rule in ("convert_cohort", "preprocess_bundled", "predict_bundled")))

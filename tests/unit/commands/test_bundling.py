@@ -91,7 +91,7 @@ def test_the_card_tells_data_size_results_by_region_and_limits(bundle):
 @pytest.mark.parametrize(
     ("approach", "message"),
     [
-        ("clasification", r"clasification: is no approach of this run; there are: baseline, "),
+        ("nowhere", r"nowhere: is no approach of this run; there are: baseline, "),
         ("upper_bound", r"upper_bound: takes the regions from reference labels, which new patients do not have"),
         ("given", r"given: has label maps and no models"),
         ("theirs", r"theirs: comes from a bundle; copy that one, bundle"),
