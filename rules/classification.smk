@@ -1,9 +1,11 @@
 """2 Methods, approach 2: seven networks learn to name a slice's region; the best one is selected for routing.
 
-Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify
+Needs   the preprocessed store and slices.csv of the training cohort; the preprocessed cohorts to classify; extents and
+        the region probabilities of joint models' heads, if a router reads them
 Makes   classifiers/{network}/weights.pth, classifiers/{network}/{cohort}.csv, classifiers/selected.yaml,
         classifiers/calibration.yaml, classifiers/regions/{cohort}.csv, regions/{reading}_{chosen}/{cohort}.csv,
         regions/extent/{model}/{cohort}.csv, regions/extent_{chosen}/{model}/{cohort}.csv,
+        heads/{model}/calibration.yaml, regions/{reading}_head/{model}/{cohort}.csv,
         tables/table2.{csv,md,html,tex}, tables/{readings,reliability}.{csv,md,html},
         figures/{confusion,reliability}.{pdf,png,html}
 """
@@ -171,6 +173,8 @@ rule reliability:
         slices=rules.calibrate.input.slices,
         splits=rules.calibrate.input.splits,
         calibration=rules.calibrate.output.calibration,
+        heads=expand(RESULTS / f"heads/{{model}}/{TRAINING}.csv", model=HEADS),
+        head_calibrations=expand(RESULTS / "heads/{model}/calibration.yaml", model=HEADS),
     output:
         table=[
             RESULTS / "tables/reliability.csv",
@@ -194,6 +198,7 @@ rule reliability:
     conda:
         "../envs/report.yaml"
     params:
+        **HEADS_READ,
         networks=SETTINGS.classification.networks,
         select_on=SETTINGS.classification.select_on,
         regions=SETTINGS.regions.model_dump(),
@@ -221,6 +226,44 @@ rule read_classifier:
         code=code_of("read_classifier"),
     script:
         "../workflow_scripts/read_classifier.py"
+
+
+rule calibrate_head:
+    """The temperature of the head of one joint model, by the validation split of the training cohort."""
+    input:
+        probabilities=RESULTS / f"heads/{{model}}/{TRAINING}.csv",
+        slices=rules.calibrate.input.slices,
+        splits=rules.calibrate.input.splits,
+    output:
+        calibration=RESULTS / "heads/{model}/calibration.yaml",
+    log:
+        RESULTS / "logs/calibrate_head/{model}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=code_of("calibrate_head"),
+    script:
+        "../workflow_scripts/calibrate_head.py"
+
+
+rule read_head:
+    """The region of every slice of one cohort and the weights of all regions, by one reading of a joint model's head."""
+    input:
+        probabilities=RESULTS / "heads/{model}/{cohort}.csv",
+        calibration=rules.calibrate_head.output.calibration,
+    output:
+        regions=RESULTS / "regions/{reading}_head/{model}/{cohort}.csv",
+    log:
+        RESULTS / "logs/read_head/{reading}/{model}/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        regions=SETTINGS.regions.model_dump(),
+        code=code_of("read_head"),
+    script:
+        "../workflow_scripts/read_head.py"
 
 
 rule read_extent:
@@ -282,6 +325,7 @@ rule readings:
             model=EXTENTS,
             way=["extent", "extent_selected", "extent_all"],
         ),
+        heads=expand(RESULTS / "heads/{model}/{cohort}.csv", cohort=COHORTS, model=HEADS),
     output:
         table=[
             RESULTS / "tables/readings.csv",
@@ -294,6 +338,7 @@ rule readings:
     conda:
         "../envs/report.yaml"
     params:
+        **HEADS_READ,
         networks=NETWORKS,
         cohorts=TITLES["cohorts"],
         models=EXTENTS,

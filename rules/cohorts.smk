@@ -45,7 +45,7 @@ rule split_cohort:
         "../envs/convert.yaml"
     params:
         splits=lambda w: SETTINGS.splits.model_dump() if w.cohort == TRAINING else None,
-        seed=SETTINGS.seed,
+        seed=SETTINGS.seed if SETTINGS.splits.fold is None else None,
         code=code_of("split_cohort"),
     script:
         "../workflow_scripts/split_cohort.py"

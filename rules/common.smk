@@ -16,6 +16,7 @@ from cmrslices.prediction.bundle import manifest_digest
 from cmrslices.prediction.folders import files_digest, folder_of
 from cmrslices.runtime import accepted_code, job_plan
 from cmrslices.runtime.code_digest import code_digest
+from cmrslices.runtime.cores import share_cores
 from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.forced import forget_forced
 from cmrslices.runtime.slurm_guard import guard_slurm
@@ -38,6 +39,9 @@ except InputError as fault:
 
 guard_slurm()
 
+if SETTINGS.shared_cores:
+    share_cores(os.environ)
+
 CODE = {}  # name of each rule's script: digest of its code as it is now
 
 RESULTS = Path(SETTINGS.results)
@@ -49,6 +53,9 @@ COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.coh
 TRAINING = SETTINGS.trained_on()
 NETWORKS = list(SETTINGS.classification.networks)
 EXTENTS = SETTINGS.extents_read()
+HEADS = SETTINGS.heads_read()
+# A param that is only there where a head is read, so that tables of other configurations last.
+HEADS_READ = {"heads": HEADS} if HEADS else {}
 BOUNDS = SETTINGS.bounds()  # of the approaches that name the regions themselves
 BASELINE = SETTINGS.baseline()
 GIVEN = SETTINGS.given()

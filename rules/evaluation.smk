@@ -300,6 +300,7 @@ rule answers:
         bounds=BOUNDS,
         trained_slices=SETTINGS.trained_slices(),
         controls=SETTINGS.controls(),
+        primary=SETTINGS.primary(),
         scoring=SETTINGS.evaluation.scoring,
         margin=SETTINGS.evaluation.margin,
         code=code_of("answers"),

@@ -1,9 +1,9 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
-Needs   trained models, the preprocessed cohorts, the reference regions or those by classifiers or a model's extent;
-        or given label maps; or bundles of approaches that another run has trained
+Needs   trained models, the preprocessed cohorts, the reference regions or those by classifiers, a model's extent or the
+        head of a joint model; or given label maps; or bundles of approaches that another run has trained
 Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and, of approaches with models, routes.csv;
-        extents/{model}/{cohort}.csv; bundles/{approach}/{cohort}
+        extents/{model}/{cohort}.csv, heads/{model}/{cohort}.csv, bundles/{approach}/{cohort}
 """
 
 
@@ -33,6 +33,33 @@ rule find_extent:
         code=code_of("find_extent"),
     script:
         "../workflow_scripts/find_extent.py"
+
+
+rule name_regions:
+    """Region probabilities by the head of one joint model, of every slice of one cohort's validation and test cases."""
+    input:
+        weights=MODEL_WEIGHTS,
+        store=RESULTS / "cohorts/{cohort}/preprocessed",
+        splits=RESULTS / "cohorts/{cohort}/splits.csv",
+    output:
+        probabilities=RESULTS / "heads/{model}/{cohort}.csv",
+    log:
+        RESULTS / "logs/name_regions/{model}/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/name_regions/{model}/{cohort}.tsv"
+    conda:
+        "../envs/train.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime="4h",
+    params:
+        mirroring=SETTINGS.segmentation.mirroring,
+        precision=SETTINGS.precision,
+        code=code_of("name_regions"),
+    script:
+        "../workflow_scripts/name_regions.py"
 
 
 rule predict:

@@ -13,6 +13,7 @@ with planned_job(snakemake, __file__):
         bounds=snakemake.params.bounds,
         trained_slices=snakemake.params.trained_slices,
         controls=snakemake.params.controls,
+        primary=snakemake.params.primary,
         cases=snakemake.input.cases,
         scoring=snakemake.params.scoring,
         margin=snakemake.params.margin,

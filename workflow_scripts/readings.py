@@ -16,4 +16,6 @@ with planned_job(snakemake, __file__):
         cohorts=snakemake.params.cohorts,
         rule=RegionRule(**snakemake.params.regions),
         table=snakemake.output.table,
+        heads=snakemake.params.get("heads", []),  # the param is only there where a head is read
+        head_probabilities=snakemake.input.heads,
     )

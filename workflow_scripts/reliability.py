@@ -15,4 +15,7 @@ with planned_job(snakemake, __file__):
         rule=RegionRule(**snakemake.params.regions),
         table=snakemake.output.table,
         figure=snakemake.output.figure,
+        heads=snakemake.params.get("heads", []),  # the param is only there where a head is read
+        head_probabilities=snakemake.input.heads,
+        head_calibrations=snakemake.input.head_calibrations,
     )

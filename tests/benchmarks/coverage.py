@@ -2,7 +2,7 @@
 
 PYTHONPATH=workflow_scripts python tests/benchmarks/coverage.py results/published/acdc acdc --json coverage.json
 
-The tested patients of the published seeds are taken as the whole population, so that the true gaps and changes are
+The tested patients of the published runs are taken as the whole population, so that the true gaps and changes are
 known. Patients are drawn from it with replacement, each with all slices, and every method makes its interval from the
 draw. Methods: the jackknife that the answers use; CR2; and, with ``--bootstrap``, the percentiles of a cluster
 bootstrap and its symmetric t.
@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from cmrslices.commands.seeds import read_seeds
+from cmrslices.commands.runs import read_runs
 from cmrslices.evaluation.jackknife import interval, leave_out_each
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.labels import LABELS, REGIONS
@@ -27,7 +27,7 @@ T = 0.975
 
 def population(folder: Path, cohort: str, approach: str, rule: str) -> dict[tuple[str, str, str], np.ndarray]:
     """Sums and numbers of slices of the two means of every question: shape (4, patients)."""
-    _, scores = read_seeds(sorted(folder.glob("seed*")), folder)
+    _, scores = read_runs(folder)
     slices = score_under(scores[scores["cohort"] == cohort], rule).dropna(subset="dsc")
     patients = sorted(slices["patient"].unique())
     sums = (
@@ -124,7 +124,7 @@ def coverage(questions: dict, patients: int, draws: int, bootstrapped: int, seed
 def main() -> None:
     """Print the coverage by question, label and region, and a summary of the methods."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="published seeds")
+    parser.add_argument("folder", type=Path, help="published runs")
     parser.add_argument("cohort")
     parser.add_argument("--approach", default="classification", help="whose change is looked at")
     parser.add_argument("--rule", default="carried", choices=list(SCORING_RULES))

@@ -31,6 +31,8 @@ APPROACHES = {
     "soft": {**CLASSIFIER, "mixing": "soft"},
     "mixed": {**CLASSIFIER, "models": MIXED},
     "in_3d": {**CLASSIFIER, "models": dict.fromkeys(BY_REGION, "context")},
+    "head": {"title": "Head", "router": "classifier", "head_of": "joint", "reading": "stack", "models": BY_REGION},
+    "decoders": {"title": "D", "router": "classifier", "head_of": "joint", "mixing": "soft", "decoders_of": "joint"},
     "extent": EXTENT,
     "extent_3d": {**EXTENT, "extent_of": "context"},
     "weighed": {**EXTENT, "probabilities": True, "networks": "all", "mixing": "soft"},
@@ -76,6 +78,7 @@ class Results:
         self.plans_3d = self.preprocessed / "nnUNetPlans_default_3d_fullres.json"
         self.selected = root / "classifiers/selected.yaml"
         self.calibration = root / "classifiers/calibration.yaml"
+        self.head_calibration = root / "heads/joint/calibration.yaml"
         self.slices = root / "cohorts/clinic/slices.csv"
         self.splits = root / "cohorts/clinic/splits.csv"
 
@@ -113,6 +116,7 @@ class Results:
         write_yaml(self.selected, {"network": "shufflenet_v2_x0_5", "select_on": "test"})
         temperatures = {name: {"temperature": 1.5, "slices": 8} for name in (*NETWORKS, "all")}
         write_yaml(self.calibration, temperatures)
+        write_yaml(self.head_calibration, {"all": {"temperature": 1.2, "slices": 8}})
         self._write_tables()
         return self
 

@@ -503,6 +503,78 @@ def test_the_model_of_an_extent_must_exist():
         load_settings(extent(extent_of="best"))
 
 
+ROW = "sampling: uniform, network: joint"
+JOINT = f"models: {{joint: {{{ROW}, starts_from: first}}, first: {{{ROW}}}}}"
+
+
+def head(row=ROUTED, **keys):
+    """The default configuration, a joint model, and an approach `mine` with the router `classifier`."""
+    given = "".join(f"{key}: {value}, " for key, value in keys.items())
+    return laid_over(f"{JOINT}\napproaches: {{mine: {{title: Mine, router: classifier, {given}{row}}}}}")
+
+
+def test_the_model_of_a_head_is_trained_although_no_slice_is_routed_to_it():
+    loaded = load_settings(head(head_of="joint"))
+    assert loaded.models_used()[-2:] == ["joint", "first"]
+    assert "joint" not in loaded.approaches["mine"].models_used()
+    assert loaded.heads_read() == ["joint"]
+
+
+def test_an_approach_that_reads_a_head_reads_no_classifier():
+    assert load_settings(head()).classified() == ["classification", "mine"]
+    assert load_settings(head(head_of="joint")).classified() == ["classification"]
+
+
+@pytest.mark.parametrize("reading", ["slice", "stack"])
+def test_each_reading_of_a_head_has_a_folder_of_its_own(reading):
+    row = load_settings(head(head_of="joint", reading=reading)).approaches["mine"]
+    assert row.reading_folder() == f"{reading}_head/joint"
+
+
+def test_decoders_of_a_joint_model_take_the_place_of_the_models():
+    settings = load_settings(head("decoders_of: joint", head_of="joint"))
+    row = settings.approaches["mine"]
+    assert row.models_used() == ["joint"]
+    assert row.routing() == {"router": "classifier", "decoders_of": "joint"}
+    assert settings.models_of("mine") == ["joint", "first"]
+
+
+def test_the_bound_of_an_approach_by_decoders_has_the_same_decoders():
+    config = head("decoders_of: joint", head_of="joint")
+    assert load_settings(config).bounds()["mine"] is None
+    config["approaches"]["best"] = {"title": "Best", "router": "reference", "decoders_of": "joint"}
+    assert load_settings(config).bounds() == {"classification": "upper_bound", "mine": "best"}
+
+
+def test_keys_of_joint_models_are_not_written_down_where_they_are_not_set():
+    rows = load_settings(DEFAULT).model_dump()["approaches"]
+    assert not [key for row in rows.values() for key in row if key in {"head_of", "decoders_of"}]
+
+
+@pytest.mark.parametrize("row", [ROUTED, "decoders_of: joint"])
+def test_what_is_written_down_of_a_row_with_a_head_can_be_read_again(row):
+    settings = load_settings(head(row, head_of="joint"))
+    assert load_settings(settings.model_dump(mode="json")) == settings
+
+
+@pytest.mark.parametrize(
+    ("row", "keys", "message"),
+    [
+        (ROUTED, {"head_of": "best"}, r"approaches\.mine\.head_of: 'best' is not defined"),
+        ("decoders_of: best", {}, r"approaches\.mine: 'best' is not defined"),
+        (ROUTED, {"head_of": "baseline"}, r"approaches\.mine\.head_of: 'baseline' has no head.*network: joint"),
+        ("decoders_of: baseline", {}, r"approaches\.mine\.decoders_of: 'baseline' has no head.*network: joint"),
+        (ROUTED, {"head_of": "joint", "networks": "all"}, r"approaches\.mine: networks is all.*remove networks"),
+        (f"decoders_of: joint, {ROUTED}", {}, r"approaches\.mine: the row has models and also decoders_of; remove one"),
+        ("mixing: soft", {}, r"approaches\.mine: models has no entry for non-cardiac, base, middle, apex"),
+    ],
+    ids=["no such head", "no such decoders", "no head", "no decoders", "networks", "both", "neither"],
+)
+def test_a_head_and_decoders_are_those_of_a_joint_model(row, keys, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(head(row, **keys))
+
+
 def test_all_networks_beside_an_extent_need_probabilities():
     with pytest.raises(InputError, match=r"approaches\.mine: networks is all.*write probabilities: true"):
         load_settings(extent(extent_of="baseline", networks="all"))
@@ -543,6 +615,16 @@ def test_slices_too_small_for_a_network_are_refused_before_the_first_job():
             "splits: {train: 0.8, validation: 0.2, test: 0}",
             r"splits\.test: is 0, but classification\.select_on is test",
         ),
+        ("splits: {train: 0.5, validation: 0.2, test: 0.3, fold: 1}", r"fold is set, but test, 0\.3, is no whole part"),
+        ("splits: {train: 0.8, validation: 0.2, test: 0, fold: 1}", r"fold is set, but test, 0, is no whole part"),
+        ("splits: {train: 0.7, validation: 0.1, test: 0.2, fold: 6}", "fold is 6, but test makes 5 folds"),
+        ("splits: {train: 70, validation: 10, test: 20, fold: 6}", "fold is 6, but test makes 5 folds"),
+        ("evaluation: {primary: [nobody]}", r"evaluation\.primary: 'nobody' is not defined"),
+        ("evaluation: {primary: [baseline]}", r"evaluation\.primary: 'baseline' is a control itself"),
+        (
+            "evaluation: {primary: [classification]}",
+            r"evaluation\.primary: 'classification' .* has no matched",
+        ),
         (
             "segmentation: {plan: {patch_size_px: [8, 8], features: [4, 4, 4, 4]}}",
             "patch_size_px leaves one pixel to the last of 4 stages",
@@ -553,6 +635,17 @@ def test_slices_too_small_for_a_network_are_refused_before_the_first_job():
 def test_what_would_fail_in_a_job_is_refused_before_it(text, message):
     with pytest.raises(InputError, match=message):
         load_settings(laid_over(text))
+
+
+def test_what_is_recorded_of_a_configuration_has_new_keys_only_where_they_are_set():
+    """So results that were made before these keys existed stay up to date."""
+    plain = load_settings(DEFAULT).model_dump()
+    assert "fold" not in plain["splits"]
+    assert "primary" not in plain["evaluation"]
+    text = "{splits: {train: 0.7, validation: 0.1, test: 0.2, fold: 3}, evaluation: {primary: [sampling_low]}}"
+    chosen = load_settings(laid_over(text)).model_dump()
+    assert chosen["splits"]["fold"] == 3
+    assert chosen["evaluation"]["primary"] == ["sampling_low"]
 
 
 def with_values(compute):
@@ -622,7 +715,8 @@ def test_the_training_of_the_remedies_in_multiples_of_the_baselines():
     assert slices.pop("context_3d") is None  # its patches hold many slices
     ratios = {name: count / slices["baseline"] for name, count in slices.items()}
     longer = {"from_baseline": 1.3, "from_baseline_upper_bound": 1.3, "baseline_continued": 1.3}
-    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "joint", "resenc_m"], 1)
+    equal = dict.fromkeys(["baseline", "sampling_low", "sampling_high", "ratio_1", "resenc_m"], 1)
+    equal |= dict.fromkeys(["joint", "joint_stack", "joint_upper_bound"], 1)
     assert ratios == {**dict.fromkeys(ratios, 4), **equal, **longer}
 
 
@@ -675,6 +769,7 @@ def test_the_bound_of_an_approach_has_the_same_models():
         "classification_soft": "upper_bound",
         "extent": "upper_bound",
         "extent_probabilities": "upper_bound",
+        "joint_stack": "joint_upper_bound",
     }
 
 
@@ -766,6 +861,13 @@ def test_given_and_trained_approaches_stand_side_by_side():
 def test_a_fault_of_given_label_maps_is_named_with_its_key(text, message):
     with pytest.raises(InputError, match=message):
         load_settings(laid_over(text))
+
+
+def test_a_primary_comparison_is_with_the_matched_control_or_the_baseline():
+    assert remedies("evaluation: {primary: [joint, extent]}").primary() == {
+        "joint": "baseline",
+        "extent": "baseline_long",
+    }
 
 
 # ---- Bundles ----------------------------------------------------------------

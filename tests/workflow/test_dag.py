@@ -85,10 +85,11 @@ def test_a_ratio_is_a_new_row_and_adds_one_training(workflow):
 
 def test_the_remedies_add_their_trainings_and_approaches(workflow):
     planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "remedies.yaml")
-    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 19)
+    approaches = dict.fromkeys(("predict", "score", "boundaries"), 3 * 21)
+    heads = {"name_regions": 3, "calibrate_head": 1, "read_head": 3}
     extents = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6}
     plans = {"plan_variant": 2, "preprocess_segmentation": 2, "preprocess_cohort": 6}
-    assert planned == {**PAPER, "train_segmenter": 18, "read_classifier": 6, **extents, **plans, **approaches}
+    assert planned == {**PAPER, "train_segmenter": 18, "read_classifier": 6, **extents, **heads, **plans, **approaches}
 
 
 IN_3D = {"sampling": "uniform", "configuration": "3d_fullres"}
@@ -243,6 +244,44 @@ def test_names_of_models_with_underscores_are_told_apart(workflow):
     )
     assert planned["find_extent"] == 4 * 3
     assert (planned["read_extent"], planned["weigh_extent"]) == (4 * 3, 4 * 6)
+
+
+JOINT = {"joint": {"sampling": "uniform", "network": "joint"}}
+HEAD = {"title": "Head", "router": "classifier", "head_of": "joint"}
+HEAD_NAMED = {"train_segmenter": 7, "name_regions": 3, "calibrate_head": 1}
+
+
+@pytest.mark.parametrize("segmented_by", [{"models": MODELS}, {"decoders_of": "joint"}], ids=["models", "decoders"])
+@pytest.mark.parametrize("keys", [{}, {"reading": "stack"}, {"mixing": "soft"}], ids=["slice", "stack", "soft"])
+def test_a_head_is_a_new_row_and_adds_the_training_of_its_model_alone(workflow, segmented_by, keys):
+    planned = workflow.planned(models=JOINT, approaches={"head": {**HEAD, **segmented_by, **keys}})
+    assert planned == {**PAPER, **HEAD_NAMED, "read_head": 3, "predict": 18, "score": 18, "boundaries": 18}
+
+
+def test_both_readings_of_a_head_share_its_probabilities(workflow):
+    row = {**HEAD, "decoders_of": "joint"}
+    rows = {"first": row, "second": {**row, "title": "Second", "reading": "stack"}}
+    planned = workflow.planned(models=JOINT, approaches=rows)
+    assert planned == {**PAPER, **HEAD_NAMED, "read_head": 6, "predict": 21, "score": 21, "boundaries": 21}
+
+
+def test_decoders_by_the_reference_regions_need_no_head(workflow):
+    row = {"title": "Best", "router": "reference", "decoders_of": "joint"}
+    planned = workflow.planned(models=JOINT, approaches={"best": row})
+    assert planned == {**PAPER, "train_segmenter": 7, "predict": 18, "score": 18, "boundaries": 18}
+
+
+def test_an_approach_by_the_head_of_a_joint_model_needs_no_classifier(workflow):
+    row = {**HEAD, "reading": "stack", "decoders_of": "joint"}
+    planned = workflow.planned("results/scores/head/acdc.csv", models=JOINT, approaches={"head": row})
+    assert not planned.keys() & {"train_classifier", "classify", "select_classifier", "calibrate"}
+    assert planned["train_segmenter"] == 1
+
+
+def test_a_head_of_a_model_that_has_none_stops_a_dry_run_and_is_told_why(workflow):
+    answer = workflow.run("-n", approaches={"head": {**HEAD, "head_of": "baseline", "models": MODELS}})
+    assert answer.returncode != 0
+    assert "approaches.head.head_of: 'baseline' has no head" in answer.stdout + answer.stderr
 
 
 def test_without_a_classified_approach_no_region_is_predicted(workflow):

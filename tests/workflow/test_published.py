@@ -9,7 +9,7 @@ from places import ROOT
 from workflow import aggregate_again
 
 from cmrslices.commands.publication import publish
-from cmrslices.commands.seeds import write_answers_of_seeds
+from cmrslices.commands.runs import write_answers_of_runs
 
 LEFT_BEHIND = shutil.ignore_patterns("images", "labels", "nnunet", "predictions", "logs")
 
@@ -73,7 +73,7 @@ def test_the_published_slice_scores_give_the_published_tables_byte_for_byte(fini
 
 
 def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
-    write_answers_of_seeds(published.parent, ROOT / "resources/paper")
+    write_answers_of_runs(published.parent, ROOT / "resources/paper")
     found = pd.read_csv(published.parent / "answers.csv")
     assert set(found["cohort"]) == {"nhs", "mnms", "acdc"}
     assert set(found["question"]) >= {
@@ -96,7 +96,7 @@ def test_answers_are_given_for_every_cohort_and_the_papers_cells(published):
 
 def test_a_single_published_seed_answers_as_its_run_did(run, published):
     """Disease groups and vendors are not published, so that only the run tells the answers by them."""
-    write_answers_of_seeds(published.parent, ROOT / "resources/paper")
+    write_answers_of_runs(published.parent, ROOT / "resources/paper")
     made, own = (
         pd.read_csv(file, dtype=str) for file in (published.parent / "answers.csv", run / "tables/answers.csv")
     )

@@ -73,6 +73,8 @@ RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
 
 EXTENT = {"router": "extent", "extent_of": "baseline"}
+JOINT = {"joint": {"sampling": "uniform", "network": "joint"}}
+HEAD_READ = {"name_regions": 3, "calibrate_head": 1, "read_head": 3, "readings": 1, "reliability": 1}
 EXTENTS_READ = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6, "readings": 1}
 
 
@@ -101,6 +103,7 @@ KEYS = {
     "seed": ({"seed": 7}, {**SPLIT, "split_cohort": 3}),
     "deterministic": ({"deterministic": True}, EVERYTHING_TRAINED),
     "precision": ({"precision": "fp32"}, EVERYTHING_TRAINED),
+    "shared_cores": ({"shared_cores": False}, RECORD),
     "cohorts.<name>.title": (
         acdc(title="Other"),
         {
@@ -129,6 +132,7 @@ KEYS = {
     "splits.train": ({"splits": {"train": 0.4, "validation": 0.35}}, {**SPLIT, "split_cohort": 1}),
     "splits.validation": ({"splits": {"validation": 0.2, "test": 0.3}}, {**SPLIT, "split_cohort": 1}),
     "splits.test": ({"splits": {"test": 0.2, "train": 0.55}}, {**SPLIT, "split_cohort": 1}),
+    "splits.fold": ({"splits": {"fold": 2}}, {**SPLIT, "split_cohort": 1}),
     "regions.base": ({"regions": {"base": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "regions.apex": ({"regions": {"apex": 0.3}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "regions.rule": ({"regions": {"rule": "ends"}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
@@ -220,6 +224,14 @@ KEYS = {
         {"approaches": {"classification": {"networks": "all"}}},
         {**ONE_APPROACH, "read_classifier": 3},
     ),
+    "approaches.<name>.head_of": (
+        {"models": JOINT, "approaches": {"classification": {"head_of": "joint"}}},
+        {**ONE_MODEL, **HEAD_READ},
+    ),
+    "approaches.<name>.decoders_of": (
+        {"models": JOINT, "approaches": {"upper_bound": {"models": None, "decoders_of": "joint"}}},
+        ONE_MODEL,
+    ),
     "approaches.<name>.mixing": (
         {"approaches": {"classification": {"mixing": "soft"}}},
         {**ONE_APPROACH, "read_classifier": 3},
@@ -250,6 +262,7 @@ KEYS = {
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
+    "evaluation.primary": ({"evaluation": {"primary": ["sampling_low"]}}, {**ANSWERS, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
@@ -379,6 +392,9 @@ AFTER = {
     "read_extent": {},  # not in the finished run
     "weigh_extent": {},  # not in the finished run
     "find_extent": {},  # not in the finished run
+    "name_regions": {},  # not in the finished run
+    "calibrate_head": {},  # not in the finished run
+    "read_head": {},  # not in the finished run
     "readings": {"readings": 1},
     "predict": SEGMENTED,
     "read_predictions": {},  # not in the finished run
@@ -406,11 +422,14 @@ AFTER = {
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
 BUNDLE_RULES = {"preprocess_bundled", "predict_bundled"}
-SEGMENTING_RULES = {"predict", "find_extent", "predict_bundled"}
+ROUTED_RULES = {"predict", "find_extent", "predict_bundled"}
+SEGMENTING_RULES = {"name_regions", *ROUTED_RULES}
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", *SEGMENTING_RULES}
 PLANNING_RULES = {"plan_segmentation", "plan_variant"}
 SEGMENTER_RULES = {*PLANNING_RULES, "preprocess_segmentation", "train_segmenter"}
-CALIBRATION_RULES = {"calibrate", "reliability", "read_classifier", "read_extent", "weigh_extent"}
+CALIBRATION_RULES = {
+    *("calibrate", "calibrate_head", "reliability", "read_classifier", "read_head", "read_extent", "weigh_extent"),
+}
 READING_RULES = {"readings", "predict_bundled", *CALIBRATION_RULES}
 CLASSIFIER_RULES = {
     *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
@@ -452,6 +471,7 @@ MODULES = {
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves", "preprocess_bundled"},
     "cmrslices/runtime/devices.py": NETWORK_RULES,
+    "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves", "preprocess_bundled"},
     "cmrslices/runtime/interruption.py": RULES,
@@ -466,12 +486,14 @@ MODULES = {
         *("boundaries", *PREPROCESSING_RULES),
         *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
-    "cmrslices/prediction/cohort.py": SEGMENTING_RULES,
     "cmrslices/prediction/bundle.py": BUNDLE_RULES,
     "cmrslices/prediction/bundle_networks.py": BUNDLE_RULES,
     "cmrslices/prediction/bundle_prediction.py": {"predict_bundled"},
     "cmrslices/prediction/bundle_preprocessing.py": {"preprocess_bundled"},
+    "cmrslices/prediction/cohort.py": ROUTED_RULES,
+    "cmrslices/prediction/decoders.py": ROUTED_RULES,
     "cmrslices/prediction/extent.py": {"find_extent", "predict_bundled"},
+    "cmrslices/prediction/heads.py": {"name_regions", "predict_bundled"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance", *BUNDLE_RULES},
@@ -503,7 +525,7 @@ MODULES = {
     "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions", *READING_RULES},
     "cmrslices/classification/calibration.py": READING_RULES,
     "cmrslices/classification/extent_reading.py": {"read_extent", "weigh_extent", "predict_bundled"},
-    "cmrslices/classification/readings.py": READING_RULES - {"calibrate"},
+    "cmrslices/classification/readings.py": READING_RULES - {"calibrate", "calibrate_head"},
     "cmrslices/classification/readings_table.py": {"readings", "reliability"},
     "cmrslices/classification/reliability.py": {"reliability"},
     "cmrslices/classification/reliability_diagram.py": {"reliability"},
@@ -593,7 +615,7 @@ MODULES = {
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"accept_code", "answer_seeds", "bundle", "plan_run", "publish", "training_status"}
+COMMANDS = {"accept_code", "answer_runs", "bundle", "plan_run", "publish", "training_status"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

@@ -12,7 +12,7 @@ from workflow import aggregate_again
 
 from cmrslices.classification.extent_reading import extent_regions
 from cmrslices.cohorts.regions import PAPER
-from cmrslices.commands.seeds import write_answers_of_seeds
+from cmrslices.commands.runs import write_answers_of_runs
 from cmrslices.config import load_settings
 
 PUBLISHED = ROOT / "results/published"
@@ -41,7 +41,7 @@ def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
 def test_the_answers_come_from_the_published_slice_scores(folder, tmp_path):
     for run in folder.glob("seed*"):
         shutil.copytree(run, tmp_path / run.name, ignore=shutil.ignore_patterns("tables", "figures", "report"))
-    write_answers_of_seeds(tmp_path, ROOT / "resources/paper")
+    write_answers_of_runs(tmp_path, ROOT / "resources/paper")
     for name in ("answers.csv", "agreement.csv"):
         made, published = pd.read_csv(tmp_path / name), pd.read_csv(folder / name)
         # The last digit of a variance follows the processor's way of adding up.

@@ -188,6 +188,11 @@ class Splits(Section):
     train: Share = Field(description="patients to train on, as a count or a fraction")
     validation: Share = Field(description="patients of nnU-Net's and the classifiers' validation")
     test: Share = Field(description="patients for the tables of the training cohort")
+    fold: Annotated[int, Field(ge=1), MadeWhole] | None = Field(
+        None,
+        description="which part of a cross-validation is the test split: the parts are as large as `test` says and do "
+        "not depend on `seed`. Unset: `seed` draws the splits",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Splits":
@@ -202,6 +207,24 @@ class Splits(Section):
                 "give three patient counts, or fractions that sum to 1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _whole_folds(self) -> "Splits":
+        if self.fold is None:
+            return self
+        folds = (self.train + self.validation + self.test) / self.test if self.test else 0
+        if folds == 0 or abs(folds - round(folds)) > 1e-6:
+            raise ValueError(
+                f"fold is set, but test, {self.test:g}, is no whole part of all patients; give one, as 0.2 for 5"
+            )
+        if self.fold > round(folds):
+            raise ValueError(f"fold is {self.fold}, but test makes {round(folds)} folds; give a number up to that")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_an_unset_fold(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # The parameters of the rules are the same as without the key, so that results that were made before it last.
+        return {key: value for key, value in as_dict(self).items() if value is not None}
 
 
 class Regions(Section):
@@ -431,20 +454,37 @@ class Routed(Section):
 
     title: str = Field(description="name in tables and figures")
     router: str
-    models: dict[SliceClass, Reference] = Field(description="the model of each region and of non-cardiac slices")
+    models: Annotated[dict[SliceClass, Reference] | None, BeforeValidator(as_null)] = Field(
+        None, description="the model of each region and of non-cardiac slices"
+    )
+    decoders_of: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="instead of `models`: a model with `network: joint`, whose decoder of each region segments the "
+        "slices of that region; the router decides, and not the model's own head",
+    )
 
     def models_used(self) -> list[str]:
         """Return the models that slices are routed to."""
-        return sorted(set(self.models.values()))
+        return [self.decoders_of] if self.decoders_of else sorted(set((self.models or {}).values()))
+
+    def segmented_by(self) -> dict:
+        """Return the key that says by what the slices of each region are segmented."""
+        return {"decoders_of": self.decoders_of} if self.decoders_of else {"models": self.models}
 
     def routing(self) -> dict:
         """Return the keys that the prediction depends on."""
-        return {"router": self.router, "models": self.models}
+        return {"router": self.router, **self.segmented_by()}
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        return {key: value for key, value in as_dict(self).items() if value is not None}
 
     @model_validator(mode="after")
     def _complete(self) -> "Routed":
-        missing = [name for name in SLICE_CLASSES if name not in self.models]
-        if missing:
+        if self.models is not None and self.decoders_of is not None:
+            raise ValueError("the row has models and also decoders_of; remove one of them, or set it to null")
+        missing = [name for name in SLICE_CLASSES if name not in (self.models or {})]
+        if missing and self.decoders_of is None:
             raise ValueError(f"models has no entry for {', '.join(missing)}")
         return self
 
@@ -474,7 +514,7 @@ class Weighed(Routed):
 
 
 class Classified(Weighed):
-    """A row of `approaches` that takes the regions from the classifiers."""
+    """A row of `approaches` that takes the regions from the classifiers, or from the head of a joint network."""
 
     router: Literal["classifier"] = Field(description="`classifier`: the region by the trained classifiers")
     reading: Literal["slice", "stack"] = Field(
@@ -483,10 +523,23 @@ class Classified(Weighed):
         "by the first and last labelled slice with which the probabilities agree best",
     )
     networks: Literal["selected", "all"] = Field("selected", description=NETWORKS_READ)
+    head_of: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
+        None,
+        description="`classifier` only: a model with `network: joint`, whose head names the regions instead of the "
+        "trained classifiers; it is trained also if no slice is routed to it; null: the classifiers (the paper)",
+    )
 
     def reading_folder(self) -> str:
         """Return the folder below `regions` that holds what the router reads."""
-        return f"{self.reading}_{self.networks}"
+        return f"{self.reading}_head/{self.head_of}" if self.head_of else f"{self.reading}_{self.networks}"
+
+    @model_validator(mode="after")
+    def _head_or_networks(self) -> "Classified":
+        if self.head_of and self.networks == "all":
+            raise ValueError(
+                "networks is all, but with head_of no classifier is read; remove networks, or set head_of to null"
+            )
+        return self
 
 
 class Extent(Weighed):
@@ -617,9 +670,19 @@ class Evaluation(Section):
         description="two approaches are near each other if they differ by less, in points of DSC %; "
         "choose it beforehand"
     )
+    primary: list[Reference] = Field(
+        [],
+        description="approaches of the primary comparisons, each with its matched control: a family of tests of its "
+        "own in the answers; choose them beforehand",
+    )
     profile_points: Annotated[int, Field(ge=2, le=10_000), MadeWhole] = Field(
         description="points of the profile from base to apex"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_no_primary_comparisons(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # What is recorded of a configuration is the same as without the key, where nothing is named.
+        return {key: value for key, value in as_dict(self).items() if (key, value) != ("primary", [])}
 
 
 class Demo(Section):
@@ -650,6 +713,10 @@ class Settings(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         description="precision in which segmenters and classifiers are trained, and in which segmenters predict; "
         "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
+    )
+    shared_cores: Truth = Field(
+        description="whether threads on a CPU sleep while they wait for one another (GOMP_SPINCOUNT), so that other "
+        "work on the same cores is not held up; where nothing else runs, jobs are up to 14 % faster without"
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
     training_cohort: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
@@ -699,7 +766,7 @@ class Settings(Section):
     def models_of(self, approach: str) -> list[str]:
         """Return the models that are trained for an approach, in the order of `models`.
 
-        They are the models that it routes to, the one whose extent it reads, and those that these start from.
+        They are the models that it routes to, the one whose extent or head it reads, and those that these start from.
         """
         used = {*self._needed(approach), *self._starts_of(approach)}
         return [name for name in self.models if name in used]
@@ -709,12 +776,17 @@ class Settings(Section):
         read = {approach.extent_of for approach in self.approaches.values() if isinstance(approach, Extent)}
         return [name for name in self.models if name in read]
 
+    def heads_read(self) -> list[str]:
+        """Return the joint models whose head an approach reads, in the order of `models`."""
+        read = {approach.head_of for approach in self.approaches.values() if isinstance(approach, Classified)}
+        return [name for name in self.models if name in read]
+
     def classified(self) -> list[str]:
         """Return the approaches that read the classifiers."""
         return [
             name
             for name, row in self.approaches.items()
-            if isinstance(row, Classified) or (isinstance(row, Extent) and row.probabilities)
+            if (isinstance(row, Classified) and not row.head_of) or (isinstance(row, Extent) and row.probabilities)
         ]
 
     def budgets(self) -> dict[str, dict[str, int | None]]:
@@ -762,11 +834,19 @@ class Settings(Section):
 
         return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}
 
+    def primary(self) -> dict[str, str]:
+        """Return the control of each approach of the primary comparisons.
+
+        It is the matched control of an approach that is trained longer than the baseline, and else the baseline.
+        """
+        controls = self.controls()
+        return {name: controls.get(name) or self.baseline() for name in self.evaluation.primary}
+
     def bounds(self) -> dict[str, str | None]:
         """Return the upper bound of each approach that names regions itself: the same models, by the reference."""
-        perfect = {name: row.models for name, row in self.approaches.items() if isinstance(row, Referenced)}
+        perfect = {name: row.segmented_by() for name, row in self.approaches.items() if isinstance(row, Referenced)}
         return {
-            name: next((bound for bound, models in perfect.items() if models == row.models), None)
+            name: next((bound for bound, models in perfect.items() if models == row.segmented_by()), None)
             for name, row in self.approaches.items()
             if isinstance(row, Classified | Extent)
         }
@@ -777,9 +857,11 @@ class Settings(Section):
         return isinstance(row, Uniform) and row.network != "joint" and row.plan == ("default", "2d")
 
     def _needed(self, approach: str) -> set[str]:
-        """The models that an approach routes to, and the one whose extent it reads."""
+        """The models that an approach routes to, and the one whose extent or head it reads."""
         row = self.approaches[approach]
-        return {*row.models_used(), *([row.extent_of] if isinstance(row, Extent) else [])}
+        extent = [row.extent_of] if isinstance(row, Extent) else []
+        head = [row.head_of] if isinstance(row, Classified) and row.head_of else []
+        return {*row.models_used(), *extent, *head}
 
     def _starts_of(self, approach: str) -> set[str]:
         """The models that the models of an approach start from."""
@@ -817,6 +899,8 @@ class Settings(Section):
                 _require(f"approaches.{name}", model, self.models)
             if isinstance(approach, Extent):
                 _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
+            if isinstance(approach, Classified) and approach.head_of:
+                _require(f"approaches.{name}.head_of", approach.head_of, self.models)
         routed = self.routed()
         if routed and self.training_cohort is None:
             raise ValueError(
@@ -825,6 +909,8 @@ class Settings(Section):
             )
         if routed:
             _require("training_cohort", str(self.training_cohort), self.cohorts)
+        for name in self.evaluation.primary:
+            _require("evaluation.primary", name, self.approaches)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
         for name in self.demo.predictions if self.demo else ():
@@ -870,6 +956,18 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _heads_and_decoders_are_those_of_joint_networks(self) -> "Settings":
+        for name, row in self.approaches.items():
+            for key in ("head_of", "decoders_of"):
+                model = getattr(row, key, None)
+                if model and self.models[model].network != "joint":
+                    raise ValueError(
+                        f"approaches.{name}.{key}: '{model}' has no head and no decoders by region; name a model with "
+                        f"network: joint, or give models.{model} this key"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _joint_networks_can_be_trained(self) -> "Settings":
         for name, row in self.models.items():
             if row.network == "joint" and not isinstance(row, Uniform):
@@ -887,6 +985,19 @@ class Settings(Section):
                 raise ValueError(
                     f"models.{name}.starts_from: '{name}' and '{row.starts_from}' are different networks; give both "
                     "the same network, or remove starts_from"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _primary_comparisons_have_controls(self) -> "Settings":
+        controls = self.controls()
+        for name in self.evaluation.primary:
+            if self.primary()[name] == name:
+                raise ValueError(f"evaluation.primary: '{name}' is a control itself; remove it")
+            if name in controls and controls[name] is None:
+                raise ValueError(
+                    f"evaluation.primary: '{name}' is trained longer than the baseline and has no matched control; add "
+                    "a row for one (README.md, Controls), or remove it"
                 )
         return self
 

@@ -138,7 +138,7 @@ def test_by_index_every_slice_of_a_stack_is_cardiac():
     assert regions_by_index(both, PAPER)["region"].tolist() == ["middle", *HEART]
 
 
-def write_both(selected, networks, folder, extents=(), models=()):
+def write_both(selected, networks, folder, extents=(), models=(), heads=None):
     """The table of two cohorts, each of one case with five labelled slices."""
     reference = stack(*HEART).assign(patient="p", phase="ED", position=0.5)
     reference.to_csv(folder / "slices.csv", index=False)
@@ -154,6 +154,8 @@ def write_both(selected, networks, folder, extents=(), models=()):
         cohorts={"one": "One", "two": "Two"},
         rule=PAPER,
         table=[folder / f"readings.{ending}" for ending in ("csv", "md", "html")],
+        heads=list(heads or {}),
+        head_probabilities=[*(heads or {}).values()] * 2,
     )
     return pd.read_csv(folder / "readings.csv", keep_default_na=False).query("group == 'all'")
 
@@ -184,3 +186,23 @@ def test_each_extent_that_an_approach_reads_has_three_rows_before_the_last_one(s
     assert found["networks"].tolist() == ["none", "selected", "all", "none"]
     assert found["right_percent"].astype(float).tolist() == [80, 100, 0, 100]
     assert "extent of baseline, and mean of all networks" in (tmp_path / "readings.md").read_text()
+
+
+def test_each_head_that_an_approach_reads_has_two_rows_before_the_last_one(selected, networks, tmp_path):
+    found = write_both(selected, networks, tmp_path, heads={"joint": networks["second"], "other": networks["first"]})
+    rows = found[4:9][["reading", "networks"]].to_numpy().tolist()
+    heads = [[reading, f"head of {model}"] for model in ("joint", "other") for reading in ("slice", "stack")]
+    assert rows == [*heads, ["index", "none"]]
+    assert found["right_percent"][4:8].astype(float).tolist() == [80, 100, 0, 0]
+    text = (tmp_path / "readings.md").read_text()
+    assert "head of joint, slice by slice" in text
+    assert "head of other, whole stack" in text
+
+
+def test_a_head_is_read_as_the_mean_of_one_network(networks, tmp_path):
+    """The reading of a classifier as `read_head` uses it: region and weights are those of the head itself."""
+    head = {"second": networks["second"]}
+    values = pd.read_csv(networks["second"])[list(SLICE_CLASSES)].to_numpy()
+    found = written("slice", "all", None, head, tmp_path)
+    assert found["region"].tolist() == GAP
+    assert found[list(SLICE_CLASSES)].to_numpy() == pytest.approx(calibrated(values, 3.0), abs=1e-8)

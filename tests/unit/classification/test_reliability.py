@@ -64,11 +64,12 @@ def written(tmp_path):
     table = pd.DataFrame({"case": "t", "slice": range(6), "region": regions})
     table.assign(patient="p", phase="ED", position=0.5).to_csv(tmp_path / "slices.csv", index=False)
     (tmp_path / "splits.csv").write_text("case,patient,split\nt,t,test\n")
-    for name, sure in {"one": 0.7, "two": 0.1}.items():
+    for name, sure in {"one": 0.7, "two": 0.1, "head": 0.4}.items():
         chances = {c: [sure if own == c else (1 - sure) / 3 for own in regions] for c in SLICE_CLASSES}
         table[["case", "slice"]].assign(**chances).to_csv(tmp_path / f"{name}.csv", index=False)
     temperatures = {name: {"temperature": 2.0} for name in ("one", "two", "all")}
     (tmp_path / "calibration.yaml").write_text(yaml.safe_dump(temperatures))
+    (tmp_path / "head.yaml").write_text(yaml.safe_dump({"joint": {"temperature": 0.5}}))
     write_reliability(
         networks={"one": "One", "two": "Two"},
         probabilities=[tmp_path / "one.csv", tmp_path / "two.csv"],
@@ -79,14 +80,17 @@ def written(tmp_path):
         rule=PAPER,
         table=[tmp_path / f"table.{ending}" for ending in ("csv", "md", "html")],
         figure=[tmp_path / f"figure.{ending}" for ending in ("png", "pdf", "html")],
+        heads=["joint"],
+        head_probabilities=[tmp_path / "head.csv"],
+        head_calibrations=[tmp_path / "head.yaml"],
     )
     return tmp_path
 
 
-def test_the_table_has_each_network_the_mean_and_the_rule_without_an_image(written):
+def test_the_table_has_each_network_the_mean_each_head_and_the_rule_without_an_image(written):
     table = pd.read_csv(written / "table.csv").set_index("network")
-    assert table.index.tolist() == ["one", "two", "all", "none"]
-    assert table["right_percent"].tolist() == pytest.approx([100, 0, 100, 400 / 6], rel=1e-4)
+    assert table.index.tolist() == ["one", "two", "all", "head of joint", "none"]
+    assert table["right_percent"].tolist() == pytest.approx([100, 0, 100, 100, 400 / 6], rel=1e-4)
     assert table.loc["one", "ece_percent_before"] == pytest.approx(30)
     assert table.loc["one", "brier_before"] == pytest.approx(0.12)
     assert table.loc["none", "temperature":].drop("right_percent").isna().all()
@@ -97,6 +101,15 @@ def test_a_temperature_above_one_takes_confidence_away(written):
     table = pd.read_csv(written / "table.csv").set_index("network")
     confidence = 7**0.5 / (7**0.5 + 3)
     assert table.loc["one", "ece_percent_after"] == pytest.approx(100 * (1 - confidence), rel=1e-4)
+
+
+def test_a_head_is_calibrated_by_its_own_temperature(written):
+    """Of 0.4 and three times 0.2, the squares are in the proportion of 4 to 1."""
+    row = pd.read_csv(written / "table.csv").set_index("network").loc["head of joint"]
+    assert row["temperature"] == 0.5
+    assert row["ece_percent_before"] == pytest.approx(60, rel=1e-4)
+    assert row["ece_percent_after"] == pytest.approx(100 * (1 - 4 / 7), rel=1e-4)
+    assert "Head of joint" in (written / "table.md").read_text()
 
 
 def test_the_row_without_an_image_and_the_binning_are_told_to_readers(written):

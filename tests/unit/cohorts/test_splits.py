@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from cmrslices.cohorts.splits import split_cohort, split_counts, split_patients
+from cmrslices.cohorts.splits import split_by_fold, split_cohort, split_counts, split_patients
 from cmrslices.runtime.errors import InputError
 
 PATIENTS = [f"p{number:03d}" for number in range(100)]
@@ -135,3 +135,42 @@ def test_the_groups_of_the_cohort_are_split_alike(tmp_path):
     split_cohort(tmp_path / "cases.csv", tmp_path / "splits.csv", FRACTIONS, seed=3)
     both = pd.read_csv(tmp_path / "splits.csv").merge(pd.read_csv(tmp_path / "cases.csv"))
     assert (pd.crosstab(both["group"], both["split"])[list(FRACTIONS)] == [35, 5, 10]).all(axis=None)
+
+
+GROUPS = {patient: "ABCDE"[place % 5] for place, patient in enumerate(PATIENTS)}
+
+
+def test_every_patient_is_a_test_patient_in_one_fold():
+    folds = [split_by_fold(GROUPS, FRACTIONS, fold) for fold in range(1, 6)]
+    assert Counter(patient for fold in folds for patient in fold if fold[patient] == "test") == Counter(PATIENTS)
+
+
+def test_every_fold_has_the_sizes_of_the_splits_and_the_same_proportions_of_disease_groups():
+    for fold in range(1, 6):
+        split_of = split_by_fold(GROUPS, FRACTIONS, fold)
+        counts = Counter((GROUPS[patient], split) for patient, split in split_of.items())
+        assert Counter(split_of.values()) == {"train": 70, "validation": 10, "test": 20}
+        assert [counts[group, split] for group in "ABCDE" for split in FRACTIONS] == [14, 2, 4] * 5
+
+
+def test_folds_do_not_depend_on_the_order_of_the_patients():
+    turned = dict(reversed(GROUPS.items()))
+    assert split_by_fold(turned, FRACTIONS, 2) == split_by_fold(GROUPS, FRACTIONS, 2)
+
+
+def test_folds_of_counts_are_those_of_the_fractions():
+    counts = {"train": 70, "validation": 10, "test": 20}
+    assert split_by_fold(GROUPS, counts, 3) == split_by_fold(GROUPS, FRACTIONS, 3)
+
+
+@pytest.mark.parametrize("patients", [98, 99, 101])
+def test_folds_of_a_cohort_that_cannot_be_divided_evenly_differ_by_one_patient(patients):
+    groups = {f"p{number:03d}": "" for number in range(patients)}
+    sizes = [Counter(split_by_fold(groups, FRACTIONS, fold).values())["test"] for fold in range(1, 6)]
+    assert sum(sizes) == patients and max(sizes) - min(sizes) <= 1
+
+
+def test_the_fold_of_a_cohort_is_written_without_a_seed(cases, tmp_path):
+    split_cohort(cases, tmp_path / "splits.csv", FRACTIONS | {"fold": 2}, seed=None)
+    written = pd.read_csv(tmp_path / "splits.csv").set_index("patient")["split"].to_dict()
+    assert written == split_by_fold(dict.fromkeys(PATIENTS[1:11], ""), FRACTIONS, 2)

@@ -7,6 +7,7 @@ from places import ROOT
 from raw_cohorts import convert_to, nifti_cohort
 from snakemake.utils import update_config
 
+from cmrslices.classification.calibration import read_temperature
 from cmrslices.classification.probabilities import read_probabilities
 from cmrslices.cohorts.regions import PAPER, assign_regions
 from cmrslices.cohorts.splits import split_cohort
@@ -305,7 +306,12 @@ ODD_NAMES = ["0010", "1e5", "NA", "nan", "None", "null", "TRUE", "~"]
 def finished_run(tmp_path_factory):
     """A results folder of one cohort whose patients have odd names: all tables are made by the workflow's functions."""
     run = tmp_path_factory.mktemp("run")
-    of_run = settings(cohorts={"mnms": None, "nhs": None}, training_cohort="acdc")
+    of_run = settings(
+        cohorts={"mnms": None, "nhs": None},
+        training_cohort="acdc",
+        models={"joint": {"sampling": "uniform", "network": "joint"}},
+        approaches={"head": {"title": "Head", "router": "classifier", "head_of": "joint", "decoders_of": "joint"}},
+    )
     record = {"commit": "unknown", "versions": {}, "configuration": of_run.model_dump(mode="json")}
     (run / "provenance.yaml").write_text(yaml.safe_dump(record))
     nifti_cohort(run / "raw", ODD_NAMES)
@@ -341,6 +347,9 @@ def finished_run(tmp_path_factory):
         (run / f"classifiers/{network}").mkdir(parents=True)
         shares.to_csv(run / f"classifiers/{network}/acdc.csv", index=False)
         empty[f"classifiers/{network}/history.csv"] = HISTORY
+    (run / "heads/joint").mkdir(parents=True)
+    shares.to_csv(run / "heads/joint/acdc.csv", index=False)
+    (run / "heads/joint/calibration.yaml").write_text("joint: {temperature: 1.5}\n")
     for name in (*FILES, *empty):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).touch()
@@ -388,5 +397,9 @@ def test_published_scores_are_read_with_every_patient(published):
 
 
 def test_published_probabilities_have_every_case(published):
-    for path in published.glob("classifiers/*/acdc.csv"):
+    for path in [published / "heads/joint/acdc.csv", *published.glob("classifiers/*/acdc.csv")]:
         assert read_probabilities(path)["case"].nunique() == 2 * len(ODD_NAMES)
+
+
+def test_the_temperature_of_a_head_is_published(published):
+    assert read_temperature(published / "heads/joint/calibration.yaml", "joint") == 1.5

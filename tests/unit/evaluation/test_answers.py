@@ -10,19 +10,19 @@ from scipy import stats
 from snakemake.utils import update_config
 
 from cmrslices.commands.publication import default_configuration
-from cmrslices.commands.seeds import write_answers_of_seeds
+from cmrslices.commands.runs import write_answers_of_runs
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, with_subgroups
 from cmrslices.evaluation.answer_tables import answers_markdown, answers_page, introduction, sections
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE, Design, answers, break_even
 from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
-from cmrslices.evaluation.statistics import WHOLE_HEART, improvements, regional_gap
+from cmrslices.evaluation.statistics import WHOLE_HEART, holm, improvements, regional_gap
 from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import LABELS, REGIONS, TABLE_ORDER
 from cmrslices.runtime.errors import InputError
 
 SLICES = {"baseline": 100, "routed": 400, "bound": 400}
-DESIGN = Design("baseline", ("routed", "bound"), {"routed": "bound"}, SLICES)
+DESIGN = Design("baseline", ("routed", "bound"), {"routed": "bound"}, SLICES, {})
 PATIENTS = [f"p{number:02d}" for number in range(10)]
 AGAINST_BASELINE = "training, times the slices of the baseline"
 
@@ -34,25 +34,25 @@ def answer(table, margin=1.0, design=DESIGN):
 def scores(
     dsc,
     patients=PATIENTS,
-    seeds=(1,),
+    runs=(1,),
     slices=2,
     right=lambda patient, region: True,
     cohort="acdc",
     approaches=(DESIGN.baseline, *DESIGN.others),
 ):
-    """Scores of a cohort; `dsc` gives the DSC of an approach, seed, patient, region and label."""
+    """Scores of a cohort; `dsc` gives the DSC of an approach, run, patient, region and label."""
     rows = [
-        (seed, cohort, approach, patient, f"{patient}_ED", 10 * r + k, region, label, right(patient, region))
-        for seed in seeds
+        (run, cohort, approach, patient, f"{patient}_ED", 10 * r + k, region, label, right(patient, region))
+        for run in runs
         for approach in approaches
         for patient in patients
         for r, region in enumerate(REGIONS)
         for k in range(slices)
         for label in LABELS
     ]
-    columns = ["seed", "cohort", "approach", "patient", "case", "slice", "region", "label", "right:routed"]
+    columns = ["run", "cohort", "approach", "patient", "case", "slice", "region", "label", "right:routed"]
     table = pd.DataFrame(rows, columns=columns)
-    place = table[["approach", "seed", "patient", "region", "label"]].itertuples(index=False)
+    place = table[["approach", "run", "patient", "region", "label"]].itertuples(index=False)
     orders = {
         "cohort": [cohort],
         "approach": list(approaches),
@@ -65,11 +65,11 @@ def scores(
     return table.assign(**{name: pd.Categorical(table[name], order) for name, order in orders.items()})
 
 
-def noisy(approach, seed, patient, region, label):
-    """A baseline that is worse at the ends, approaches that mend half of it, patients and seeds that differ."""
-    generator = np.random.default_rng([seed, int(patient[1:]), REGIONS.index(region), len(approach)])
+def noisy(approach, run, patient, region, label):
+    """A baseline that is worse at the ends, approaches that mend half of it, patients and runs that differ."""
+    generator = np.random.default_rng([run, int(patient[1:]), REGIONS.index(region), len(approach)])
     mean = {"base": 0.7, "middle": 0.9, "apex": 0.6}[region] + 0.05 * (approach != "baseline")
-    return mean + 0.01 * seed + generator.normal(0, 0.02) + 0.001 * int(patient[1:])
+    return mean + 0.01 * run + generator.normal(0, 0.02) + 0.001 * int(patient[1:])
 
 
 def cell(table, question, region, approach="routed", label="LVM", scoring="carried"):
@@ -82,7 +82,7 @@ def cell(table, question, region, approach="routed", label="LVM", scoring="carri
 # ---- Estimates --------------------------------------------------------------
 
 
-def test_of_one_seed_the_estimates_are_those_of_tables_1_and_3():
+def test_of_one_run_the_estimates_are_those_of_tables_1_and_3():
     data = scores(noisy)
     found = answer(data)
     gap = regional_gap(data[data["approach"] == "baseline"], 0.01).set_index(["label", "region"])["mean"]
@@ -134,10 +134,46 @@ def test_missed_are_the_slices_of_which_nothing_is_found():
     assert np.isnan(cell(found, "missed", WHOLE_HEART)["high"])
 
 
-def test_lowest_and_highest_seed_are_the_estimates_of_single_seeds():
-    found = answer(scores(lambda a, seed, p, r, label: 0.5 + 0.01 * seed * (a == "routed"), seeds=(1, 2, 6)))
+def test_lowest_and_highest_run_are_the_estimates_of_single_seeds():
+    found = answer(scores(lambda a, run, p, r, label: 0.5 + 0.01 * run * (a == "routed"), runs=(1, 2, 6)))
     row = cell(found, "change", "base")
-    assert row[["estimate", "lowest_seed", "highest_seed", "seeds"]].tolist() == pytest.approx([3, 1, 6, 3])
+    assert row[["estimate", "lowest_run", "highest_run", "runs"]].tolist() == pytest.approx([3, 1, 6, 3])
+
+
+# ---- Primary comparisons ----------------------------------------------------
+
+PRIMARY = DESIGN._replace(primary={"routed": "bound", "bound": "baseline"})
+
+
+def test_a_primary_comparison_is_with_its_control_over_the_labels_in_the_heart_and_at_the_apex():
+    gains = {"baseline": 0, "routed": 0.05, "bound": 0.02}
+    data = scores(lambda a, s, p, r, label: 0.5 + spread(p) + gains[a] * (1 + spread(p)))
+    found = answer(data, design=PRIMARY).query("question == 'primary' and scoring == 'carried'")
+    assert found[["approach", "versus", "label", "region"]].values.tolist() == [
+        [approach, versus, ALL_LABELS, region]
+        for approach, versus in PRIMARY.primary.items()
+        for region in (WHOLE_HEART, "apex")
+    ]
+    centre = np.mean([1 + spread(patient) for patient in PATIENTS])
+    assert found["estimate"].tolist() == pytest.approx([3 * centre] * 2 + [2 * centre] * 2)
+
+
+def test_primary_comparisons_are_a_family_of_their_own():
+    """Both p are corrected over them: four comparisons, whatever else is asked."""
+    for rule, found in answer(scores(noisy), design=PRIMARY).query("question == 'primary'").groupby("scoring"):
+        assert found["p_holm"].tolist() == pytest.approx(holm(found["p"]).tolist()), rule
+    alone = answer(scores(noisy), design=PRIMARY._replace(primary={"bound": "baseline"})).query("question == 'primary'")
+    change = answer(scores(noisy)).query("question == 'change' and approach == 'bound' and label == 'all'")
+    for rule, found in alone.groupby("scoring"):
+        same = change[change["scoring"] == rule].set_index("region").loc[list(found["region"])]
+        assert found["p"].tolist() == pytest.approx(same["p"].tolist())
+        assert found["p_equivalent"].tolist() == pytest.approx(holm(same["p_equivalent"]).tolist())
+
+
+def test_primary_comparisons_come_first_and_name_their_controls():
+    first = shown(answer(scores(noisy), design=PRIMARY))[0]
+    assert first.title == "Is a remedy better than a control of equal training?"
+    assert first.cells["versus"].tolist() == ["bound", "Baseline"]
 
 
 # ---- The classifier ---------------------------------------------------------
@@ -146,7 +182,7 @@ def test_lowest_and_highest_seed_are_the_estimates_of_single_seeds():
 def routed_by_errors(missed):
     """Routed: 2 points more where the region is right, 8 fewer where it is missed. Bound: 2 more everywhere."""
 
-    def dsc(approach, seed, patient, region, label):
+    def dsc(approach, run, patient, region, label):
         wrong = patient in missed
         return 0.5 + {"baseline": 0, "routed": -0.08 if wrong else 0.02, "bound": 0.02}[approach]
 
@@ -182,12 +218,12 @@ def test_patients_are_those_with_slices_of_the_kind():
 
 
 def test_the_same_scores_give_the_same_answers():
-    data = scores(noisy, seeds=(1, 2))
+    data = scores(noisy, runs=(1, 2))
     pd.testing.assert_frame_equal(answer(data), answer(data))
 
 
 def test_names_of_patients_do_not_matter():
-    data = scores(noisy, seeds=(1, 2))
+    data = scores(noisy, runs=(1, 2))
     others = {name: f"{(7 * number) % 10}-{name}" for number, name in enumerate(PATIENTS)}
     renamed = data.assign(patient=data["patient"].map(others), case=data["patient"].map(others) + "_ED")
     pd.testing.assert_frame_equal(answer(renamed), answer(data))
@@ -217,15 +253,15 @@ def test_a_patients_slices_stay_together():
     assert cell(many, "change", "apex")[bounds].tolist() == pytest.approx(cell(few, "change", "apex")[bounds].tolist())
 
 
-def test_a_patient_in_several_seeds_is_drawn_once_for_all():
-    """The same patients in three seeds are no more patients; other patients in each would be."""
+def test_a_patient_in_several_runs_is_drawn_once_for_all():
+    """The same patients in three runs are no more patients; other patients in each would be."""
     change = {f"p{number:02d}": 0.01 * (number % 10) for number in range(30)}
 
-    def dsc(approach, seed, patient, region, label):
+    def dsc(approach, run, patient, region, label):
         return 0.5 + change[patient] * (approach == "routed")
 
-    one, three = (answer(scores(dsc, seeds=seeds)) for seeds in ((1,), (1, 2, 3)))
-    own = [scores(dsc, patients=[f"p{k:02d}" for k in range(10 * s, 10 * s + 10)], seeds=(s,)) for s in range(3)]
+    one, three = (answer(scores(dsc, runs=runs)) for runs in ((1,), (1, 2, 3)))
+    own = [scores(dsc, patients=[f"p{k:02d}" for k in range(10 * s, 10 * s + 10)], runs=(s,)) for s in range(3)]
     widths = [
         np.ptp(cell(table, "change", "apex")[["low", "high"]].astype(float))
         for table in (one, three, answer(pd.concat(own, ignore_index=True)))
@@ -234,14 +270,14 @@ def test_a_patient_in_several_seeds_is_drawn_once_for_all():
     assert widths[2] < 0.85 * widths[0]
 
 
-def test_seeds_do_not_widen_the_interval_and_are_told_beside_it():
+def test_runs_do_not_widen_the_interval_and_are_told_beside_it():
     def dsc(step):
-        return lambda a, seed, p, r, label: 0.5 + (spread(p) + 0.02 + step * (seed - 2)) * (a == "routed")
+        return lambda a, run, p, r, label: 0.5 + (spread(p) + 0.02 + step * (run - 2)) * (a == "routed")
 
-    alike, apart = (cell(answer(scores(dsc(step), seeds=(1, 2, 3))), "change", "apex") for step in (0, 0.01))
+    alike, apart = (cell(answer(scores(dsc(step), runs=(1, 2, 3))), "change", "apex") for step in (0, 0.01))
     assert apart[["low", "high"]].tolist() == pytest.approx(alike[["low", "high"]].tolist())
-    assert apart[["seed_sd", "lowest_seed", "highest_seed"]].tolist() == pytest.approx([1, 1, 3])
-    assert alike["seed_sd"] == pytest.approx(0)
+    assert apart[["run_sd", "lowest_run", "highest_run"]].tolist() == pytest.approx([1, 1, 3])
+    assert alike["run_sd"] == pytest.approx(0)
 
 
 def test_when_only_patients_differ_the_interval_is_students_over_patients():
@@ -253,7 +289,7 @@ def test_when_only_patients_differ_the_interval_is_students_over_patients():
 
 @pytest.mark.parametrize(("count", "told"), [(1, False), (4, False), (5, True)])
 def test_fewer_than_five_patients_have_no_interval_and_no_test(count, told):
-    row = cell(answer(scores(noisy, patients=PATIENTS[:count], seeds=(1, 2))), "change", "apex")
+    row = cell(answer(scores(noisy, patients=PATIENTS[:count], runs=(1, 2))), "change", "apex")
     assert row[["low", "high", "p", "p_holm", "p_equivalent"]].notna().all() == told
     assert not np.isnan(row["estimate"])
 
@@ -418,10 +454,10 @@ def test_the_papers_gap_is_its_middle_minus_its_end():
 
 def test_the_introduction_says_what_the_intervals_are_about():
     one, two = (
-        introduction(answer(scores(noisy, seeds=seeds)), {"acdc": "ACDC"}, "union", 2.5) for seeds in ((1,), (1, 2))
+        introduction(answer(scores(noisy, runs=runs)), {"acdc": "ACDC"}, "union", 2.5) for runs in ((1,), (1, 2))
     )
-    assert "With one seed, nothing is known about how much another training would change" in one
-    assert "the lowest and the highest of 2 seeds" in two
+    assert "With one run, nothing is known about how much another training would change" in one
+    assert "the lowest and the highest of 2 runs" in two
     assert "within 2.5 points" in one
     assert "Scoring rule: union" in one
     assert one.endswith("ACDC n = 10 patients.")
@@ -449,15 +485,15 @@ def test_nearness_is_marked_where_it_is_shown():
     assert not change.bold[routed].any(axis=None)
 
 
-def test_the_range_of_several_seeds_stands_behind_each_answer():
-    change = shown(answer(scores(noisy, seeds=(1, 2))))[1]
+def test_the_range_of_several_runs_stands_behind_each_answer():
+    change = shown(answer(scores(noisy, runs=(1, 2))))[1]
     assert change.cells["apex"].str.contains(r"\] .*\(\S+ to \S+\)$").any()
 
 
 def test_without_other_approaches_only_the_baseline_is_asked_about():
     data = scores(noisy)
     alone = data[data["approach"] == "baseline"]
-    found = answer(alone, design=Design("baseline", (), {}, {"baseline": 100}))
+    found = answer(alone, design=Design("baseline", (), {}, {"baseline": 100}, {}))
     titles = [part.title for part in sections(found, {}, {}, {}, "carried")]
     assert titles == [
         "Is there a gap?",
@@ -484,7 +520,7 @@ def test_a_slice_is_right_where_the_classifier_names_its_region():
 def test_each_classified_approach_is_asked_about_by_its_own_regions():
     """The second one reads the regions without an error, the first one misses those of three patients."""
     data = scores(lambda approach, *_: 0.5 + 0.02 * (approach == "bound"), right=lambda patient, _: patient > "p02")
-    both = Design("baseline", ("routed", "bound"), {"routed": None, "bound": None}, SLICES)
+    both = Design("baseline", ("routed", "bound"), {"routed": None, "bound": None}, SLICES, {})
     found = answer(data.assign(**{"right:bound": True}), design=both)
     errors = found[(found["question"] == "errors") & (found["label"] == "LVM") & (found["region"] == "base")]
     assert errors.set_index("approach")["estimate"].to_dict() == {"routed": 30, "bound": 0}
@@ -500,12 +536,12 @@ def test_the_bound_of_an_approach_is_the_one_that_the_design_names():
     """The first reference-routed approach is not the bound of all; each has that of its own models."""
     changes = {"baseline": 0, "routed": 0.01, "bound": 0.02, "other": 0.05}
     data = scores(lambda approach, *_: 0.5 + changes[approach], approaches=changes)
-    design = Design("baseline", ("routed", "bound", "other"), {"routed": "other"}, dict.fromkeys(changes, 100))
+    design = Design("baseline", ("routed", "bound", "other"), {"routed": "other"}, dict.fromkeys(changes, 100), {})
     assert cell(answer(data, design=design), "right_bound", "apex")["estimate"] == pytest.approx(5)
 
 
 def test_without_a_bound_the_table_has_none_and_says_so():
-    design = Design("baseline", ("routed", "bound"), {"routed": None}, SLICES)
+    design = Design("baseline", ("routed", "bound"), {"routed": None}, SLICES, {})
     found = answer(scores(noisy), design=design)
     assert "right_bound" not in set(found["question"])
     table = part_of(shown(found), "How good must the classifier be?")
@@ -519,11 +555,11 @@ def test_with_a_bound_nothing_is_said_about_it():
 
 
 def test_a_baseline_is_no_bound():
-    assert design_of("perfect", {"routed": "perfect"}, {"perfect": 1, "routed": 1}).bounds == {"routed": None}
+    assert design_of("perfect", {"routed": "perfect"}, {"perfect": 1, "routed": 1}, {}).bounds == {"routed": None}
 
 
 def test_a_baseline_that_reads_the_classifiers_is_not_compared_with_itself():
-    assert design_of("routed", {"routed": "perfect"}, {"perfect": 1, "routed": 1}).bounds == {}
+    assert design_of("routed", {"routed": "perfect"}, {"perfect": 1, "routed": 1}, {}).bounds == {}
 
 
 # ---- Training ----------------------------------------------------------------
@@ -570,11 +606,11 @@ def test_equal_trainings_need_no_word():
     assert training_note({"plain": 1.0}, {}, {}) == ""
 
 
-# ---- Published seeds --------------------------------------------------------
+# ---- Published runs ---------------------------------------------------------
 
 
 def published(folder, changes):
-    """Configurations of published seeds; nothing else is read before they are found to agree."""
+    """Configurations of published runs; nothing else is read before they are found to agree."""
     for number, change in enumerate(changes):
         config = default_configuration()
         update_config(config, change)
@@ -582,16 +618,22 @@ def published(folder, changes):
         (folder / f"seed{number}/config.yaml").write_text(yaml.safe_dump(config))
 
 
+def fold(number, seed=1):
+    return {"seed": seed, "splits": {"train": 0.7, "validation": 0.1, "test": 0.2, "fold": number}}
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ([], "holds no folder seed"),
+        ([], r"holds no folder seed\* or fold\*"),
         ([{"seed": 1}, {"seed": 2, "segmentation": {"epochs": 7}}], "seed1: its config.yaml differs from .*seed0"),
-        ([{"seed": 1}, {"seed": 2}, {"seed": 1}], "two runs have the same seed"),
+        ([{"seed": 1}, {"seed": 2}, {"seed": 1}], "seed2: has the seed and the fold of .*seed0"),
+        ([fold(1), fold(2), fold(1)], "seed2: has the seed and the fold of .*seed0"),
+        ([fold(1), {"seed": 2}], "seed1: its config.yaml differs from .*seed0"),
     ],
-    ids=["none", "other settings", "the same twice"],
+    ids=["none", "other settings", "the same twice", "the same fold twice", "a fold and a draw"],
 )
-def test_seeds_that_do_not_belong_together_are_refused(tmp_path, changes, fault):
+def test_runs_that_do_not_belong_together_are_refused(tmp_path, changes, fault):
     published(tmp_path, changes)
     with pytest.raises(InputError, match=fault):
-        write_answers_of_seeds(tmp_path, tmp_path)
+        write_answers_of_runs(tmp_path, tmp_path)

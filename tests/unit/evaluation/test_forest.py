@@ -22,8 +22,8 @@ def answers(**change):
     ]
     table = pd.DataFrame(rows, columns=["question", "approach", "versus", "label", "region", "estimate"])
     table = table.assign(low=table["estimate"] - 2, high=table["estimate"] + 2, p_holm=0.01)
-    table = table.assign(scoring="carried", cohort="acdc", subgroup="all", seeds=1, patients=20)
-    return table.assign(lowest_seed=table["estimate"], highest_seed=table["estimate"]).assign(**change)
+    table = table.assign(scoring="carried", cohort="acdc", subgroup="all", runs=1, patients=20)
+    return table.assign(lowest_run=table["estimate"], highest_run=table["estimate"]).assign(**change)
 
 
 def panels(figure):
@@ -58,8 +58,8 @@ def test_seeds_are_told_where_there_are_several():
         figure = draw_forest(table, "ACDC", APPROACHES, margin=1.0)
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
-    assert "lowest and highest seed" not in legend(answers())
-    assert "lowest and highest seed" in legend(answers(seeds=3, lowest_seed=1.0, highest_seed=9.0))
+    assert "lowest and highest run" not in legend(answers())
+    assert "lowest and highest run" in legend(answers(runs=3, lowest_run=1.0, highest_run=9.0))
 
 
 @pytest.mark.parametrize("change", [{"scoring": "union"}, {"cohort": "mnms"}, {"subgroup": "phase ED"}])

@@ -25,11 +25,13 @@ from cmrslices.prediction.bundle_prediction import predict_bundled
 from cmrslices.prediction.bundle_preprocessing import preprocess_bundled
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.extent import find_extent
+from cmrslices.prediction.heads import name_regions
 from cmrslices.runtime.errors import InputError
 from cmrslices.segmentation.preprocessing import preprocess_cohort
 
 SHAPES = {"new_p1_ED": (5, 30, 40), "new_p1_ES": (4, 60, 50)}
 SELECTED = ("baseline", "context", "joint", "classification", "stack", "soft", "mixed", "in_3d")
+HEADS = ("head", "decoders")
 EXTENTS = ("extent", "extent_3d", "weighed")
 
 
@@ -65,7 +67,8 @@ class Study:
     def predicted_by_the_run(self, name):
         """Folder of the label maps by an approach, from the files of the results folder."""
         row = self.configuration["approaches"][name]
-        models = [row["model"]] if row["router"] == "constant" else sorted(set(row["models"].values()))
+        one = row.get("model") or row.get("decoders_of")
+        models = [one] if one else sorted(set(row["models"].values()))
         folder = self.folder / f"by_the_run/{name}"
         folder.mkdir(parents=True)
         predict_cohort(
@@ -87,7 +90,13 @@ class Study:
         networks = {"networks": list(NETWORKS), "probabilities": self.probabilities}
         read = {"chosen": row["networks"], "selected": str(self.results.selected), **networks}
         read |= {"calibration": str(self.results.calibration)}
-        if row["router"] == "extent":
+        if "head_of" in row:
+            head, weights = str(folder / "head.csv"), self.results.weights("joint")
+            name_regions(weights, self.stores["store"], self.splits, True, "fp32", 1, head)
+            read = {"chosen": "all", "selected": None, "networks": ["joint"], "probabilities": [head]}
+            calibration = str(self.results.head_calibration)
+            write_classifier_reading(row["reading"], **read, calibration=calibration, rule=PAPER, regions=regions)
+        elif row["router"] == "extent":
             extent, model = str(folder / "extent.csv"), row["extent_of"]
             find_extent(model, self.results.weights(model), **self.stores, splits=self.splits, mirroring=True,
                         precision="fp32", threads=1, extent=extent)  # fmt: skip
@@ -142,7 +151,7 @@ def reseal(folder, **changes):
     seal_bundle(folder, {**kept, **changes})
 
 
-@pytest.mark.parametrize("name", [*SELECTED, *EXTENTS])
+@pytest.mark.parametrize("name", [*SELECTED, *HEADS, *EXTENTS])
 def test_a_bundle_gives_the_label_maps_of_its_run_to_the_voxel(study, name):
     by_the_run, by_a_bundle = study.predicted_by_the_run(name), study.predicted_by_a_bundle(name)
     assert (by_a_bundle / "routes.csv").read_text() == (by_the_run / "routes.csv").read_text()

@@ -10,11 +10,14 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tiny_models import build_network, configuration_of, mirrored_axes, waves, write_model
 from tiny_plans import DATASET, MODELS, PATCH, PLANS, PLANS_OF
 
-from cmrslices.classification.probabilities import write_selected_regions
+from cmrslices.classification.probabilities import read_probabilities, write_selected_regions
+from cmrslices.classification.readings import write_classifier_reading
+from cmrslices.cohorts.regions import PAPER
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.prediction import cohort, sliding_window
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.extent import find_extent
+from cmrslices.prediction.heads import name_regions
 from cmrslices.prediction.sliding_window import (
     load_segmenter,
     mixed_logits,
@@ -24,7 +27,7 @@ from cmrslices.prediction.sliding_window import (
     stack_logits,
 )
 from cmrslices.runtime.errors import InputError
-from cmrslices.segmentation.preprocessed import write_preprocessed
+from cmrslices.segmentation.preprocessed import read_preprocessed, write_preprocessed
 from cmrslices.segmentation.preprocessing import preprocess
 
 SHAPES = {"c_p1_ED": (5, 30, 40), "c_p1_ES": (4, 80, 70), "c_p2_ED": (3, 60, 50)}  # of one, nine and four tiles a slice
@@ -121,9 +124,33 @@ class Project:
         )
         return pd.read_csv(folder / "extent.csv"), sorted(path.name for path in folder.iterdir())
 
+    def head(self, model):
+        """The file of the region probabilities by the head of a model."""
+        name_regions(
+            weights=str(self.weights[model]),
+            store=str(self.root / "preprocessed"),
+            splits=str(self.root / "splits.csv"),
+            mirroring=True,
+            precision="fp32",
+            threads=1,
+            probabilities=str(self.root / "head.csv"),
+        )
+        return self.root / "head.csv"
+
 
 def models_of(approach):
-    return {approach["model"]} if approach["router"] == "constant" else set(approach["models"].values())
+    one = approach.get("model") or approach.get("decoders_of")
+    return {one} if one else set(approach["models"].values())
+
+
+def name_always(weights, region):
+    """Let the head of a joint model be certain of one region, whatever it sees."""
+    checkpoint = torch.load(weights, weights_only=True)
+    network = checkpoint["network_weights"]
+    network["head.1.weight"].zero_()
+    network["head.1.bias"].fill_(-torch.inf)
+    network["head.1.bias"][SLICE_CLASSES.index(region)] = 0
+    torch.save(checkpoint, weights)
 
 
 def read(path):
@@ -236,6 +263,61 @@ def test_a_joint_model_can_be_the_model_of_a_region(project):
     for case, labels in routed.items():
         assert routes.loc[routes["case"] == case, "model"].tolist()[-1] == "joint"
         assert (labels[-1] == joint[case][-1]).mean() >= 0.9999
+
+
+def test_the_head_of_a_joint_model_names_all_slices_in_the_form_of_the_classifiers(project):
+    file = project.head("joint")
+    table = read_probabilities(file)
+    assert table.columns.tolist() == ["case", "slice", *SLICE_CLASSES]
+    assert file.read_text().splitlines()[1] == "c_p1_ED,0,1.000000,0.000000,0.000000,0.000000"
+    assert table.groupby("case", sort=False).size().to_dict() == {case: shape[0] for case, shape in SHAPES.items()}
+    values = table[list(SLICE_CLASSES)].to_numpy()
+    assert values.sum(axis=1) == pytest.approx(np.ones(len(values)), abs=1e-5)
+    assert values[0].tolist() == [1, 0, 0, 0]  # the basal slice of c_p1_ED is all zero, and nnU-Net crops it away
+    _, segmenter = load_segmenter(project.weights["joint"], True, torch.device("cpu"))
+    preprocessed = read_preprocessed(project.root / "preprocessed", "c_p1_ES")
+    expected = region_probabilities(torch.from_numpy(preprocessed.voxels), segmenter)
+    own = table.loc[table["case"] == "c_p1_ES", list(SLICE_CLASSES)].to_numpy()
+    assert own == pytest.approx(expected.numpy(), abs=1e-5)
+
+
+def test_without_cases_the_head_names_nothing(project):
+    project.split([])
+    assert read_probabilities(project.head("joint")).columns.tolist() == ["case", "slice", *SLICE_CLASSES]
+
+
+def test_a_model_without_a_head_names_no_regions(project):
+    with pytest.raises(InputError, match="network: joint"):
+        project.head("apex")
+
+
+@pytest.mark.parametrize("mixing", [{}, {"mixing": "soft", "floor": 0.05}], ids=["hard", "soft"])
+@pytest.mark.parametrize("region", ["base", "apex"])
+def test_decoders_that_are_chosen_by_a_certain_head_segment_as_the_joint_model_does(project, region, mixing):
+    name_always(project.weights["joint"], region)
+    (project.root / "calibration.yaml").write_text("all: {temperature: 1.0}\n")
+    regions = project.root / "regions.csv"
+    files = {"calibration": project.root / "calibration.yaml", "regions": regions}
+    write_classifier_reading("slice", "all", None, ["joint"], [project.head("joint")], rule=PAPER, **files)
+    routed, routes = project.predict({"router": "classifier", "decoders_of": "joint", **mixing}, regions)
+    joint, _ = project.predict({"router": "constant", "model": "joint"}, name="joint")
+    kept = routes.query("case != 'c_p1_ED' or slice > 0")  # the one that nnU-Net cropped away
+    assert set(kept["model"]) == {f"joint/{region}"}
+    assert all((routed[case] == joint[case]).mean() >= 0.9999 for case in SHAPES)
+
+
+def test_each_slice_goes_to_the_decoder_of_its_region(project):
+    routed, routes = project.predict({"router": "reference", "decoders_of": "joint"}, project.regions)
+    alone = {}
+    for region in ("base", "middle", "apex"):
+        name_always(project.weights["joint"], region)
+        alone[region], _ = project.predict({"router": "constant", "model": "joint"}, name=region)
+    for case, labels in routed.items():
+        of_slice = routes.loc[routes["case"] == case, "model"]
+        assert of_slice.tolist() == ["joint/base", *["joint/middle"] * (len(labels) - 2), "joint/apex"]
+        expected = np.stack([alone[model.split("/")[1]][case][index] for index, model in enumerate(of_slice)])
+        assert (labels == expected).mean() >= 0.9999
+        assert (alone["base"][case] != alone["apex"][case]).any()
 
 
 def test_logits_of_whole_stacks_are_those_of_stock_nnunet(project, stock_adds_up_in_float32):

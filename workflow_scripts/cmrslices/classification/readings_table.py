@@ -1,4 +1,4 @@
-"""The table of readings: how many slices get the right region, by each way to read classifiers and extents."""
+"""The table of readings: how many slices get the right region, by each way to read classifiers, extents and heads."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.classification.metrics import read_reference
-from cmrslices.classification.probabilities import of_slices
+from cmrslices.classification.probabilities import of_slices, read_probabilities
 from cmrslices.classification.readings import chosen_probabilities, read_reading, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule, slice_regions
 from cmrslices.labels import NON_CARDIAC
@@ -28,6 +28,10 @@ EXTENT = "extent of {model}"
 """What stands in the column reading for the slices in which a model finds a label."""
 WEIGHED = {"none": "", "selected": ", and selected network", "all": ", and mean of all networks"}
 """The networks whose probabilities count beside an extent, to the end of the row's name."""
+HEAD = "head of {model}"
+"""What stands in the column networks for the head of a joint model."""
+HEAD_TITLES = {"slice": "{head}, slice by slice", "stack": "{head}, whole stack"}
+"""The reading of a head to the name of the row."""
 REGION_COLUMNS = ["case", "slice", "region"]
 GROUPS = ["all", "labelled", NON_CARDIAC]
 """Slices that are counted: all of them, those that carry a label, and those beyond the ends of the heart."""
@@ -49,6 +53,8 @@ def write_readings(
     cohorts: Mapping[str, str],
     rule: RegionRule,
     table: Files,
+    heads: Sequence[str] = (),
+    head_probabilities: Sequence[str | Path] = (),
 ) -> None:
     """Write the share of test slices with the right region, by cohort and reading.
 
@@ -71,6 +77,10 @@ def write_readings(
         The configuration's `regions`.
     table : Files
         To write.
+    heads : list of str
+        Joint models whose head an approach reads.
+    head_probabilities : list of path
+        Of each cohort, the files of all heads in the order of `heads`.
 
     Raises
     ------
@@ -81,8 +91,9 @@ def write_readings(
     files = np.reshape(np.array(probabilities, dtype=object), (len(cohorts), len(networks)))
     extent_ways = [(EXTENT.format(model=model), chosen) for model in models for chosen in WEIGHED]
     extent_files = np.reshape(np.array(extents, dtype=object), (len(cohorts), len(extent_ways)))
-    by_cohort = zip(cohorts, files, extent_files, slices, splits, strict=True)
-    for cohort, of_cohort, of_extents, slices_file, splits_file in by_cohort:
+    head_files = np.reshape(np.array(head_probabilities, dtype=object), (len(cohorts), len(heads)))
+    by_cohort = zip(cohorts, files, extent_files, head_files, slices, splits, strict=True)
+    for cohort, of_cohort, of_extents, of_heads, slices_file, splits_file in by_cohort:
         reference = read_reference(slices_file, splits_file, "test")
         of_network = dict(zip(networks, of_cohort, strict=True))
         named = {
@@ -90,6 +101,11 @@ def write_readings(
             for reading, chosen in READINGS
         }
         named |= {way: read_reading(file)[REGION_COLUMNS] for way, file in zip(extent_ways, of_extents, strict=True)}
+        named |= {
+            (reading, HEAD.format(model=model)): regions_by_reading(reading, read_probabilities(file), rule)
+            for model, file in zip(heads, of_heads, strict=True)
+            for reading in HEAD_TITLES
+        }
         named[NO_IMAGE] = regions_by_index(reference, rule)
         parts += [
             shares_right(reference, regions).assign(cohort=cohort, reading=way[0], networks=way[1])
@@ -153,7 +169,15 @@ def layout(numbers: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
         counts = part.set_index("group")["slices"]
         percent = part.set_index("group")["right_percent"]
         cells = {f"right, {group} [%]": tables.number(percent[group], 1) for group in GROUPS}
-        way = TITLES[reading, networks] if (reading, networks) in TITLES else f"{reading}{WEIGHED[networks]}"
-        about = {"cohort": cohorts[cohort], "region by": way}
+        about = {"cohort": cohorts[cohort], "region by": way_title(reading, networks)}
         rows.append({**about, "slices": str(counts["all"]), "of them non-cardiac": str(counts[NON_CARDIAC]), **cells})
     return pd.DataFrame(rows)
+
+
+def way_title(reading: str, networks: str) -> str:
+    """Return the name of the row of a way to name regions, from the columns reading and networks."""
+    if (reading, networks) in TITLES:
+        return TITLES[reading, networks]
+    if reading in HEAD_TITLES:
+        return HEAD_TITLES[reading].format(head=networks)
+    return f"{reading}{WEIGHED[networks]}"

@@ -15,7 +15,8 @@ from cmrslices.classification.calibration import (
     values_of,
 )
 from cmrslices.classification.metrics import read_reference
-from cmrslices.classification.readings_table import NO_IMAGE, TITLES, regions_by_index
+from cmrslices.classification.probabilities import read_probabilities
+from cmrslices.classification.readings_table import HEAD, NO_IMAGE, TITLES, regions_by_index
 from cmrslices.classification.reliability_diagram import draw_reliability
 from cmrslices.cohorts.regions import RegionRule
 from cmrslices.presentation import tables
@@ -83,8 +84,11 @@ def write_reliability(
     rule: RegionRule,
     table: Files,
     figure: Files,
+    heads: Sequence[str] = (),
+    head_probabilities: Sequence[str | Path] = (),
+    head_calibrations: Sequence[str | Path] = (),
 ) -> None:
-    """Write the reliability of each network and of the mean of all: a table, and a diagram.
+    """Write the reliability of each network, of the mean of all and of joint models' heads: a table, and a diagram.
 
     The last row of the table is the rule that looks at no image, which has an accuracy but no probabilities.
 
@@ -103,6 +107,11 @@ def write_reliability(
         The configuration's `regions`.
     table, figure : Files
         To write.
+    heads : list of str
+        Joint models whose head an approach reads.
+    head_probabilities, head_calibrations : list of path
+        Region probabilities of the training cohort by each head, and what `write_calibration` wrote of it, in the
+        order of `heads`.
 
     Raises
     ------
@@ -113,9 +122,17 @@ def write_reliability(
     classes = class_indices(reference["region"])
     rows, bins = [], {}
     titles = {**networks, ALL: MEAN_TITLE}
-    for name, of_network in read_all(list(networks), probabilities).items():
+    read = {
+        name: (of_network, read_temperature(calibration, name))
+        for name, of_network in read_all(list(networks), probabilities).items()
+    }
+    for model, file, of_head in zip(heads, head_probabilities, head_calibrations, strict=True):
+        name = HEAD.format(model=model)
+        titles[name] = f"{name[0].upper()}{name[1:]}"  # the model keeps its case
+        read[name] = (read_probabilities(file), read_temperature(of_head, model))
+    for name, (of_network, temperature) in read.items():
         values = values_of(of_network, reference, name)
-        temperatures = {"before": 1.0, "after": read_temperature(calibration, name)}
+        temperatures = {"before": 1.0, "after": temperature}
         states = {state: calibrated(values, temperature) for state, temperature in temperatures.items()}
         bins[titles[name]] = {state: reliability_bins(shown, classes) for state, shown in states.items()}
         right = 100 * (values.argmax(axis=1) == classes).mean()
@@ -132,7 +149,7 @@ def write_reliability(
 
 
 def layout(numbers: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Arrange the cells: a row per network, the mean of all, and the rule that looks at no image."""
+    """Arrange the cells: a row per network, the mean of all, each head, and the rule that looks at no image."""
     columns = {
         "slices right [%]": ("right_percent", 1),
         "temperature": ("temperature", 2),

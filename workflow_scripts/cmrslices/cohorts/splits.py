@@ -1,4 +1,7 @@
-"""Random splits of the patients, balanced over disease groups: both phases of a patient are in the same split."""
+"""Splits of the patients, balanced over disease groups: both phases of a patient are in the same split.
+
+They are drawn at random, or are those of one fold of a cross-validation.
+"""
 
 from collections.abc import Mapping
 
@@ -8,7 +11,7 @@ from cmrslices.cohorts.tables import read_cases, write_splits
 from cmrslices.runtime.errors import InputError
 
 
-def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: int) -> None:
+def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: int | None) -> None:
     """Write the split of every converted case.
 
     Parameters
@@ -18,12 +21,19 @@ def split_cohort(cases: str, splits: str, sizes: dict[str, float] | None, seed: 
     splits : path
         The table to write, see `cmrslices.cohorts.tables.SPLITS`.
     sizes : dict or None
-        As in `split_patients`; None puts all patients into the test split.
-    seed : int
+        As in `split_patients`, and ``fold``, as in `split_by_fold`, in place of a seed. None puts all patients into the
+        test split.
+    seed : int or None
+        As in `split_patients`; None where there is a fold.
     """
     table = read_cases(cases).query("not excluded").sort_values("case")
     groups = dict(zip(table["patient"], table["group"], strict=True))
-    split_of = dict.fromkeys(groups, "test") if sizes is None else split_patients(groups, sizes, seed)
+    if sizes is None:
+        split_of = dict.fromkeys(groups, "test")
+    elif "fold" in sizes:
+        split_of = split_by_fold(groups, {name: sizes[name] for name in sizes if name != "fold"}, int(sizes["fold"]))
+    else:
+        split_of = split_patients(groups, sizes, seed)
     table["split"] = table["patient"].map(split_of)
     write_splits(table, splits)
     print(table.groupby("split")["patient"].nunique().rename("patients").to_string())
@@ -61,11 +71,64 @@ def split_patients(groups: Mapping[str, str], sizes: dict[str, float], seed: int
     (['test', 'train'], ['test', 'train'])
     """
     rng = np.random.default_rng(seed)
-    patients = rng.permutation(sorted(groups)).tolist()
-    order = {group: place for place, group in enumerate(rng.permutation(sorted(set(groups.values()))).tolist())}
-    patients.sort(key=lambda patient: order[groups[patient]])
+    patients = _shuffled_by_group(groups, rng)
     spread = np.roll(spread_evenly(split_counts(sizes, len(patients))), rng.integers(len(patients)))
     return dict(zip(patients, spread.tolist(), strict=True))
+
+
+def split_by_fold(groups: Mapping[str, str], sizes: dict[str, float], fold: int) -> dict[str, str]:
+    """Put each patient into the split that it has in one fold of a cross-validation.
+
+    The patients are divided into folds that depend on their names and disease groups alone, so that runs with other
+    seeds, at other times, have the same folds. A fold's patients are its test split; the others are divided into
+    training and validation, in the proportion of their sizes. Each disease group is divided in the same proportions as
+    the whole, up to rounding, and every patient is a test patient in one fold.
+
+    Parameters
+    ----------
+    groups : dict
+        As in `split_patients`.
+    sizes : dict
+        As in `split_patients`. All sizes together are a whole multiple of the size of ``test``; this is the number of
+        folds.
+    fold : int
+        From 1 to the number of folds.
+
+    Returns
+    -------
+    dict
+        Patient to split.
+
+    Raises
+    ------
+    InputError
+        As in `split_counts`.
+
+    Examples
+    --------
+    >>> sizes = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    >>> for fold in (1, 2, 3, 4):
+    ...     print(*split_by_fold(dict.fromkeys("abcd", ""), sizes, fold).values())
+    train test validation train
+    test train train validation
+    train validation train test
+    train validation test train
+    """
+    split_counts(sizes, len(groups))
+    patients = _shuffled_by_group(groups, np.random.default_rng(0))
+    test = patients[fold - 1 :: round(sum(sizes.values()) / sizes["test"])]
+    others = [patient for patient in patients if patient not in set(test)]
+    share = {name: size / (sizes["train"] + sizes["validation"]) for name, size in sizes.items() if name != "test"}
+    spread = spread_evenly(split_counts(share, len(others)))
+    split_of = dict.fromkeys(test, "test") | dict(zip(others, spread.tolist(), strict=True))
+    return {patient: split_of[patient] for patient in groups}
+
+
+def _shuffled_by_group(groups: Mapping[str, str], rng: np.random.Generator) -> list[str]:
+    """The patients in a random order, group by group in a random order of the groups."""
+    patients = rng.permutation(sorted(groups)).tolist()
+    order = {group: place for place, group in enumerate(rng.permutation(sorted(set(groups.values()))).tolist())}
+    return sorted(patients, key=lambda patient: order[groups[patient]])
 
 
 def spread_evenly(counts: dict[str, int]) -> np.ndarray:

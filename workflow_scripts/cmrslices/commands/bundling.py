@@ -18,7 +18,7 @@ from cmrslices.classification.calibration import ALL
 from cmrslices.classification.extent_reading import validation_rates
 from cmrslices.classification.probabilities import selected_network
 from cmrslices.commands.model_card import model_card
-from cmrslices.config import Bundled, Extent, Given, Referenced, Settings, load_settings
+from cmrslices.config import Bundled, Classified, Extent, Given, Referenced, Settings, load_settings
 from cmrslices.prediction.bundle import (
     CALIBRATION,
     CARD,
@@ -26,6 +26,7 @@ from cmrslices.prediction.bundle import (
     SELECTED,
     Bundle,
     classifier_file,
+    head_calibration_file,
     open_bundle,
     plans_file,
     seal_bundle,
@@ -116,9 +117,13 @@ def check_approach(settings: Settings, approach: str) -> None:
 def _pack(results: Path, settings: Settings, record: dict, approach: str, folder: Path) -> dict[str, Any]:
     """Copy the files of an approach, and return the content of ``bundle.yaml`` that is known without them."""
     row, training = settings.approaches[approach], settings.trained_on()
-    dataset, extent_of = f"Dataset001_{training}", row.extent_of if isinstance(row, Extent) else None
-    models = list(dict.fromkeys([*row.models_used(), *([extent_of] if extent_of else [])]))
+    dataset = f"Dataset001_{training}"
+    extent_of = row.extent_of if isinstance(row, Extent) else None
+    head_of = row.head_of if isinstance(row, Classified) else None
+    models = list(dict.fromkeys(filter(None, [*row.models_used(), extent_of, head_of])))
     networks = _pack_classifiers(results, settings, approach, folder)
+    if head_of:
+        _pack_temperatures(results, head_calibration_file(head_of), [ALL], folder)
     for model in models:
         place = f"SliceTrainer__nnUNetPlans__{model}"
         _pack_model(results / "nnunet/results" / dataset / place, model, folder)
@@ -165,13 +170,18 @@ def _pack_classifiers(results: Path, settings: Settings, approach: str, folder: 
         target.parent.mkdir(parents=True)
         kept = {key: trained[key] for key in OF_CLASSIFIER}
         save_whole({**kept, "state_dict": tensors(trained["state_dict"])}, target)
-    temperatures = yaml.safe_load(_existing(results / CALIBRATION).read_text())
-    read = [ALL] if reads_all else networks
-    used = {name: {"temperature": temperatures[name]["temperature"]} for name in read}
-    (folder / CALIBRATION).write_text(yaml.safe_dump(used, sort_keys=False))
+    _pack_temperatures(results, CALIBRATION, [ALL] if reads_all else networks, folder)
     if not reads_all:
         (folder / SELECTED).write_text(yaml.safe_dump({"network": selected}))
     return networks
+
+
+def _pack_temperatures(results: Path, file: str, names: Sequence[str], folder: Path) -> None:
+    """Copy some temperatures from a file of calibrations."""
+    temperatures = yaml.safe_load(_existing(results / file).read_text())
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    used = {name: {"temperature": temperatures[name]["temperature"]} for name in names}
+    (folder / file).write_text(yaml.safe_dump(used, sort_keys=False))
 
 
 def _pack_model(trained: Path, model: str, folder: Path) -> None:

@@ -61,15 +61,21 @@ def _method(settings: Settings, approach: str) -> str:
     if isinstance(row, Constant):
         return f"{task} The model `{row.model}` segments all slices."
     if isinstance(row, Classified | Extent):
-        models = ", ".join(f"{region}: `{model}`" for region, model in row.models.items())
-        read = {"selected": "the selected slice classifier", "all": "the mean of all slice classifiers"}[row.networks]
-        if isinstance(row, Extent):
-            by = f"the slices in which `{row.extent_of}` finds a label{f', and {read}' if row.probabilities else ''}"
-        else:
-            by = f"{read}, {'slice by slice' if row.reading == 'slice' else 'read for a whole stack at once'}"
-        mixed = "; the models of likely regions are mixed" if row.mixing == "soft" else ""
-        return f"{task} Each slice goes to the model of its region ({models}{mixed}). The region is named by {by}."
+        by_region = ", ".join(f"{region}: `{model}`" for region, model in (row.models or {}).items())
+        parts = (
+            f"decoder of its region in `{row.decoders_of}`" if row.decoders_of else f"model of its region ({by_region})"
+        )
+        mixed = "; those of likely regions are mixed" if row.mixing == "soft" else ""
+        return f"{task} Each slice goes to the {parts}{mixed}. The region is named by {_named_by(row)}."
     raise TypeError(f"{approach}: no card for this kind of approach")
+
+
+def _named_by(row: Classified | Extent) -> str:
+    read = {"selected": "the selected slice classifier", "all": "the mean of all slice classifiers"}[row.networks]
+    if isinstance(row, Extent):
+        return f"the slices in which `{row.extent_of}` finds a label{f', and {read}' if row.probabilities else ''}"
+    way = "slice by slice" if row.reading == "slice" else "read for a whole stack at once"
+    return f"{f'the head of `{row.head_of}`' if row.head_of else read}, {way}"
 
 
 def _data(results: Path, settings: Settings) -> str:

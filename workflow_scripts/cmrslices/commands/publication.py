@@ -143,6 +143,10 @@ def _publish_trainings(results: Path, target: Path, settings: Settings) -> None:
     for network in settings.classification.networks:
         history = f"classifiers/{network}/history.csv"
         _write(checked(_read(results / history), HISTORY, history), target / history)
+    for model in settings.heads_read():
+        calibration = f"heads/{model}/calibration.yaml"
+        (target / calibration).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_existing(results / calibration), target / calibration)
     curves, times = "report/segmenter_curves.csv", "report/timings.csv"
     models = {"model": tuple(settings.models)}
     _write(checked(_read(results / curves), CURVES, curves, models), target / curves)
@@ -156,6 +160,7 @@ def _publish_cohort(results: Path, target: Path, cohort: str, settings: Settings
         f"cohorts/{cohort}/splits.csv": SPLITS,
         f"cohorts/{cohort}/slices.csv": SLICES,
         **{f"classifiers/{network}/{cohort}.csv": PROBABILITIES for network in networks},
+        **{f"heads/{model}/{cohort}.csv": PROBABILITIES for model in settings.heads_read()},
         **{f"regions/{reading}/{cohort}.csv": REGIONS for reading in extent_readings(settings)},
         **{f"scores/{approach}/{cohort}.csv": SCORES for approach in settings.approaches},
         **{f"boundaries/{approach}/{cohort}.csv": BOUNDARIES for approach in settings.approaches},

@@ -33,6 +33,7 @@ def write_answers(
     bounds: Mapping[str, str | None],
     trained_slices: Mapping[str, int | None],
     controls: Mapping[str, str | None],
+    primary: Mapping[str, str],
     cases: list[str],
     scoring: str,
     margin: float,
@@ -60,6 +61,8 @@ def write_answers(
         Every approach to the slices that its models saw in training.
     controls : dict of str to str or None
         Each approach that was trained longer than the baseline to its matched control.
+    primary : dict of str to str
+        Each approach of the primary comparisons to its control.
     cases : list of path
         The cohorts' cases.csv: disease group and vendor, where they are known.
     scoring : str
@@ -78,9 +81,9 @@ def write_answers(
     """
     files = iter(regions)
     named = {name: pd.concat(read_regions(next(files)) for _ in cohorts) for name in bounds}
-    slices = with_right(read_scores(scores, cohorts, approaches), named).assign(seed=0)
+    slices = with_right(read_scores(scores, cohorts, approaches), named).assign(run=0)
     about = pd.concat(read_cases(path) for path in cases)
-    found = answers(with_subgroups(slices, about), design_of(baseline, bounds, trained_slices), margin)
+    found = answers(with_subgroups(slices, about), design_of(baseline, bounds, trained_slices, primary), margin)
     beside = agreement(found, paper_cells(read_paper(table1), read_paper(table3), baseline), scoring)
     write_tables(found, beside, cohorts, approaches, controls, scoring, margin, table, against_paper)
 
@@ -157,16 +160,21 @@ def _is_right(scores: pd.DataFrame, regions: pd.DataFrame) -> np.ndarray:
     return (both["named"] == both["region"].astype(str)).to_numpy()
 
 
-def design_of(baseline: str, bounds: Mapping[str, str | None], trained_slices: Mapping[str, int | None]) -> Design:
+def design_of(
+    baseline: str,
+    bounds: Mapping[str, str | None],
+    trained_slices: Mapping[str, int | None],
+    primary: Mapping[str, str],
+) -> Design:
     """Find the part of each approach in the questions.
 
     Parameters
     ----------
     baseline : str
         The approach that the others are compared with; it is no other approach's bound.
-    bounds, trained_slices : dict
+    bounds, trained_slices, primary : dict
         As `write_answers` takes them; `trained_slices` has every approach, in the order of the rows.
     """
     others = tuple(name for name in trained_slices if name != baseline)
     own = {name: bound if bound in others else None for name, bound in bounds.items() if name != baseline}
-    return Design(baseline, others, own, trained_slices)
+    return Design(baseline, others, own, trained_slices, primary)

@@ -15,7 +15,13 @@ from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import NON_CARDIAC, REGIONS
 from cmrslices.presentation import pages, tables
 
+NEAR = "≈"
 QUESTIONS = {
+    "primary": (
+        "Is a remedy better than a control of equal training?",
+        "The primary comparisons, named in the configuration: approach minus its matched control (versus), mean over "
+        f"the labels, in points of DSC %. Bold and {NEAR} are both corrected over this table, by Holm.",
+    ),
     "gap": ("Is there a gap?", "The baseline's middle minus its base and apex, in points of DSC %."),
     "change": ("What does an approach change?", "Approach minus baseline, in points of DSC %."),
     "contrast": (
@@ -74,7 +80,6 @@ RULES_QUESTION = (
     + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
 )
 COLUMN_ORDER = [*REGIONS, REGION_TITLES[WHOLE_HEART], NON_CARDIAC, *CLASSIFIER.values()]
-NEAR = "≈"
 PAIR = ["approach", "versus"]
 PLACE = ["cohort", "subgroup", *PAIR, "training"]
 TRAINING = "training, times the slices of {}"
@@ -92,7 +97,7 @@ class Section(NamedTuple):
 
 
 def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, margin: float) -> str:
-    """What the intervals and marks say, and how many patients and seeds there are.
+    """What the intervals and marks say, and how many patients and runs there are.
 
     Parameters
     ----------
@@ -104,18 +109,18 @@ def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, 
     margin : float
         In points of DSC %.
     """
-    seeds = found["seeds"].max()
+    runs = found["runs"].max()
     about = found.groupby("cohort", sort=False, observed=True)["patients"].max()
     data = "; ".join(f"{cohorts[cohort]} n = {patients} patients" for cohort, patients in about.items())
-    of_seeds = (
-        f"In parentheses: the lowest and the highest of {seeds} seeds, each about the patients that it tests; "
+    of_runs = (
+        f"In parentheses: the lowest and the highest of {runs} runs, each about the patients that it tests; "
         "answers.csv has their SD."
-        if seeds > 1
-        else "With one seed, nothing is known about how much another training would change."
+        if runs > 1
+        else "With one run, nothing is known about how much another training would change."
     )
     return (
         f"Brackets: {LEVEL:.0%} intervals over patients, for the models that were trained (cluster jackknife); none "
-        f"with fewer than {MINIMUM_PATIENTS} patients. {of_seeds} Bold: the difference from 0 remains after Holm's "
+        f"with fewer than {MINIMUM_PATIENTS} patients. {of_runs} Bold: the difference from 0 remains after Holm's "
         f"correction within its table (p < {LEVEL_OF_MARKS:g}). {NEAR}: the difference is shown to be within "
         f"{margin:g} {'point' if margin == 1 else 'points'} (two one-sided tests, p < {LEVEL_OF_MARKS:g} each, not "
         f"corrected). Scoring rule: {scoring}; the mean DSC is over {SCORING_RULES[scoring]}; all is the mean "
@@ -232,7 +237,7 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
     rows = [name for name in (*PLACE, "label", "region") if name != across]
     needed = {
         "subgroup": table["subgroup"].nunique() > 1,
-        "versus": table["versus"].nunique() > 1 or "contrast" in set(table["question"]),
+        "versus": table["versus"].nunique() > 1 or bool({"contrast", "primary"} & set(table["question"])),
         "training": table["training"].any(),
     }
     told = [name for name in rows if needed.get(name, True)]
@@ -264,7 +269,7 @@ def _rules_section(
 
 
 def _cell(row: pd.Series) -> str:
-    lowest, highest = tables.number(row["lowest_seed"]), tables.number(row["highest_seed"])
-    seeds = f" ({lowest} to {highest})" if row["seeds"] > 1 else ""
+    lowest, highest = tables.number(row["lowest_run"]), tables.number(row["highest_run"])
+    runs = f" ({lowest} to {highest})" if row["runs"] > 1 else ""
     near = f" {NEAR}" if row["p_equivalent"] < LEVEL_OF_MARKS else ""
-    return f"{tables.with_interval(row['estimate'], row['low'], row['high'])}{near}{seeds}"
+    return f"{tables.with_interval(row['estimate'], row['low'], row['high'])}{near}{runs}"

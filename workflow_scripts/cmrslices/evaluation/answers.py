@@ -1,4 +1,4 @@
-"""What the scores of one or several seeds say: the questions, each with its formula and its interval."""
+"""What the scores of one or several runs say: the questions, each with its formula and its interval."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.cells import ALL_SEEDS, EITHER, Summary, count_cells, summarise
+from cmrslices.evaluation.cells import ALL_LABELS, ALL_RUNS, EITHER, Summary, count_cells, summarise
 from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, p_different, p_equivalent
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
-from cmrslices.evaluation.statistics import holm
+from cmrslices.evaluation.statistics import WHOLE_HEART, holm
 
-DIFFERENCES = ["gap", "change", "contrast", "right", "wrong", "right_bound", "wrong_bound"]
+DIFFERENCES = ["primary", "gap", "change", "contrast", "right", "wrong", "right_bound", "wrong_bound"]
 """Questions about differences in points of DSC: they are tested against 0 and against the margin."""
 TESTED = [*DIFFERENCES, "invented_change"]
 """Questions for which 0 means that there is no difference."""
 PERCENTAGES = ["missed", "invented", "errors", "break_even"]
 """Questions whose answers lie within 0 and 100."""
 ENDS = ["base", "apex"]
+PRIMARY_REGIONS = [WHOLE_HEART, "apex"]
+"""Regions of the primary comparisons."""
 SUBGROUPS = ["phase", "group", "vendor"]
 """Columns of the scores by which patients or cases are told apart, where they have them."""
 EVERYONE = "all"
@@ -31,7 +33,7 @@ COUNTED = {"dsc": "scored", "missed": "carries", "invented": "lacks", "invented_
 COLUMNS = [
     *("scoring", "question", "cohort", "subgroup", "approach", "versus", "label", "region"),
     *("estimate", "low", "high", "p", "p_holm", "p_equivalent"),
-    *("seeds", "seed_sd", "lowest_seed", "highest_seed", "patients", "training_ratio"),
+    *("runs", "run_sd", "lowest_run", "highest_run", "patients", "training_ratio"),
 ]
 
 
@@ -54,12 +56,15 @@ class Design(NamedTuple):
         bound: the one of the others that sends the slices to the same models by the reference.
     slices : dict of str to int or None
         Every approach to the slices that its models saw in training; None where one of them is a 3D model.
+    primary : dict of str to str
+        Each approach of the primary comparisons to the control that it is compared with.
     """
 
     baseline: str
     others: tuple[str, ...]
     bounds: Mapping[str, str | None]
     slices: Mapping[str, int | None]
+    primary: Mapping[str, str]
 
 
 class Answer(NamedTuple):
@@ -70,8 +75,8 @@ class Answer(NamedTuple):
     question, approach : str
     versus : str
         The approach that it is compared with; empty if there is none.
-    values : DataArray, axes without, seed, label, region, and scoring and subgroup where they apply
-    patients : DataArray of int, with the axes of `values` but without and seed
+    values : DataArray, axes without, run, label, region, and scoring and subgroup where they apply
+    patients : DataArray of int, with the axes of `values` but without and run
         Patients with such slices: the fewest of those that the answer compares.
     """
 
@@ -93,7 +98,7 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     Parameters
     ----------
     scores : DataFrame
-        As `read_scores` gives them, of all seeds and approaches, with the column seed, and the column `right_by` of
+        As `read_scores` gives them, of all runs and approaches, with the column run, and the column `right_by` of
         each classified approach: whether the regions by which it is routed have the slice's reference region.
         `SUBGROUPS` may be among the columns.
     design : Design
@@ -106,11 +111,13 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
         scoring (`SCORING_RULES`, or `ANY_SCORING`), question, cohort, subgroup (`EVERYONE`, or such as ``phase ED``),
         approach, versus, label (the mean over all and any of them, too), region (the whole heart, too), estimate, low,
         high, p (against 0), p_holm (p after Holm's correction over the answers of the scoring rule, question and kind
-        of subgroup), p_equivalent (that it lies within the margin), seeds, seed_sd, lowest_seed, highest_seed (of the
-        estimates of single seeds), patients (with such slices: the fewest of those that the answer compares),
+        of subgroup), p_equivalent (that it lies within the margin), runs, run_sd, lowest_run, highest_run (of the
+        estimates of single runs), patients (with such slices: the fewest of those that the answer compares),
         training_ratio (the slices that the approach's models saw in training, as a multiple of those of `versus`). The
         questions:
 
+        - ``primary``: an approach of the primary comparisons minus its control (`versus`), mean over the labels, in the
+          whole heart and at the apex. Here p_equivalent is after Holm's correction, too.
         - ``gap``: the baseline's middle minus its base or apex.
         - ``change``: the approach minus the baseline.
         - ``share``: the change at an end, in % of the baseline's gap there; empty unless the interval of the gap
@@ -131,7 +138,7 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     Raises
     ------
     InputError
-        When the approaches of a seed are not scored on the same slices.
+        When the approaches of a run are not scored on the same slices.
     """
     tables = []
     # Arrays with different places on an axis are an error; xarray would go on with the places that they share.
@@ -142,6 +149,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     found = pd.concat(tables, ignore_index=True)
     kind = found["subgroup"].str.split(" ").str[0]
     found["p_holm"] = found.groupby(["scoring", "question", kind])["p"].transform(holm)
+    primary = found[found["question"] == "primary"]
+    found.loc[primary.index, "p_equivalent"] = primary.groupby("scoring")["p_equivalent"].transform(holm)
     seen = pd.Series(dict(design.slices), dtype=float)  # NaN for None
     found["training_ratio"] = found["approach"].map(seen) / found["versus"].map(seen)
     return found[COLUMNS]
@@ -164,17 +173,17 @@ def ask_one_run(
     Yields
     ------
     str, Answer
-        Cohort and answer; its values have no axis seed.
+        Cohort and answer; its values have no axis run.
 
     Raises
     ------
     InputError
         When the approaches are not scored on the same slices.
     """
-    design = Design(baseline, tuple(others), {}, {})
-    for cohort, part in scores.assign(seed=0, right=True).groupby("cohort", observed=True):
+    design = Design(baseline, tuple(others), {}, {}, {})
+    for cohort, part in scores.assign(run=0, right=True).groupby("cohort", observed=True):
         for answer in ask(summarise(count_cells(part, [baseline, *others])), design):
-            yield str(cohort), answer._replace(values=answer.values.sel(seed=ALL_SEEDS, drop=True))
+            yield str(cohort), answer._replace(values=answer.values.sel(run=ALL_RUNS, drop=True))
 
 
 def gaps_and_changes(summary: Summary, design: Design) -> Iterator[Answer]:
@@ -227,10 +236,14 @@ def _subgroups(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _about_dsc(summary: Summary, design: Design) -> Iterator[Answer]:
     """The questions about the DSC, in the order of the rows."""
+    for name, control in design.primary.items():
+        compared = _difference("primary", name, control, "dsc", summary.at(classifier=EITHER))
+        at = {"label": [ALL_LABELS], "region": PRIMARY_REGIONS}
+        yield compared._replace(values=compared.values.sel(at), patients=compared.patients.sel(at))
     gap, *changes = gaps_and_changes(summary, design)
     yield gap
     yield from changes
-    low, _ = interval(gap.values.sel(seed=ALL_SEEDS, drop=True), gap.patients)
+    low, _ = interval(gap.values.sel(run=ALL_RUNS, drop=True), gap.patients)
     for change in changes:
         share = 100 * change.values.sel(region=ENDS) / gap.values
         fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
@@ -310,8 +323,8 @@ def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
 
 
 def _rows(answer: Answer, margin: float) -> pd.DataFrame:
-    values = answer.values.sel(seed=ALL_SEEDS, drop=True)
-    single = answer.values.isel(without=NOBODY).drop_sel(seed=ALL_SEEDS)
+    values = answer.values.sel(run=ALL_RUNS, drop=True)
+    single = answer.values.isel(without=NOBODY).drop_sel(run=ALL_RUNS)
     low, high = interval(values, answer.patients)
     p, equivalent = p_different(values, answer.patients), p_equivalent(values, answer.patients, margin)
     if answer.question in PERCENTAGES:
@@ -322,15 +335,15 @@ def _rows(answer: Answer, margin: float) -> pd.DataFrame:
         "high": high,
         "p": p if answer.question in TESTED else xr.full_like(p, np.nan),
         "p_equivalent": equivalent if answer.question in DIFFERENCES else xr.full_like(p, np.nan),
-        "seed_sd": single.std("seed", ddof=1) if single.sizes["seed"] > 1 else xr.full_like(p, np.nan),
-        "lowest_seed": single.min("seed"),
-        "highest_seed": single.max("seed"),
-        "seeds": single.sizes["seed"],
+        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(p, np.nan),
+        "lowest_run": single.min("run"),
+        "highest_run": single.max("run"),
+        "runs": single.sizes["run"],
         "patients": answer.patients,
     }
     axes = [name for name in ("scoring", "subgroup", "label", "region") if name in values.dims]
     table = xr.Dataset(columns).to_dataframe(axes).reset_index().dropna(subset="estimate")
-    numbers = ["estimate", "low", "high", "seed_sd", "lowest_seed", "highest_seed"]
+    numbers = ["estimate", "low", "high", "run_sd", "lowest_run", "highest_run"]
     place = {"scoring": ANY_SCORING, "subgroup": EVERYONE} | {axis: table[axis] for axis in axes}
     names = {"question": answer.question, "approach": answer.approach, "versus": answer.versus}
     return table.round(dict.fromkeys(numbers, DECIMALS)).assign(**place, **names)

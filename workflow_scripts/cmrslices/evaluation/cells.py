@@ -1,11 +1,11 @@
 """Sums over each patient's slices, and means over the patients: all of them, and all but each.
 
-A cell is a group of slices: those of one seed, label and region about which the classifier is right, or wrong. Sums and
+A cell is a group of slices: those of one run, label and region about which the classifier is right, or wrong. Sums and
 means are arrays with named axes:
 
 - ``patient`` (sums): in the order of the patients' first slices, so that their names do not matter,
 - ``without`` (means): nobody, then each patient in turn; see `cmrslices.evaluation.jackknife`,
-- ``seed``: each seed; in means also `ALL_SEEDS`, all seeds together,
+- ``run``: each run; in means also `ALL_RUNS`, all runs together,
 - ``classifier``: whether the classifier is ``right`` or ``wrong`` about a slice's region; in means also `EITHER`,
 - ``label``: LVBP, LVM, RVBP, and `ANY_LABEL`; in means also `ALL_LABELS`, the mean over the three,
 - ``region``: base, middle, apex, non-cardiac; in means also `WHOLE_HEART`, the first three together,
@@ -29,16 +29,16 @@ ANY_LABEL = "any"
 """Label of the slices in which something happens to at least one of the labels."""
 LABEL_TITLES = {ALL_LABELS: "all (mean)", ANY_LABEL: "any"}
 """Names of these two where readers see them."""
-ALL_SEEDS = "all"
-"""Place on the axis ``seed`` of all seeds together."""
+ALL_RUNS = "all"
+"""Place on the axis ``run`` of all runs together."""
 EITHER = "either"
 """Place of the slices about which the classifier is right and of those about which it is wrong, together."""
 
-CELL = ["patient", "seed", "classifier", "label", "region", "approach"]
+CELL = ["patient", "run", "classifier", "label", "region", "approach"]
 
 
 def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
-    """Sum what is known of the slices by patient, seed, classifier (right or wrong), label, region and approach.
+    """Sum what is known of the slices by patient, run, classifier (right or wrong), label, region and approach.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
 
     Returns
     -------
-    Dataset, axes patient, seed, classifier, label, region, approach
+    Dataset, axes patient, run, classifier, label, region, approach
         - ``scored``, ``dsc``: number of slices with a DSC, and the sum of it in %,
         - ``carries``, ``missed``: slices whose reference carries the label, and those of them with a DSC of 0,
         - ``lacks``, ``invented``, ``invented_mm2``: slices whose reference lacks the label, those of them in which some
@@ -58,7 +58,7 @@ def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
     Raises
     ------
     InputError
-        When the approaches of a seed are not scored on the same slices.
+        When the approaches of a run are not scored on the same slices.
     """
     _check_slices(scores, approaches)
     carries = scores["reference_mm2"] > 0
@@ -75,7 +75,7 @@ def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
         invented_mm2=scores["predicted_mm2"].where(invented, 0),
     )
     either = ["carries", "missed", "lacks", "invented"]
-    any_label = slices.groupby(["seed", "approach", "case", "slice"], observed=True, sort=False).agg(
+    any_label = slices.groupby(["run", "approach", "case", "slice"], observed=True, sort=False).agg(
         {**dict.fromkeys(["patient", "classifier", "region"], "first"), **dict.fromkeys(either, "any")}
         | {"invented_mm2": "sum"}
     )
@@ -84,7 +84,7 @@ def count_cells(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
     sums = rows.astype(dict.fromkeys(numbers, float)).groupby(CELL, observed=True)[numbers].sum().to_xarray()
     order = {
         "patient": scores["patient"].unique(),
-        "seed": scores["seed"].unique(),
+        "run": scores["run"].unique(),
         "classifier": ["wrong", "right"],
         "label": [*LABELS, ANY_LABEL],
         "region": list(TABLE_ORDER),
@@ -103,7 +103,7 @@ def means(cells: xr.Dataset) -> xr.Dataset:
 
     Returns
     -------
-    Dataset, axes without, seed, classifier, label, region, approach
+    Dataset, axes without, run, classifier, label, region, approach
         In %, but for the area; NaN where a cell has no slice of the kind.
 
         - ``dsc``: mean DSC,
@@ -136,7 +136,7 @@ def patients_in(cells: xr.Dataset) -> xr.Dataset:
         all labels, it is the number of the label with the fewest patients.
     """
     kinds = cells[["scored", "carries", "lacks", "invented"]]
-    counts = (_with_sums(kinds).sel(seed=ALL_SEEDS, drop=True) > 0).sum("patient")
+    counts = (_with_sums(kinds).sel(run=ALL_RUNS, drop=True) > 0).sum("patient")
     return _joined(counts, counts.sel(label=list(LABELS)).min("label"), "label", ALL_LABELS)
 
 
@@ -157,8 +157,8 @@ def summarise(cells: xr.Dataset) -> Summary:
 
 
 def _check_slices(scores: pd.DataFrame, approaches: list[str]) -> None:
-    """Every slice and label of a seed is there once for each approach."""
-    counts = scores.groupby(["seed", "case", "slice", "label", "approach"], observed=True).size().unstack("approach")
+    """Every slice and label of a run is there once for each approach."""
+    counts = scores.groupby(["run", "case", "slice", "label", "approach"], observed=True).size().unstack("approach")
     absent = counts.reindex(columns=approaches).isna().any()
     if absent.any():
         raise InputError(
@@ -167,8 +167,8 @@ def _check_slices(scores: pd.DataFrame, approaches: list[str]) -> None:
 
 
 def _with_sums(cells: xr.Dataset) -> xr.Dataset:
-    """The cells with places for all seeds, for the classifier right or wrong, and for the whole heart."""
-    both = _joined(cells, cells.sum("seed"), "seed", ALL_SEEDS)
+    """The cells with places for all runs, for the classifier right or wrong, and for the whole heart."""
+    both = _joined(cells, cells.sum("run"), "run", ALL_RUNS)
     both = _joined(both, both.sum("classifier"), "classifier", EITHER)
     return _joined(both, both.sel(region=list(REGIONS)).sum("region"), "region", WHOLE_HEART)
 

@@ -59,7 +59,7 @@ def write_forest(
 
 def read_answers(path: str | Path) -> pd.DataFrame:
     """Read answers.csv; names are text, and an empty cell among numbers is missing."""
-    numbers = dict.fromkeys(["low", "high", "p", "p_holm", "p_equivalent", "seed_sd", "training_ratio"], "")
+    numbers = dict.fromkeys(["low", "high", "p", "p_holm", "p_equivalent", "run_sd", "training_ratio"], "")
     return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=numbers)
 
 
@@ -86,7 +86,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
     Notes
     -----
     A point is the estimate, and its line the interval over patients. A full point remains different from 0 after Holm's
-    correction (p < 0.05). Short strokes are the lowest and the highest seed, where there are several.
+    correction (p < 0.05). Short strokes are the lowest and the highest run, where there are several.
     """
     changes = answers[answers["question"] == "change"]
     named = [name for name in approaches if name in set(changes["approach"])]
@@ -112,7 +112,7 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
         for panel in panels[1]:
             panel.set_xlabel("points of DSC %")
         figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])
-        handles = _legend(approaches, named, several=bool((answers["seeds"] > 1).any()), margin=margin)
+        handles = _legend(approaches, named, several=bool((answers["runs"] > 1).any()), margin=margin)
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
@@ -147,9 +147,9 @@ def _draw_rows(
 def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str, marker: str) -> None:
     heights = [height, height]
     panel.plot(found[["low", "high"]].astype(float), heights, color=colour, linewidth=1.1)
-    if found["seeds"] > 1:
-        seeds = found[["lowest_seed", "highest_seed"]].astype(float)
-        panel.plot(seeds, heights, "|", color=colour, markersize=4, markeredgewidth=0.7)
+    if found["runs"] > 1:
+        runs = found[["lowest_run", "highest_run"]].astype(float)
+        panel.plot(runs, heights, "|", color=colour, markersize=4, markeredgewidth=0.7)
     face = colour if found["p_holm"] < LEVEL_OF_MARKS else "white"
     panel.plot(
         found["estimate"], height, marker, color=colour, markerfacecolor=face, markersize=3.4, markeredgewidth=0.9
@@ -163,12 +163,12 @@ def _legend(approaches: Mapping[str, str], named: list[str], several: bool, marg
         for name in named
     ]
     marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": 3.4}
-    seeds = [Line2D([], [], marker="|", label="lowest and highest seed", **marks)] if several else []
+    runs = [Line2D([], [], marker="|", label="lowest and highest run", **marks)] if several else []
     return [
         *lines,
         Line2D([], [], marker="o", label="holds after Holm's correction (p < 0.05)", **marks),
         Line2D([], [], marker="o", markerfacecolor="white", label="does not hold, or is not tested", **marks),
-        *seeds,
+        *runs,
         Line2D([], [], color="0.88", linewidth=5, label=f"within ±{margin:g} point{'' if margin == 1 else 's'}"),
     ]
 

@@ -2,7 +2,7 @@
 
 Slices of one heart resemble each other, so the patient is the unit. Every answer is a function of sums over slices,
 such as a difference of means. It is computed once with all patients and once without each of them. A patient is left
-out with all slices, under all approaches and in all seeds. The variance is the sum of the squared differences between
+out with all slices, under all approaches and in all runs. The variance is the sum of the squared differences between
 these values and the answer, times (G - 1) / G for G patients. The interval is the answer plus and minus its square
 root times Student's t with G - 1 degrees of freedom. With one slice for each patient, this is the interval of the
 t-test.
@@ -14,7 +14,7 @@ The symmetric t of a bootstrap covers one to two points better, but its digits c
 the jackknife is drawn.
 
 The intervals are about the models that were trained: they say what other patients would change. What another training
-would change is shown by seeds, beside them.
+would change is shown by runs, beside them.
 """
 
 import xarray as xr

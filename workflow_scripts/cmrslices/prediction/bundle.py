@@ -62,7 +62,8 @@ class Bundle(NamedTuple):
     def routed(self) -> list[str]:
         """The models that slices are routed to."""
         row = self.approach
-        return [row["model"]] if row["router"] == "constant" else sorted(set(row["models"].values()))
+        one = row.get("model") or row.get("decoders_of")
+        return [one] if one else sorted(set(row["models"].values()))
 
     @property
     def digest(self) -> str:
@@ -104,6 +105,11 @@ def weights_file(model: str) -> str:
 def classifier_file(network: str) -> str:
     """Path of a classifier's weights in a bundle."""
     return f"classifiers/{network}/weights.pth"
+
+
+def head_calibration_file(model: str) -> str:
+    """Path of the temperature of a joint model's head, in a bundle as in a results folder."""
+    return f"heads/{model}/calibration.yaml"
 
 
 def plans_file(configuration: str) -> str:

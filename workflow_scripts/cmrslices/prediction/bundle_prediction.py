@@ -10,10 +10,18 @@ from cmrslices.classification.inference import classify
 from cmrslices.classification.probabilities import write_selected_regions
 from cmrslices.classification.readings import write_classifier_reading
 from cmrslices.cohorts.regions import RegionRule
-from cmrslices.prediction.bundle import CALIBRATION, MANIFEST, SELECTED, Bundle, classifier_file
+from cmrslices.prediction.bundle import (
+    CALIBRATION,
+    MANIFEST,
+    SELECTED,
+    Bundle,
+    classifier_file,
+    head_calibration_file,
+)
 from cmrslices.prediction.bundle_networks import checked_bundle
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.prediction.extent import find_extent
+from cmrslices.prediction.heads import name_regions
 
 
 class Cohort(NamedTuple):
@@ -99,6 +107,11 @@ def named_regions(bundle: Bundle, cohort: Cohort, threads: int, scratch: Path) -
         return None
     rule, regions = RegionRule(**bundle.settings["regions"]), str(scratch / "regions.csv")
     probabilities = [_classified(bundle, network, cohort, threads, scratch) for network in bundle.networks]
+    if head := row.get("head_of"):
+        named, calibration = _named_by_head(bundle, cohort, threads, scratch), bundle.file(head_calibration_file(head))
+        # The mean of all is the head itself, because it is the only one.
+        write_classifier_reading(row["reading"], "all", None, [head], [named], calibration, rule, regions)
+        return regions
     selected = bundle.file(SELECTED) if bundle.networks and row["networks"] == "selected" else None
     if row["router"] == "extent":
         extent, rates = _extent(bundle, cohort, threads, scratch), FoundRates(**bundle.content["rates"])
@@ -130,6 +143,21 @@ def _classified(bundle: Bundle, network: str, cohort: Cohort, threads: int, scra
         probabilities=probabilities,
     )
     return str(probabilities)
+
+
+def _named_by_head(bundle: Bundle, cohort: Cohort, threads: int, scratch: Path) -> str:
+    """The file of the region probabilities by the head of the approach's joint model."""
+    probabilities = str(scratch / "head.csv")
+    name_regions(
+        weights=bundle.weights(bundle.approach["head_of"]),
+        store=cohort.stores["2d"],
+        splits=cohort.splits,
+        mirroring=bundle.settings["mirroring"],
+        precision=bundle.settings["precision"],
+        threads=threads,
+        probabilities=probabilities,
+    )
+    return probabilities
 
 
 def _extent(bundle: Bundle, cohort: Cohort, threads: int, scratch: Path) -> str:

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from cmrslices.cohorts.tables import cases_of, read_splits
+from cmrslices.prediction.decoders import named_models, with_decoders
 from cmrslices.prediction.parts import Part, Stack, parts_of
 from cmrslices.prediction.routing import Mixture, Router, make_router
 from cmrslices.prediction.sliding_window import Segmenter, load_segmenter
@@ -87,7 +88,7 @@ def predict_cohort(
             for model, weight in mixture.items()
         ]
 
-    route = make_router(approach, regions)
+    route = make_router(named_models(approach), regions)
     rows = segment_cases(cases, route, weights, store, store_3d, mirroring, precision, threads, write)
     table = pd.DataFrame(rows, columns=["case", "slice", "model", "weight"])
     table.to_csv(routes, index=False)
@@ -128,7 +129,7 @@ def segment_cases(
     """
     torch.set_num_threads(threads)
     device = job_device(precision)
-    segmenters = dict(load_segmenter(path, mirroring, device) for path in weights)
+    segmenters = with_decoders(dict(load_segmenter(path, mirroring, device) for path in weights))
     segmenter = next(iter(segmenters.values()))  # all have the same labels
     parts = parts_of(segmenters, store, store_3d)
 

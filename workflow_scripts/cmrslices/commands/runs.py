@@ -1,10 +1,11 @@
-"""From published seeds to their answers, and to their agreement with the paper."""
+"""From published runs to their answers, and to their agreement with the paper."""
 
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
+from cmrslices.classification.probabilities import read_probabilities
 from cmrslices.classification.readings import chosen_probabilities, regions_by_reading
 from cmrslices.cohorts.regions import RegionRule
 from cmrslices.config import Classified, Extent, Settings, load_settings
@@ -19,28 +20,28 @@ from cmrslices.presentation.paper import read_paper
 from cmrslices.runtime.errors import InputError
 
 
-def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
-    """Write answers.csv and .md, agreement.csv and .md, and forest_<cohort>.png into the folder of the published seeds.
+def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
+    """Write answers.csv and .md, agreement.csv and .md, and forest_<cohort>.png into the folder of the published runs.
 
     Parameters
     ----------
     folder : path
-        It holds a folder ``seed*`` for each published run.
+        It holds a folder ``seed*`` or ``fold*`` for each published run.
     paper : Path
         Folder of the paper's tables.
 
     Raises
     ------
     InputError
-        There is no seed, or the configurations of the seeds differ in more than the seed.
+        As in `read_runs`.
     """
     folder = Path(folder)
-    settings, scores = read_seeds(sorted(folder.glob("seed*")), folder)
+    settings, scores = read_runs(folder)
     baseline = settings.baseline()
     cohorts = {name: row.title for name, row in settings.cohorts.items()}
     approaches = {name: row.title for name, row in settings.approaches.items()}
     scoring, margin = settings.evaluation.scoring, settings.evaluation.margin
-    design = design_of(baseline, settings.bounds(), settings.trained_slices())
+    design = design_of(baseline, settings.bounds(), settings.trained_slices(), settings.primary())
     found = answers(scores, design, margin)
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
@@ -51,34 +52,51 @@ def write_answers_of_seeds(folder: str | Path, paper: Path) -> None:
     write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
 
 
-def read_seeds(runs: list[Path], folder: Path) -> tuple[Settings, pd.DataFrame]:
+def read_runs(folder: Path) -> tuple[Settings, pd.DataFrame]:
     """Read the settings that published runs have in common, and their scores, as `answers` takes them.
 
     Parameters
     ----------
-    runs : list of Path
-        Folders of published runs.
     folder : Path
-        The folder that holds them, for the error's message.
+        It holds a folder ``seed*`` or ``fold*`` for each published run.
+
+    Returns
+    -------
+    Settings
+        Those of the first run.
+    DataFrame
+        The scores, with the name of each run's folder in the column run.
 
     Raises
     ------
     InputError
-        There is no run, or the configurations differ in more than the seed, or two runs have the same seed.
+        There is no run, or the configurations differ in more than seed and fold, or two runs have the same of both.
     """
+    runs = sorted([*folder.glob("seed*"), *folder.glob("fold*")])
     found = {run: load_settings(yaml.safe_load((run / "config.yaml").read_text())) for run in runs}
     if not found:
-        raise InputError(f"{folder}: holds no folder seed*; publish a run there (docs/public.md)")
-    first, *others = found.values()
-    for run, settings in list(found.items())[1:]:
-        if settings.model_copy(update={"seed": first.seed}) != first:
+        raise InputError(f"{folder}: holds no folder seed* or fold*; publish a run there (docs/public.md)")
+    seen: dict[tuple, Path] = {}
+    for run, settings in found.items():
+        if _without_seed_and_fold(settings) != _without_seed_and_fold(found[runs[0]]):
             raise InputError(
-                f"{run}: its config.yaml differs from {runs[0]}'s in more than the seed; move it to a folder of its own"
+                f"{run}: its config.yaml differs from {runs[0]}'s in more than the seed and the fold; "
+                "move it to a folder of its own"
             )
-    if len({settings.seed for settings in found.values()}) <= len(others):
-        raise InputError(f"{folder}: two runs have the same seed; remove one")
-    parts = [_read_run(run, settings).assign(seed=settings.seed) for run, settings in found.items()]
-    return first, pd.concat(parts, ignore_index=True)
+        drawn = (settings.seed, settings.splits.fold)
+        if drawn in seen:
+            raise InputError(f"{run}: has the seed and the fold of {seen[drawn]}; remove one")
+        seen[drawn] = run
+    parts = [_read_run(run, settings).assign(run=run.name) for run, settings in found.items()]
+    return found[runs[0]], pd.concat(parts, ignore_index=True)
+
+
+def _without_seed_and_fold(settings: Settings) -> dict:
+    content = settings.model_dump()
+    del content["seed"]
+    if settings.splits.fold is not None:
+        content["splits"]["fold"] = "any"
+    return content
 
 
 def _read_run(run: Path, settings: Settings) -> pd.DataFrame:
@@ -96,6 +114,10 @@ def _regions(run: Path, approach: Classified | Extent, cohort: str, settings: Se
     """The regions of a cohort's slices by which an approach was routed."""
     if isinstance(approach, Extent):
         return read_regions(run / f"regions/{approach.reading_folder()}/{cohort}.csv")
+    rule = RegionRule(**settings.regions.model_dump())
+    if approach.head_of:
+        of_head = read_probabilities(run / f"heads/{approach.head_of}/{cohort}.csv")
+        return regions_by_reading(approach.reading, of_head, rule)
     files = {name: run / f"classifiers/{name}/{cohort}.csv" for name in settings.classification.networks}
     probabilities = chosen_probabilities(approach.networks, run / "classifiers/selected.yaml", files)
-    return regions_by_reading(approach.reading, probabilities, RegionRule(**settings.regions.model_dump()))
+    return regions_by_reading(approach.reading, probabilities, rule)
