@@ -12,6 +12,7 @@ sys.path.insert(0, str(LIBRARY))
 import cmrslices
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
 from cmrslices.config import check_config_files, load_settings
+from cmrslices.prediction.bundle import manifest_digest
 from cmrslices.prediction.folders import files_digest, folder_of
 from cmrslices.runtime import accepted_code, job_plan
 from cmrslices.runtime.code_digest import code_digest
@@ -58,7 +59,8 @@ HEADS_READ = {"heads": HEADS} if HEADS else {}
 BOUNDS = SETTINGS.bounds()  # of the approaches that name the regions themselves
 BASELINE = SETTINGS.baseline()
 GIVEN = SETTINGS.given()
-ROUTED = [name for name in SETTINGS.approaches if name not in GIVEN]
+BUNDLED = SETTINGS.bundled()
+ROUTED = SETTINGS.routed()
 # The keys that every training depends on, beside those of its own section.
 NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
 TITLES = {
@@ -162,6 +164,17 @@ def given_files(wildcards):
     return files_digest(folder) if folder else ""
 
 
+def bundle_folder(wildcards):
+    """The bundle of an approach, if it exists; its age does not count, `bundle_digest` tells whether it is another one."""
+    folder = local(SETTINGS.approaches[wildcards.approach].bundle)
+    return ancient(folder) if Path(folder).is_dir() else []
+
+
+def bundle_digest(wildcards):
+    """Digest of a bundle's list of hashes, so that another bundle segments anew."""
+    return manifest_digest(SETTINGS.approaches[wildcards.approach].bundle)
+
+
 def model_weights(wildcards):
     """The weights of each model that an approach routes to."""
     return expand(MODEL_WEIGHTS, model=SETTINGS.approaches[wildcards.approach].models_used())
@@ -256,6 +269,12 @@ onstart:
         for name in sorted(judged)
         if not (folder := Path(SETTINGS.approaches[name].predictions)).is_dir()
         and not is_demo_prediction(name)
+    ]
+    opened = {job.wildcards.approach for job in planned if job.rule.name.endswith("_bundled")}
+    missing += [
+        f"approaches.{name}.bundle: the folder {folder.absolute()} does not exist; name one that bundle.py made"
+        for name in sorted(opened)
+        if not (folder := Path(SETTINGS.approaches[name].bundle)).is_dir()
     ]
     if any(missing):
         raise WorkflowError(str(CollectedErrors([fault for fault in missing if fault])))

@@ -1,9 +1,9 @@
 """2 Methods: an approach is a router plus models. The router names the model for every slice.
 
 Needs   trained models, the preprocessed cohorts, the reference regions or those by classifiers, a model's extent or the
-        head of a joint model; or given label maps
+        head of a joint model; or given label maps; or bundles of approaches that another run has trained
 Makes   predictions/{approach}/{cohort}/labels/{case}.nii.gz and, of approaches with models, routes.csv;
-        extents/{model}/{cohort}.csv, heads/{model}/{cohort}.csv
+        extents/{model}/{cohort}.csv, heads/{model}/{cohort}.csv, bundles/{approach}/{cohort}
 """
 
 
@@ -125,3 +125,61 @@ if GIVEN:
             code=code_of("read_predictions"),
         script:
             "../workflow_scripts/read_predictions.py"
+
+
+if BUNDLED:
+
+    rule preprocess_bundled:
+        """Validation and test cases of one cohort, preprocessed by the plans of one bundle, after a check of the bundle."""
+        input:
+            bundle=bundle_folder,
+            images=RESULTS / "cohorts/{cohort}/images",
+            splits=RESULTS / "cohorts/{cohort}/splits.csv",
+        output:
+            store=directory(RESULTS / "bundles/{approach}/{cohort}"),
+        log:
+            RESULTS / "logs/preprocess_bundled/{approach}/{cohort}.log",
+        benchmark:
+            RESULTS / "benchmarks/preprocess_bundled/{approach}/{cohort}.tsv"
+        wildcard_constraints:
+            approach="|".join(BUNDLED),
+        conda:
+            "../envs/train.yaml"
+        threads: 8
+        resources:
+            mem_mb=lambda wildcards, attempt: 8000 * attempt,
+            runtime="4h",
+        params:
+            bundle=bundle_digest,
+            code=code_of("preprocess_bundled"),
+        script:
+            "../workflow_scripts/preprocess_bundled.py"
+
+    rule predict_bundled:
+        """Label maps of the test cases of one cohort by the models of one bundle, after a check of the bundle."""
+        input:
+            bundle=bundle_folder,
+            store=rules.preprocess_bundled.output.store,
+            splits=RESULTS / "cohorts/{cohort}/splits.csv",
+        output:
+            labels=directory(RESULTS / "predictions/{approach}/{cohort}/labels"),
+            routes=RESULTS / "predictions/{approach}/{cohort}/routes.csv",
+            bundle=RESULTS / "predictions/{approach}/{cohort}/bundle.yaml",
+        log:
+            RESULTS / "logs/predict_bundled/{approach}/{cohort}.log",
+        benchmark:
+            RESULTS / "benchmarks/predict_bundled/{approach}/{cohort}.tsv"
+        wildcard_constraints:
+            approach="|".join(BUNDLED),
+        conda:
+            "../envs/train.yaml"
+        threads: 8
+        resources:
+            gpu=1,
+            mem_mb=lambda wildcards, attempt: 8000 * attempt,
+            runtime="4h",
+        params:
+            bundle=bundle_digest,
+            code=code_of("predict_bundled"),
+        script:
+            "../workflow_scripts/predict_bundled.py"

@@ -42,6 +42,26 @@ TINY = {
         "field_of_view_mm": 200.0,
     },
 }
+UNTRAINED = {
+    "convert_cohort": 1,
+    "split_cohort": 1,
+    "assign_regions": 1,
+    "score": 2,
+    "boundaries": 2,
+    "table1": 1,
+    "table3": 1,
+    "boundary_table": 1,
+    "figure2": 1,
+    "cardiac_function": 1,
+    "bland_altman": 1,
+    "answers": 1,
+    "forest": 1,
+    "provenance": 1,
+    "cohort_summary": 1,
+    "example_slices": 1,
+    "worst_cases": 1,
+}
+"""Rule to number of jobs, beside those that make label maps, of one cohort and two approaches that are not trained."""
 DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
 
 

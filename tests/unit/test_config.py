@@ -842,6 +842,10 @@ def test_given_and_trained_approaches_stand_side_by_side():
         ),
         ("approaches: {ours: {predictions: given}}", r"approaches\.ours\.title: is missing"),
         ("approaches: {ours: {title: A}}", r"approaches\.ours: router must be 'constant', .*or name a folder"),
+        (
+            "approaches: {ours: {title: A, predictions: given, bundle: ours}}",
+            r"approaches\.ours: the row has predictions and also bundle; ",
+        ),
         ("approaches: {ours: {title: A, predictions: given, names: '{case}.png'}}", r"names: .*NIfTI"),
         ("approaches: {ours: {title: A, predictions: given, names: '{patient}.nii.gz'}}", r"names: .*share a file"),
         ("approaches: {ours: {title: A, predictions: given, names: '{frame}.nii.gz'}}", r"names: .*case, patient and"),
@@ -864,3 +868,39 @@ def test_a_primary_comparison_is_with_the_matched_control_or_the_baseline():
         "joint": "baseline",
         "extent": "baseline_long",
     }
+
+
+# ---- Bundles ----------------------------------------------------------------
+
+
+def test_where_all_models_come_from_bundles_no_cohort_is_split_and_the_first_approach_is_the_baseline():
+    settings = load_settings(laid_over(ONLY_GIVEN.replace("predictions: given/", "bundle: bundles/")))
+    assert settings.bundled() == list(settings.approaches) == ["ours", "theirs"]
+    assert settings.routed() == settings.given() == settings.models_used() == []
+    assert settings.trained_on() is None
+    assert settings.baseline() == "ours"
+
+
+def test_bundles_stand_beside_given_label_maps_and_trained_approaches():
+    text = "approaches: {theirs: {title: Theirs, bundle: bundles/theirs}, ours: {title: Ours, predictions: given}}"
+    settings = load_settings(laid_over(text))
+    assert (settings.bundled(), settings.given()) == (["theirs"], ["ours"])
+    assert settings.trained_on() == "nhs"
+    assert settings.trained_slices()["theirs"] is None
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            "baseline: {bundle: ours}",
+            r"approaches\.baseline: the row has bundle and also router, model; .* of their own",
+        ),
+        ("theirs: {bundle: ours}", r"approaches\.theirs\.title: is missing"),
+        ("theirs: {title: A, bundle: ''}", r"approaches\.theirs\.bundle: is empty; write a path"),
+        ("theirs: {title: A, bundle: ours, label_map: {LVM: 1}}", r"approaches\.theirs\.label_map: unknown key"),
+    ],
+)
+def test_a_fault_of_a_bundle_is_named_with_its_key(row, message):
+    with pytest.raises(InputError, match=message):
+        load_settings(laid_over(f"approaches: {{{row}}}"))

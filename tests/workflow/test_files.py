@@ -158,7 +158,7 @@ def test_rule_has_docstring_log_and_environment(rule):
 
 def test_every_script_belongs_to_one_rule():
     named = sorted(re.findall(r'script:\s+"\.\./workflow_scripts/(\w+\.py)"', "".join(JOBS.values())))
-    commands = {"accept_code.py", "answer_runs.py", "plan_run.py", "publish.py", "training_status.py"}
+    commands = {"accept_code.py", "answer_runs.py", "bundle.py", "plan_run.py", "publish.py", "training_status.py"}
     assert named == sorted({path.name for path in (ROOT / "workflow_scripts").glob("*.py")} - commands)
 
 

@@ -65,7 +65,9 @@ ONE_REGION_MODEL = {
     "boundaries": 6,
 }
 PLANNED_IN_3D = {"plan_variant": 1, "preprocess_segmentation": 1, "preprocess_cohort": 3}
-ONE_GIVEN = {**{name: count for name, count in ONE_APPROACH.items() if name != "predict"}, "read_predictions": 3}
+WITHOUT_PREDICT = {name: count for name, count in ONE_APPROACH.items() if name != "predict"}
+ONE_GIVEN = {**WITHOUT_PREDICT, "read_predictions": 3}
+ONE_BUNDLED = {**WITHOUT_PREDICT, "preprocess_bundled": 3, "predict_bundled": 3}
 ONE_GIVEN_WITH_ALL = {"read_predictions": 3, "score": 18, "boundaries": 18}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
 
@@ -252,6 +254,10 @@ KEYS = {
     "approaches.<name>.label_map.LVBP": (given(label_map={"LVBP": 4}), ONE_GIVEN),
     "approaches.<name>.label_map.LVM": (given(label_map={"LVM": 4}), ONE_GIVEN),
     "approaches.<name>.label_map.RVBP": (given(label_map={"RVBP": 4}), ONE_GIVEN),
+    "approaches.<name>.bundle": (
+        {"approaches": {"theirs": {"title": "Theirs", "bundle": "bundle"}}},
+        ONE_BUNDLED,
+    ),
     "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
@@ -392,6 +398,8 @@ AFTER = {
     "readings": {"readings": 1},
     "predict": SEGMENTED,
     "read_predictions": {},  # not in the finished run
+    "preprocess_bundled": {},  # not in the finished run
+    "predict_bundled": {},  # not in the finished run
     "score": {"score": 15, **RESULTS},
     "boundaries": {"boundaries": 15, "boundary_table": 1, "provenance": 1, "timings": 1},
     "table1": {"table1": 1, "provenance": 1, "timings": 1},
@@ -413,7 +421,8 @@ AFTER = {
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
-ROUTED_RULES = {"predict", "find_extent"}
+BUNDLE_RULES = {"preprocess_bundled", "predict_bundled"}
+ROUTED_RULES = {"predict", "find_extent", "predict_bundled"}
 SEGMENTING_RULES = {"name_regions", *ROUTED_RULES}
 NETWORK_RULES = {"train_segmenter", "train_classifier", "classify", *SEGMENTING_RULES}
 PLANNING_RULES = {"plan_segmentation", "plan_variant"}
@@ -421,12 +430,12 @@ SEGMENTER_RULES = {*PLANNING_RULES, "preprocess_segmentation", "train_segmenter"
 CALIBRATION_RULES = {
     *("calibrate", "calibrate_head", "reliability", "read_classifier", "read_head", "read_extent", "weigh_extent"),
 }
-READING_RULES = {"readings", *CALIBRATION_RULES}
+READING_RULES = {"readings", "predict_bundled", *CALIBRATION_RULES}
 CLASSIFIER_RULES = {
     *("fetch_weights", "train_classifier", "classify", "select_classifier", "predict_regions"),
     *READING_RULES,
 }
-PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort"}
+PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort", "preprocess_bundled"}
 PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
 TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "reliability", "budget"}
 STATISTICS_RULES = {"table1", "table3", "answers", "budget"}
@@ -453,47 +462,51 @@ MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
     "cmrslices/commands": set(),
-    "cmrslices/runtime/accepted_code.py": {"provenance"},
+    "cmrslices/runtime/accepted_code.py": {"provenance", *BUNDLE_RULES},
     "cmrslices/runtime/code_digest.py": RULES,
     "cmrslices/runtime/forced.py": set(),
     "cmrslices/runtime/job_plan.py": RULES,
     "cmrslices/config_text.py": set(),
-    "cmrslices/segmentation/channels_last.py": {"train_segmenter", *SEGMENTING_RULES},
+    "cmrslices/segmentation/channels_last.py": {"train_segmenter", "preprocess_bundled", *SEGMENTING_RULES},
     "cmrslices/runtime/__init__.py": RULES,
-    "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves"},
+    "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves", "preprocess_bundled"},
     "cmrslices/runtime/devices.py": NETWORK_RULES,
     "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
-    "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves"},
+    "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves", "preprocess_bundled"},
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
-        *("convert_cohort", "assign_regions", "preprocess_segmentation", "preprocess_cohort", "read_predictions"),
+        *("convert_cohort", "assign_regions", "read_predictions", *PREPROCESSING_RULES),
         *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_predictions", "read_predictions", "make_demo_cohort", "convert_cohort", "assign_regions"),
-        *("preprocess_segmentation", "preprocess_cohort", "boundaries"),
+        *("boundaries", *PREPROCESSING_RULES),
         *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
+    "cmrslices/prediction/bundle.py": BUNDLE_RULES,
+    "cmrslices/prediction/bundle_networks.py": BUNDLE_RULES,
+    "cmrslices/prediction/bundle_prediction.py": {"predict_bundled"},
+    "cmrslices/prediction/bundle_preprocessing.py": {"preprocess_bundled"},
     "cmrslices/prediction/cohort.py": ROUTED_RULES,
     "cmrslices/prediction/decoders.py": ROUTED_RULES,
-    "cmrslices/prediction/extent.py": {"find_extent"},
-    "cmrslices/prediction/heads.py": {"name_regions"},
+    "cmrslices/prediction/extent.py": {"find_extent", "predict_bundled"},
+    "cmrslices/prediction/heads.py": {"name_regions", "predict_bundled"},
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
-    "cmrslices/runtime/provenance.py": {"provenance"},
+    "cmrslices/runtime/provenance.py": {"provenance", *BUNDLE_RULES},
     "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
-    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "read_predictions", "answers"},
+    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "read_predictions", "preprocess_bundled", "answers"},
     "cmrslices/prediction/fit.py": {"read_predictions"},
     "cmrslices/prediction/folders.py": set(),
     "cmrslices/prediction/given.py": {"read_predictions"},
     "cmrslices/prediction/grids.py": {"read_predictions"},
     "cmrslices/prediction/parts.py": SEGMENTING_RULES,
-    "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "answers"},
+    "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "preprocess_bundled", "answers"},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
-    "cmrslices/prediction/sliding_window.py": SEGMENTING_RULES,
+    "cmrslices/prediction/sliding_window.py": {*SEGMENTING_RULES, "preprocess_bundled"},
     "cmrslices/runtime/slurm_guard.py": set(),
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
@@ -502,16 +515,16 @@ MODULES = {
         *("train_classifier", "classify"),
         *SEGMENTING_RULES,
     },
-    "cmrslices/classification/__init__.py": {*CLASSIFIER_RULES, "classifier_curves"},
+    "cmrslices/classification/__init__.py": {*CLASSIFIER_RULES, "classifier_curves", "preprocess_bundled"},
     "cmrslices/classification/augmentation.py": {"train_classifier"},
     "cmrslices/classification/history.py": {"train_classifier", "classifier_curves"},
-    "cmrslices/classification/images.py": {"train_classifier", "classify"},
-    "cmrslices/classification/inference.py": {"classify"},
-    "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify"},
+    "cmrslices/classification/images.py": {"train_classifier", "classify", "predict_bundled"},
+    "cmrslices/classification/inference.py": {"classify", "predict_bundled"},
+    "cmrslices/classification/networks.py": {"fetch_weights", "train_classifier", "classify", *BUNDLE_RULES},
     "cmrslices/classification/pretrained.py": {"fetch_weights"},
     "cmrslices/classification/probabilities.py": {"select_classifier", "predict_regions", *READING_RULES},
     "cmrslices/classification/calibration.py": READING_RULES,
-    "cmrslices/classification/extent_reading.py": {"read_extent", "weigh_extent"},
+    "cmrslices/classification/extent_reading.py": {"read_extent", "weigh_extent", "predict_bundled"},
     "cmrslices/classification/readings.py": READING_RULES - {"calibrate", "calibrate_head"},
     "cmrslices/classification/readings_table.py": {"readings", "reliability"},
     "cmrslices/classification/reliability.py": {"reliability"},
@@ -592,7 +605,7 @@ MODULES = {
     "cmrslices/report/selection.py": PICTURE_RULES,
     "cmrslices/report/timings.py": {"timings"},
     "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
-    "cmrslices/segmentation/joint_network.py": {"train_segmenter", *SEGMENTING_RULES},
+    "cmrslices/segmentation/joint_network.py": {"train_segmenter", "preprocess_bundled", *SEGMENTING_RULES},
     "cmrslices/segmentation/joint_training.py": {"train_segmenter"},
     "cmrslices/segmentation/loading.py": {"train_segmenter"},
     "cmrslices/segmentation/nnunet.py": {"train_classifier", "train_segmenter", *PLANNING_RULES},
@@ -602,7 +615,7 @@ MODULES = {
     "cmrslices/segmentation/trainers": {"train_segmenter"},
 }
 """Module, or folder of modules with one answer, to the rules whose scripts import it, directly or not."""
-COMMANDS = {"accept_code", "answer_runs", "plan_run", "publish", "training_status"}
+COMMANDS = {"accept_code", "answer_runs", "bundle", "plan_run", "publish", "training_status"}
 """Scripts that a user calls; the others have the names of their rules."""
 
 

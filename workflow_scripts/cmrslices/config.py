@@ -577,11 +577,36 @@ class Referenced(Routed):
     router: Literal["reference"] = Field(description="`reference`: the region by the reference labels")
 
 
-class Given(Section):
+class Ready(Section):
+    """What the rows of `approaches` have in common for which nothing is trained."""
+
+    title: str = Field(description="name in tables and figures")
+
+    def models_used(self) -> list[str]:
+        """Return the models that slices are routed to: none of this configuration."""
+        return []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_routed(cls, row: dict) -> dict:
+        own = next(name for name in READY if name in cls.model_fields)
+        routed = [key for key in row if key not in cls.model_fields]
+        if own in row and ("router" in row or READY.keys() & routed):
+            raise ValueError(
+                f"the row has {own} and also {', '.join(routed)}; a row keeps what config.yaml says under its name, so "
+                f"give the {READY[own]} a name of their own"
+            )
+        return row
+
+
+READY = {"predictions": "predictions", "bundle": "models of the bundle"}
+"""The keys that a row has instead of `router`, and what they bring."""
+
+
+class Given(Ready):
     """A row of `approaches` whose label maps exist already: those of any segmenter."""
 
     router: ClassVar[str] = "given"
-    title: str = Field(description="name in tables and figures")
     predictions: FilePath = Field(
         description="instead of `router`: folder of label maps that any segmenter has made, one per test case, in "
         "subfolders with the names of the cohorts, or all in one"
@@ -593,27 +618,22 @@ class Given(Section):
     )
     label_map: LabelMap = Field(LabelMap(), description="`predictions` only: the values of the labels in its files")
 
-    def models_used(self) -> list[str]:
-        """Return the models that slices are routed to: none."""
-        return []
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_routed(cls, row: dict) -> dict:
-        routed = [key for key in row if key not in cls.model_fields]
-        if "router" in row and "predictions" in row:
-            raise ValueError(
-                f"the row has predictions and also {', '.join(routed)}; a row keeps what config.yaml says under its "
-                "name, so give the predictions a name of their own"
-            )
-        return row
+class Bundled(Ready):
+    """A row of `approaches` whose models were trained by another run of this workflow."""
+
+    router: ClassVar[str] = "bundle"
+    bundle: FilePath = Field(
+        description="instead of `router`: folder that `bundle.py` made of an approach of another run"
+    )
 
 
 def _kind(row: object) -> str | None:
-    """Return what tells the kinds of rows of `approaches` apart: the router, where there are no predictions."""
+    """Return what tells the kinds of rows of `approaches` apart: the router, or the key that stands instead of it."""
     if not isinstance(row, dict):
         return getattr(row, "router", None)
-    return Given.router if "predictions" in row else row.get("router")
+    instead = [kind.router for kind, key in ((Given, "predictions"), (Bundled, "bundle")) if key in row]
+    return instead[0] if instead else row.get("router")
 
 
 Approach = Annotated[
@@ -621,12 +641,13 @@ Approach = Annotated[
     | Annotated[Classified, Tag("classifier")]
     | Annotated[Extent, Tag("extent")]
     | Annotated[Referenced, Tag("reference")]
-    | Annotated[Given, Tag(Given.router)],
+    | Annotated[Given, Tag(Given.router)]
+    | Annotated[Bundled, Tag(Bundled.router)],
     Discriminator(
         _kind,
         custom_error_type="approach",
         custom_error_message="router must be 'constant', 'classifier', 'extent' or 'reference'; or name a folder of "
-        "predictions",
+        "predictions, or a bundle",
     ),
 ]
 
@@ -636,7 +657,7 @@ class Evaluation(Section):
 
     baseline: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
         description="the approach that Table 1 describes and that Table 3 compares the others with; null: the first "
-        "one of given predictions"
+        "one for which nothing is trained"
     )
     significance: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), MadeNumber] = Field(
         description="p values below it are starred"
@@ -708,7 +729,7 @@ class Settings(Section):
     segmentation: Segmentation
     classification: Classification
     approaches: dict[Name, Approach] = Field(
-        min_length=1, description="a row per approach: a router plus models, or given label maps"
+        min_length=1, description="a row per approach: a router plus models, given label maps, or a bundle"
     )
     evaluation: Evaluation
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
@@ -722,13 +743,21 @@ class Settings(Section):
         """Return the approaches whose label maps exist already."""
         return [name for name, row in self.approaches.items() if isinstance(row, Given)]
 
+    def bundled(self) -> list[str]:
+        """Return the approaches whose models come from bundles."""
+        return [name for name, row in self.approaches.items() if isinstance(row, Bundled)]
+
+    def routed(self) -> list[str]:
+        """Return the approaches whose models are trained."""
+        return [name for name, row in self.approaches.items() if not isinstance(row, Ready)]
+
     def trained_on(self) -> str | None:
         """Return the cohort whose patients are split; None where nothing is trained, so that all are test patients."""
         return self.training_cohort if self.models_used() else None
 
     def baseline(self) -> str:
         """Return the approach that the others are compared with."""
-        return self.evaluation.baseline or self.given()[0]
+        return self.evaluation.baseline or next(name for name in self.approaches if name not in self.routed())
 
     def is_3d(self, model: str) -> bool:
         """Whether a model sees stacks, not slices."""
@@ -861,9 +890,9 @@ class Settings(Section):
     def _names_exist(self) -> "Settings":
         if self.evaluation.baseline is not None:
             _require("evaluation.baseline", self.evaluation.baseline, self.approaches)
-        elif not self.given():
+        elif len(self.routed()) == len(self.approaches):
             raise ValueError(
-                "evaluation.baseline: is null, but no approach has predictions of its own; name an approach"
+                "evaluation.baseline: is null, but no approach has predictions of its own or a bundle; name an approach"
             )
         for name, approach in self.approaches.items():
             for model in approach.models_used():
@@ -872,7 +901,7 @@ class Settings(Section):
                 _require(f"approaches.{name}.extent_of", approach.extent_of, self.models)
             if isinstance(approach, Classified) and approach.head_of:
                 _require(f"approaches.{name}.head_of", approach.head_of, self.models)
-        routed = [name for name in self.approaches if name not in self.given()]
+        routed = self.routed()
         if routed and self.training_cohort is None:
             raise ValueError(
                 f"training_cohort: is null, but models are trained for the approaches {', '.join(routed)}; name the "

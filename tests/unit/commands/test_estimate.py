@@ -247,7 +247,19 @@ def test_the_disk_of_given_label_maps_is_told_without_a_training_cohort():
 
 def test_missing_folders_of_label_maps_are_named_with_their_key(tmp_path):
     settings = load_settings({**PAPER, **GIVEN})
-    (fault,) = estimate.missing_predictions(settings, tmp_path)
+    (fault,) = estimate.missing_folders(settings, tmp_path)
     assert fault == f"approaches.ours.predictions: the folder {tmp_path / 'given/ours'} does not exist"
     (tmp_path / "given/ours").mkdir(parents=True)
-    assert estimate.missing_predictions(settings, tmp_path) == []
+    assert estimate.missing_folders(settings, tmp_path) == []
+
+
+def test_bundles_take_disk_for_each_cohort_and_a_missing_one_is_named_with_its_key(tmp_path):
+    settings = load_settings({**PAPER, **GIVEN, "approaches": {"theirs": {"title": "Theirs", "bundle": "theirs"}}})
+    raw = {"acdc": estimate.Raw(patients=1, size_bytes=1_000_000)}
+    jobs = {"preprocess_bundled": 1, "predict_bundled": 1}
+    assert estimate.disk_bytes(settings, jobs, raw) == {
+        "cohorts preprocessed for bundles": pytest.approx(4e6),
+        "predictions by bundles": pytest.approx(1e6 * 0.011),
+    }
+    (fault,) = estimate.missing_folders(settings, tmp_path)
+    assert fault == f"approaches.theirs.bundle: the folder {tmp_path / 'theirs'} does not exist"

@@ -221,6 +221,12 @@ def test_given_label_maps_are_published_without_their_place_and_names():
     }
 
 
+def test_a_bundle_is_published_without_its_place():
+    row = {"title": "Theirs", "bundle": "/home/smith/theirs"}
+    published = public_configuration(settings(**TELLING, approaches={"theirs": row}), DEFAULT)
+    assert published["approaches"]["theirs"] == {"title": "Theirs", "bundle": "bundles/theirs"}
+
+
 def test_the_configuration_laid_over_the_default_one_gives_the_same_run():
     published = publication.default_configuration()
     update_config(published, public_configuration(settings(**TELLING), DEFAULT))

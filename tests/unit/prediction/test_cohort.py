@@ -1,15 +1,13 @@
 """Routed prediction against stock nnU-Net, with networks of a tiny size."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tiny_models import build_network, configuration_of, mirrored_axes, waves, write_model
 from tiny_plans import DATASET, MODELS, PATCH, PLANS, PLANS_OF
 
 from cmrslices.classification.probabilities import read_probabilities, write_selected_regions
@@ -43,47 +41,6 @@ MIXED = {"base": "context", "middle": "baseline", "apex": "strong", "non-cardiac
 SOFT = {"router": "classifier", "models": ROUTED, "mixing": "soft", "floor": 0.05}
 
 
-def build_network(model):
-    configuration = configuration_of(model)
-    return get_network_from_plans(
-        configuration.network_arch_class_name,
-        configuration.network_arch_init_kwargs,
-        configuration.network_arch_init_kwargs_req_import,
-        1,
-        len(DATASET["labels"]),
-        deep_supervision=False,
-    )
-
-
-def configuration_of(model):
-    return PlansManager(PLANS_OF[model]).get_configuration(model)
-
-
-def mirrored_axes(model):
-    return tuple(range(len(configuration_of(model).patch_size)))
-
-
-def write_model(folder, seed):
-    """A model folder as training leaves it, untrained."""
-    torch.manual_seed(seed)
-    (folder / "fold_0").mkdir(parents=True)
-    (folder / "plans.json").write_text(json.dumps(PLANS_OF[folder.name]))
-    (folder / "dataset.json").write_text(json.dumps(DATASET))
-    checkpoint = {
-        "network_weights": build_network(folder.name).state_dict(),
-        "init_args": {"configuration": folder.name},
-        "trainer_name": "SliceTrainer",
-        "inference_allowed_mirroring_axes": mirrored_axes(folder.name),
-    }
-    torch.save(checkpoint, folder / "fold_0/checkpoint_final.pth")
-
-
-def waves(shape, rng):
-    """A positive image of smooth patterns."""
-    where = np.indices(shape).reshape(3, -1)
-    return sum(2 + np.sin(rng.uniform(0, 0.4, 3) @ where) for _ in range(5)).reshape(shape)
-
-
 class Project:
     """Images of different sizes with empty borders, preprocessed for 2D and 3D models, and the models."""
 
@@ -92,7 +49,7 @@ class Project:
         self.weights = {model: root / f"models/{model}/fold_0/checkpoint_final.pth" for model in EVERY_MODEL}
         self.regions = root / "slices.csv"
         for seed, model in enumerate(EVERY_MODEL):
-            write_model(root / "models" / model, seed)
+            write_model(root / "models" / model, model, seed)
         rng = np.random.default_rng(0)
         (root / "images").mkdir()
         stores = {"preprocessed": PLANS, "preprocessed_3d": PLANS_OF["context"]}

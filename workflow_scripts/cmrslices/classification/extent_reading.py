@@ -167,8 +167,13 @@ def write_extent_reading(
     InputError
         As in `validation_rates`.
     """
+    write_extent_regions(extent, validation_rates(validation_extent, slices, splits), rule, regions)
+
+
+def write_extent_regions(extent: str | Path, rates: FoundRates, rule: RegionRule, regions: str | Path) -> None:
+    """Write what `write_extent_reading` writes, from rates that are known."""
     table = read_extent(extent)
-    evidence = found_evidence(table["found"].to_numpy(), validation_rates(validation_extent, slices, splits))
+    evidence = found_evidence(table["found"].to_numpy(), rates)
     write_reading(extent_regions(table, rule), marginals_by_stack(table, evidence, rule), regions)
 
 
@@ -201,10 +206,25 @@ def write_weighed_reading(
     InputError
         As in `validation_rates`, or model and networks do not have the same slices.
     """
+    rates = validation_rates(validation_extent, slices, splits)
+    write_weighed_regions(extent, rates, chosen, selected, networks, probabilities, calibration, rule, regions)
+
+
+def write_weighed_regions(
+    extent: str | Path,
+    rates: FoundRates,
+    chosen: str,
+    selected: str | Path | None,
+    networks: Sequence[str],
+    probabilities: Sequence[str | Path],
+    calibration: str | Path,
+    rule: RegionRule,
+    regions: str | Path,
+) -> None:
+    """Write what `write_weighed_reading` writes, from rates that are known."""
     table, evidence = calibrated_evidence(
         chosen, selected, dict(zip(networks, probabilities, strict=True)), calibration
     )
-    found = found_in(read_extent(extent), table)
-    both = evidence + found_evidence(found, validation_rates(validation_extent, slices, splits))
+    both = evidence + found_evidence(found_in(read_extent(extent), table), rates)
     best = by_stack(table, both, lambda stack: best_regions(stack, rule))
     write_reading(table[["case", "slice"]].assign(region=best), marginals_by_stack(table, both, rule), regions)

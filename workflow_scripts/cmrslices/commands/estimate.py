@@ -10,7 +10,7 @@ from tabulate import tabulate
 from cmrslices.cohorts.convert import FORMATS, check_folder
 from cmrslices.cohorts.convert.raw import source_files
 from cmrslices.commands.snakemake_call import Call, dry_run, read_jobs, read_models
-from cmrslices.config import Given, Settings
+from cmrslices.config import Bundled, Given, Settings
 from cmrslices.runtime.errors import InputError
 
 # The paper, section 3, "Training": hours on an NVIDIA TITAN RTX.
@@ -188,7 +188,7 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
     """
     sizes = {name: found.size_bytes if found else 0 for name, found in raw.items()}
     of_training = sizes.get(settings.trained_on() or "", 0)
-    given = len(settings.given())
+    given, bundled = len(settings.given()), len(settings.bundled())
     networks = settings.classification.networks
     largest = max(CLASSIFIER_PARAMETERS_M.values())
     parameters = sum(CLASSIFIER_PARAMETERS_M.get(name, largest) for name in networks) * 1e6
@@ -202,8 +202,10 @@ def disk_bytes(settings: Settings, jobs: dict[str, int], raw: dict[str, Raw | No
             "preprocessed cohorts",
             PREPROCESSED * (sum(sizes.values()) - of_training * training_share(settings)[0]),
         ),
-        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * (len(settings.approaches) - given)),
+        "predict": ("predictions", LABELS_SHARE * sum(sizes.values()) * len(settings.routed())),
         "read_predictions": ("given label maps", LABELS_SHARE * sum(sizes.values()) * given),
+        "preprocess_bundled": ("cohorts preprocessed for bundles", PREPROCESSED * sum(sizes.values()) * bundled),
+        "predict_bundled": ("predictions by bundles", LABELS_SHARE * sum(sizes.values()) * bundled),
         "train_segmenter": ("segmenters and their checkpoints", SEGMENTER_BYTES * jobs.get("train_segmenter", 0)),
         "train_classifier": ("classifiers and their checkpoints", CLASSIFIER_COPIES * 4 * parameters),
     }
@@ -236,7 +238,7 @@ def describe(call: Call) -> str:
             made,
             other_networks(settings, trained),
         ),
-        _missing_text([*missing(settings, rows), *missing_predictions(settings, call.folder)]),
+        _missing_text([*missing(settings, rows), *missing_folders(settings, call.folder)]),
     ]
     return "\n\n".join(parts)
 
@@ -258,8 +260,8 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
     return faults
 
 
-def missing_predictions(settings: Settings, folder: Path) -> list[str]:
-    """Say which approaches have no folder of label maps, apart from those that the demo makes.
+def missing_folders(settings: Settings, folder: Path) -> list[str]:
+    """Say which approaches have no folder of label maps, apart from those that the demo makes, or no bundle.
 
     Parameters
     ----------
@@ -268,10 +270,16 @@ def missing_predictions(settings: Settings, folder: Path) -> list[str]:
         From which relative paths start.
     """
     made = settings.demo.predictions if settings.demo else {}
-    return [
-        f"approaches.{name}.predictions: the folder {folder / row.predictions} does not exist"
+    named = {
+        f"{name}.predictions": folder / row.predictions
         for name, row in settings.approaches.items()
-        if isinstance(row, Given) and name not in made and not (folder / row.predictions).is_dir()
+        if isinstance(row, Given) and name not in made
+    }
+    named |= {
+        f"{name}.bundle": folder / row.bundle for name, row in settings.approaches.items() if isinstance(row, Bundled)
+    }
+    return [
+        f"approaches.{key}: the folder {place} does not exist" for key, place in named.items() if not place.is_dir()
     ]
 
 

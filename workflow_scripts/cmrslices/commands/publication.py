@@ -339,14 +339,16 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     dict
         To be laid over the project's config.yaml. A cohort keeps its title, format and label map; its folder becomes
         ``data/<cohort>``, and its list of excluded patients is left out. A folder of given label maps becomes
-        ``predictions/<approach>``, and the pattern of their names is left out. A folder of initial weights becomes
-        ``weights``.
+        ``predictions/<approach>``, and the pattern of their names is left out. A bundle becomes ``bundles/<approach>``,
+        and a folder of initial weights ``weights``.
     """
     content = settings.model_dump(mode="json")
     content["results"] = default["results"]
     for name in settings.given():
         kept = {key: content["approaches"][name][key] for key in ("title", "label_map")}
         content["approaches"][name] = kept | {"predictions": f"predictions/{name}"}
+    for name in settings.bundled():
+        content["approaches"][name]["bundle"] = f"bundles/{name}"
     content["cohorts"] = {
         name: {key: row[key] for key in ("title", "format", "label_map")} | {"folder": f"data/{name}"}
         for name, row in content["cohorts"].items()
