@@ -195,8 +195,8 @@ class Cohort(Section):
     label_map: LabelMap = Field(LabelMap(), description="`nifti` only: the values of the labels in its files")
     name_key: Annotated[FilePath | None, BeforeValidator(as_null)] = Field(
         None,
-        description="`cvi42` and `dicom` only: file with a secret; patients are named by a keyed hash of their folder's "
-        "name",
+        description="`cvi42` and `dicom` only: file with a secret; patients are named by a keyed hash of their "
+        "folder's name",
     )
 
     @property
@@ -218,8 +218,8 @@ class Cohort(Section):
                     raise ValueError(f"{key} is for cohorts without labels; write labels: none, or remove {key}")
             if self.format == "dicom":
                 raise ValueError(
-                    "format: dicom has no labels; write labels: none and frames: all, or format: cvi42 for studies with "
-                    "a workspace of contours"
+                    "format: dicom has no labels; write labels: none and frames: all, or format: cvi42 for studies "
+                    "with a workspace of contours"
                 )
         elif self.format == "cvi42":
             raise ValueError(

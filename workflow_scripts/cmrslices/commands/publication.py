@@ -19,7 +19,7 @@ import yaml
 from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
 from cmrslices.evaluation.boundaries import FOUND
-from cmrslices.evaluation.function import NOTES, QUANTITIES
+from cmrslices.function import NOTES, QUANTITIES
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.provenance import PACKAGES

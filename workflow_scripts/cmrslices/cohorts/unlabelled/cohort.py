@@ -1,4 +1,4 @@
-"""One cohort without labels: every patient that is found is converted, excluded with a reason, or reported as a fault."""
+"""One cohort without labels: every patient found is converted, excluded with a reason, or reported as a fault."""
 
 import functools
 import shutil
@@ -139,9 +139,12 @@ def summary(name: str, table: pd.DataFrame) -> str:
     lines += [f"{word}: {count} patients" for word, count in sorted(words.items())]
     if words[UNDECIDED]:
         lines.append(
-            f"WARNING: cohort {name}: of {words[UNDECIDED]} patients, the header does not tell base from apex, and there "
-            "are no labels to ask: their slices keep the stored order, which should begin at the base; look at some"
+            f"WARNING: cohort {name}: of {words[UNDECIDED]} patients, the header does not tell base from apex, and "
+            "there are no labels to ask: their slices keep the stored order, which should begin at the base; look at "
+            "some"
         )
     if words[ANOTHERS]:
-        lines.append(f"WARNING: cohort {name}: {words[ANOTHERS]} patients share an image; check that they are different")
+        lines.append(
+            f"WARNING: cohort {name}: {words[ANOTHERS]} patients share an image; check that they are different"
+        )
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from cmrslices.cohorts.convert.patient import safe_name
 from cmrslices.cohorts.convert.volumes import write_volume
 from cmrslices.cohorts.unlabelled.direction import header_direction
 from cmrslices.cohorts.unlabelled.layouts import NewPatient, files_of
-from cmrslices.cohorts.unlabelled.stacks import PatientImages, Stack, read_images
+from cmrslices.cohorts.unlabelled.stacks import Stack, read_images
 from cmrslices.cohorts.unlabelled.study import read_study
 from cmrslices.runtime.errors import CollectedErrors, InputError
 

@@ -39,7 +39,7 @@ class _Slice(NamedTuple):
 
 
 class _Stack(NamedTuple):
-    """Parallel cine slices of one geometry; those of series with many slices, and all of series with few, belong together."""
+    """Parallel cine slices of one geometry, of any number of series."""
 
     slices: list[_Slice]
 
@@ -67,10 +67,10 @@ def find_short_axis(frames: list[Frame]) -> Cine:
     """Find the short-axis cine among all images of a study.
 
     A stack of cines has at least `MIN_SLICES` parallel slices of one orientation, pixel spacing and matrix, each with
-    at least `MIN_FRAMES` magnitude images. It can be the short axis if its normal lies at most `SHORT_AXIS_DEGREES` from
-    the usual direction from base to apex. Exactly one such stack must be there. Its slices, times and repeats are then
-    found as in a study with contours, see `find_cine`: every slice has the same number of frames, told apart by a clock,
-    and no slice is missing.
+    at least `MIN_FRAMES` magnitude images. It can be the short axis if its normal lies at most `SHORT_AXIS_DEGREES`
+    from the usual direction from base to apex. Exactly one such stack must be there. Its slices, times and repeats are
+    then found as in a study with contours, see `find_cine`: every slice has the same number of frames, told apart by a
+    clock, and no slice is missing.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def find_short_axis(frames: list[Frame]) -> Cine:
     short = [stack for stack in stacks if stack.angle_degrees <= SHORT_AXIS_DEGREES]
     if len(short) > 1:
         raise InputError(
-            f"the study: {len(short)} stacks of cines may be the short axis: {_listed(short)}; keep the files of one in "
-            "the patient's folder"
+            f"the study: {len(short)} stacks of cines may be the short axis: {_listed(short)}; keep the files of one "
+            "in the patient's folder"
         )
     if not short:
         found = f"the other stacks of cines are: {_listed(stacks)}" if stacks else _without_stack(frames)
@@ -112,7 +112,7 @@ def _stacks(frames: Iterable[Frame]) -> list[_Stack]:
 
 
 def _stacks_of(parallel: list[Frame]) -> list[_Stack]:
-    """Split the cine slices of one geometry into stacks: two series that have most of their positions in common are two."""
+    """Split the cine slices of one geometry into stacks: series that have most of their positions in common are rivals."""
     slices = []
     for position, (_, images) in enumerate(group_by_position(parallel)):
         counts = Counter(frame.series for frame in images)
@@ -144,7 +144,8 @@ def _seed(stack: _Stack) -> _Slice:
     usual = Counter(len(own.frames) for own in stack.slices).most_common(1)[0][0]
     sizes = Counter(own.series for own in stack.slices)
     return min(
-        stack.slices, key=lambda own: (repeats[own.position] > 1, len(own.frames) != usual, -sizes[own.series], own.position)
+        stack.slices,
+        key=lambda own: (repeats[own.position] > 1, len(own.frames) != usual, -sizes[own.series], own.position),
     )
 
 
@@ -155,8 +156,8 @@ def _listed(stacks: list[_Stack]) -> str:
 def _without_stack(frames: list[Frame]) -> str:
     series = Counter(frame.series for frame in frames)
     return (
-        f"among {len(frames)} images of {len(series)} series, no {MIN_SLICES} parallel slices have {MIN_FRAMES} or more "
-        "frames each"
+        f"among {len(frames)} images of {len(series)} series, no {MIN_SLICES} parallel slices have {MIN_FRAMES} or "
+        "more frames each"
     )
 
 
@@ -166,8 +167,8 @@ def _choice(cine: Cine, frames: list[Frame]) -> str:
     total = {frame.series for frame in frames}
     repeats = cine.choice.split("; ")[1:]
     taken = (
-        f"{len(cine.frames)} slices x {len(cine.frames[0])} frames of {len(used)} of {len(total)} series, the only stack "
-        "of cines near the short axis"
+        f"{len(cine.frames)} slices x {len(cine.frames[0])} frames of {len(used)} of {len(total)} series, the only "
+        "stack of cines near the short axis"
     )
     return "; ".join([taken, *repeats])
 

@@ -39,7 +39,9 @@ def read_study(folder: Path) -> PatientImages:
         raise
     except Exception as fault:
         # The text of an error that another library raises may repeat what a header says about the patient.
-        own = [line for line in traceback.extract_tb(fault.__traceback__) if Path(line.filename).is_relative_to(LIBRARY)]
+        own = [
+            line for line in traceback.extract_tb(fault.__traceback__) if Path(line.filename).is_relative_to(LIBRARY)
+        ]
         place = f"{Path(own[-1].filename).name}:{own[-1].lineno}"
         raise InputError(f"the study: unexpected {type(fault).__name__} at {place}; report it") from None
 
