@@ -36,11 +36,11 @@ class Choice(NamedTuple):
     frame : int
         From 0.
     next_frame : int or None
-        The second best frame that is not beside it in the cycle, since neighbours are nearly as good in any case; None
-        where there is no other.
+        The second best frame of the smoothed curve that is not beside it in the cycle, since neighbours are nearly as
+        good in any case; None where there is no other.
     lead_ml : float
-        By how much the frame is better than the second best, on the smoothed curve of the middle slices; NaN where
-        there is none.
+        How far the second best is behind the extremum of the smoothed curve of the middle slices; NaN where there is
+        none.
     """
 
     frame: int
@@ -73,9 +73,12 @@ class FoundPhases(NamedTuple):
 def find_phases(lvbp_ml: np.ndarray, rule: RegionRule = PAPER) -> FoundPhases:
     """Find ED and ES of a cine: the largest and the smallest volume of the LVBP in the `middle_slices`.
 
-    The volumes are smoothed over the cycle, see `smooth_cycle`. Of equal ones, that counts which is more extreme before
-    smoothing, and then the earliest, as recordings begin at ED. A frame without LVBP in the middle slices is a failed
-    segmentation and not an empty heart: it is neither ED nor ES.
+    The extremum is searched on the curve that is smoothed over the cycle, see `smooth_cycle`, so that a single wrong
+    frame decides nothing. Smoothing moves the extremum where the curve falls faster than it rises, as it does at ED.
+    So of the frame that is found and its two neighbours, the one with the most extreme volume before smoothing is
+    taken. Of equal frames, the one with the more extreme smoothed volume counts, then the earliest, as recordings begin
+    at ED. A frame without LVBP in the middle slices
+    is a failed segmentation and not an empty heart: it is neither ED nor ES.
 
     Parameters
     ----------
@@ -174,18 +177,25 @@ def _why_not(searched_ml: np.ndarray) -> str:
     return UNCHANGED if np.ptp(known) <= SAME * known.max() else ""
 
 
-def _largest(values: np.ndarray, unsmoothed: np.ndarray) -> Choice:
-    frame = _first_largest(values, unsmoothed)
-    frames = len(values)
-    apart = np.array([1 < abs(other - frame) < frames - 1 for other in range(frames)])
-    others = np.where(apart, values, np.nan)
+def _largest(smoothed: np.ndarray, volumes: np.ndarray) -> Choice:
+    """Choose the frame with the largest value; NaN is no value."""
+    peak = _first_largest(smoothed, volumes)
+    frame = _first_largest(np.where(_is_beside(peak, len(smoothed)), volumes, np.nan), smoothed)
+    near = _is_beside(peak, len(smoothed)) | _is_beside(frame, len(smoothed))
+    others = np.where(near, np.nan, smoothed)
     if np.isnan(others).all():
         return Choice(frame, None, float("nan"))
-    following = _first_largest(others, unsmoothed)
-    return Choice(frame, following, float(values[frame] - values[following]))
+    following = _first_largest(others, volumes)
+    return Choice(frame, following, float(smoothed[peak] - smoothed[following]))
 
 
-def _first_largest(values: np.ndarray, unsmoothed: np.ndarray) -> int:
+def _is_beside(frame: int, frames: int) -> np.ndarray:
+    """Whether each frame is a given one, or beside it in the cycle."""
+    return np.isin(np.arange(frames), [(frame + step) % frames for step in (-1, 0, 1)])
+
+
+def _first_largest(values: np.ndarray, ties: np.ndarray) -> int:
+    """Frame with the largest value; of equal ones that with the largest value in `ties`, and then the earliest."""
     tolerance = SAME * np.nanmax(np.abs(values))
     equal = np.flatnonzero(values >= np.nanmax(values) - tolerance)
-    return int(equal[np.argmax(unsmoothed[equal])])
+    return int(equal[np.argmax(ties[equal])])

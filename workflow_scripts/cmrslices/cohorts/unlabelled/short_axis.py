@@ -112,7 +112,7 @@ def _stacks(frames: Iterable[Frame]) -> list[_Stack]:
 
 
 def _stacks_of(parallel: list[Frame]) -> list[_Stack]:
-    """Split the cine slices of one geometry into stacks: series that have most of their positions in common are rivals."""
+    """Split the cine slices of one geometry into stacks: series with most of their positions in common are rivals."""
     slices = []
     for position, (_, images) in enumerate(group_by_position(parallel)):
         counts = Counter(frame.series for frame in images)
