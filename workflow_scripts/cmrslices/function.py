@@ -26,6 +26,10 @@ QUANTITIES = {
     "RVEF": "%",
 }
 """All quantities in reporting order, each with its unit."""
+COLUMNS = {
+    quantity: f"{quantity.replace(' ', '_')}_{unit.replace('%', 'percent')}" for quantity, unit in QUANTITIES.items()
+}
+"""Column of each quantity in tables with a row for each patient."""
 PHASES_OF = {"EDV": ("ED",), "ESV": ("ES",), "SV": ("ED", "ES"), "EF": ("ED", "ES"), "mass": ("ED",)}
 """The phases that a quantity needs, by the end of its name."""
 NO_PHASE = {"ED": "no ED", "ES": "no ES"}

@@ -251,3 +251,13 @@ def test_missing_folders_of_label_maps_are_named_with_their_key(tmp_path):
     assert fault == f"approaches.ours.predictions: the folder {tmp_path / 'given/ours'} does not exist"
     (tmp_path / "given/ours").mkdir(parents=True)
     assert estimate.missing_predictions(settings, tmp_path) == []
+
+
+def test_of_a_cohort_without_labels_the_images_are_counted_and_its_layout_is_asked_for(acdc, tmp_path):
+    row = {**acdc, "labels": "none", "frames": "all"}
+    assert estimate.look_at(row) == estimate.Raw(patients=2, size_bytes=10_000)
+    assert estimate.look_at({**row, "frames": "listed"}) == estimate.Raw(patients=2, size_bytes=400)
+    empty = {**row, "folder": str(tmp_path / "gone")}
+    config = settings(cohorts={"new": {"title": "New", **empty}}, classification={"initial_weights": "none"})
+    (fault,) = estimate.missing(config, {"new": empty})
+    assert "patientNNN_4d.nii.gz" in fault

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmrslices.cohorts.regions import RegionRule
-from cmrslices.patients.phases import find_phases, middle_slices, smooth_cycle
+from cmrslices.patients.phases import fill_missed, find_phases, middle_slices, smooth_cycle
 
 CURVE_ML = np.array([100, 95, 80, 60, 45, 40, 48, 60, 70, 76, 80, 92], dtype=float)
 
@@ -71,6 +71,17 @@ def test_a_fast_fall_after_ed_does_not_move_it_to_the_frame_before():
     curve_ml = [100, 60, 50, 45, 40, 45, 55, 65, 75, 85, 95, 99]
     assert smooth_cycle(np.array(curve_ml, dtype=float)).argmax() == 11
     assert find_phases(stack(curve_ml)).ed.frame == 0
+
+
+def test_a_middle_slice_that_is_missed_does_not_make_a_frame_es():
+    volumes = stack(CURVE_ML)
+    volumes[8, 3:6] = 0
+    assert frames(find_phases(volumes)) == (0, 5)
+
+
+def test_what_is_missed_is_filled_over_the_end_of_the_cycle_and_what_is_never_found_stays_empty():
+    volumes = np.array([[0.0, 0, 1], [8, 0, 2], [6, 0, 3], [4, 0, 4]])
+    assert fill_missed(volumes).tolist() == [[6, 0, 1], [8, 0, 2], [6, 0, 3], [4, 0, 4]]
 
 
 # How sure

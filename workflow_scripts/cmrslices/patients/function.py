@@ -7,7 +7,7 @@ import pandas as pd
 
 from cmrslices.cohorts.regions import RegionRule
 from cmrslices.cohorts.tables import read_cases
-from cmrslices.function import NO_PHASE, QUANTITIES, VOLUMES, notes, with_fractions
+from cmrslices.function import COLUMNS, NO_PHASE, QUANTITIES, VOLUMES, notes, with_fractions
 from cmrslices.labels import LABELS, PHASES
 from cmrslices.patients.curves import draw_curves
 from cmrslices.patients.phases import Choice, find_phases
@@ -17,11 +17,6 @@ from cmrslices.presentation.writing import Files
 
 GIVEN, FOUND = "given", "found"
 """Where ED and ES come from: the source lists them, or they were found in the volumes."""
-
-COLUMNS = {
-    quantity: f"{quantity.replace(' ', '_')}_{unit.replace('%', 'percent')}" for quantity, unit in QUANTITIES.items()
-}
-"""Column of each quantity."""
 
 DOUBTS = ("frames", "phases_from", "ED_next", "ED_lead_ml", "ES_next", "ES_lead_ml")
 

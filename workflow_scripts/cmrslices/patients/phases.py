@@ -56,7 +56,7 @@ class FoundPhases(NamedTuple):
     ed, es : Choice or None
         None where the curve does not tell; the note says why.
     searched_ml : (frames,) array
-        Volume of the LVBP in the middle slices; NaN for a frame without it.
+        Volume of the LVBP in the middle slices, missed slices filled; NaN for a frame without any.
     smoothed_ml : (frames,) array
         The same, smoothed over the cycle.
     note : str
@@ -73,12 +73,12 @@ class FoundPhases(NamedTuple):
 def find_phases(lvbp_ml: np.ndarray, rule: RegionRule = PAPER) -> FoundPhases:
     """Find ED and ES of a cine: the largest and the smallest volume of the LVBP in the `middle_slices`.
 
-    The extremum is searched on the curve that is smoothed over the cycle, see `smooth_cycle`, so that a single wrong
-    frame decides nothing. Smoothing moves the extremum where the curve falls faster than it rises, as it does at ED.
-    So of the frame that is found and its two neighbours, the one with the most extreme volume before smoothing is
-    taken. Of equal frames, the one with the more extreme smoothed volume counts, then the earliest, as recordings begin
-    at ED. A frame without LVBP in the middle slices
-    is a failed segmentation and not an empty heart: it is neither ED nor ES.
+    A middle slice that is missed in some frames does not make a heart small: it is filled, see `fill_missed`. The
+    extremum is searched on the curve that is smoothed over the cycle, see `smooth_cycle`, so that a single wrong frame
+    decides nothing. Smoothing moves the extremum where the curve falls faster than it rises, as it does at ED. So of
+    the frame that is found and its two neighbours, the one with the most extreme volume before smoothing is taken. Of
+    equal frames, the one with the more extreme smoothed volume counts, then the earliest, as recordings begin at ED. A
+    frame without LVBP in all middle slices is a failed segmentation and not an empty heart: it is neither ED nor ES.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def find_phases(lvbp_ml: np.ndarray, rule: RegionRule = PAPER) -> FoundPhases:
     (Choice(frame=0, next_frame=6, lead_ml=12.5), Choice(frame=3, next_frame=5, lead_ml=21.25))
     """
     lvbp_ml = np.asarray(lvbp_ml, dtype=float)
-    searched_ml = lvbp_ml[:, middle_slices(lvbp_ml, rule)].sum(axis=1)
-    empty = searched_ml == 0
-    searched_ml[empty] = np.nan
+    middle_ml = lvbp_ml[:, middle_slices(lvbp_ml, rule)]
+    empty = ~(middle_ml > 0).any(axis=1)
+    searched_ml = np.where(empty, np.nan, fill_missed(middle_ml).sum(axis=1))
     smoothed_ml = smooth_cycle(searched_ml)
     note = _why_not(searched_ml)
     if note:
@@ -137,6 +137,33 @@ def middle_slices(lvbp_ml: np.ndarray, rule: RegionRule = PAPER) -> np.ndarray:
     regions, _ = slice_regions(of_heart, rule)
     middle = regions == REGIONS[1]
     return middle if middle.any() else of_heart
+
+
+def fill_missed(volumes_ml: np.ndarray) -> np.ndarray:
+    """Fill what is missed in single slices, linearly between the frames before and after; the cycle has no end.
+
+    Parameters
+    ----------
+    volumes_ml : (frames, slices) array
+        0 where nothing is found.
+
+    Returns
+    -------
+    (frames, slices) array
+        A slice in which nothing is ever found stays 0.
+
+    Examples
+    --------
+    >>> fill_missed(np.array([[0.0], [8.0], [6.0], [4.0]]))[:, 0]
+    array([6., 8., 6., 4.])
+    """
+    frames = np.arange(len(volumes_ml))
+    filled = volumes_ml.copy()
+    for one in filled.T:
+        known = np.flatnonzero(one)
+        if 0 < len(known) < len(one):
+            one[:] = np.interp(frames, known, one[known], period=len(one))
+    return filled
 
 
 def smooth_cycle(volumes_ml: np.ndarray) -> np.ndarray:

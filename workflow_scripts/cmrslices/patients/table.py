@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmrslices.cohorts.tables import read_text
-from cmrslices.function import QUANTITIES
-from cmrslices.patients.function import COLUMNS
+from cmrslices.function import COLUMNS, QUANTITIES
 from cmrslices.presentation import tables
 from cmrslices.presentation.writing import Files, write_table
 
