@@ -153,7 +153,14 @@ def test_a_frame_without_the_lv_says_nothing_about_the_slices():
 
 
 def test_the_configured_shares_decide_what_is_middle():
-    assert middle_slices(np.ones((4, 6)), RegionRule(base=0.4, apex=0.0)).tolist() == [False, False, True, True, True, True]
+    assert middle_slices(np.ones((4, 6)), RegionRule(base=0.4, apex=0.0)).tolist() == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_a_heart_without_a_middle_is_searched_whole():

@@ -99,15 +99,15 @@ def _write_acdc(patients: list[Patient], folder: Path) -> list[str]:
 
 def _write_mnms(patients: list[Patient], folder: Path) -> list[str]:
     """Write 4D files, apex first, and the information CSV; no labels."""
+    codes = [f"N{number // 10 % 10}E{number % 10}W0" for number in range(len(patients))]
     rows = []
-    for number, patient in enumerate(patients):
-        code = f"N{number // 10 % 10}E{number % 10}W0"
+    for code, patient in zip(codes, patients, strict=True):
         place = folder / "Testing" / code
         place.mkdir(parents=True)
         _save_apex_first(patient, place / f"{code}_sa.nii.gz")
         rows.append({"External code": code, "VendorName": patient.vendor, "Pathology": patient.group, **patient.frames})
     pd.DataFrame(rows).to_csv(folder / MNMS_CSV)
-    return [row["External code"] for row in rows]
+    return codes
 
 
 def _write_nifti(patients: list[Patient], folder: Path) -> list[str]:

@@ -1,6 +1,7 @@
 """Curves of the volumes over the heart cycle: a small panel for each patient, with ED and ES marked."""
 
 import textwrap
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def _draw_panel(panel: Axes, cases: pd.DataFrame) -> None:
     """Draw one patient: frames in their order, or ED and ES beside each other where they are given."""
     given = cases["phase"].isin(PHASES).all()
     frames = range(len(cases))
-    few = {"marker": ".", "markersize": 4} if len(cases) < 3 else {}
+    few: dict[str, Any] = {"marker": ".", "markersize": 4} if len(cases) < 3 else {}
     for column, (name, colour, style) in LINES.items():
         panel.plot(frames, cases[column], color=colour, linestyle=style, linewidth=0.9, label=name, **few)
     for frame, row in zip(frames, cases.itertuples(), strict=True):

@@ -1,7 +1,7 @@
 """Where the images of patients without labels lie, in each raw layout: frames that the layout lists, or whole cines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -182,11 +182,11 @@ def _mnms_patient(patient: RawPatient, cohort: dict, images_of: Callable) -> New
     if len(own) != 1:
         return _without_labels(patient)
     row = _mnms_row(patient, folder)
-    about = {"group": row.get("Pathology", ""), "vendor": row.get("VendorName", "")}
+    about = NewPatient(patient.name, patient.source, group=row.get("Pathology", ""), vendor=row.get("VendorName", ""))
     try:
-        return NewPatient(patient.name, patient.source, **about, images=images_of(own[0], row))
+        return replace(about, images=images_of(own[0], row))
     except InputError as fault:
-        return NewPatient(patient.name, patient.source, **about, fault=f"{patient.source}: {fault}")
+        return replace(about, fault=f"{patient.source}: {fault}")
 
 
 def _mnms_row(patient: RawPatient, folder: Path) -> dict[str, str]:
@@ -221,11 +221,11 @@ def _nifti_patients(cohort: dict, rows: list[dict], table: Path, images_of: Call
     patients = []
     for name, group in groupby(sorted(rows, key=lambda row: row["patient"]), lambda row: row["patient"]):
         own = list(group)
-        about = {key: own[0].get(key, "") for key in ("group", "vendor")}
+        patient = NewPatient(name, table, group=own[0].get("group", ""), vendor=own[0].get("vendor", ""))
         try:
-            patients.append(NewPatient(name, table, **about, images=images_of(own, Path(cohort["folder"]))))
+            patients.append(replace(patient, images=images_of(own, Path(cohort["folder"]))))
         except InputError as fault:
-            patients.append(NewPatient(name, table, **about, fault=f"{table}: {fault}"))
+            patients.append(replace(patient, fault=f"{table}: {fault}"))
     return patients
 
 

@@ -101,12 +101,12 @@ def _read(image: Image) -> dict[str, Stack]:
     if image.frame is not None and image.frame >= voxels.shape[3]:
         raise InputError(f"{image.path}: no frame with index {image.frame} among {voxels.shape[3]}; correct ED and ES")
     if is_cine:
-        frames = range(voxels.shape[3])
-        chosen = {phase_name(frame): (frame, voxels[..., frame]) for frame in frames}
+        chosen: dict[str, int | None] = {phase_name(frame): frame for frame in range(voxels.shape[3])}
     else:
-        chosen = {image.phase: (image.frame, voxels if image.frame is None else voxels[..., image.frame])}
+        chosen = {image.phase: image.frame}
     return {
-        phase: Stack(_checked(own, image.path, frame), affine, frame, notes) for phase, (frame, own) in chosen.items()
+        phase: Stack(_checked(voxels if frame is None else voxels[..., frame], image.path, frame), affine, frame, notes)
+        for phase, frame in chosen.items()
     }
 
 
