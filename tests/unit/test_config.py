@@ -125,8 +125,8 @@ NEW = {"title": "New", "format": "nifti", "folder": "new", "labels": "none"}
         ({"format": "dicom"}, r"cohorts\.new: format: dicom lists no ED and ES; write frames: all"),
         (
             {"approaches": ["upper_bound"]},
-            r"cohorts\.new\.approaches: 'upper_bound' has approaches\.upper_bound\.router: reference, but the cohort has "
-            r"labels: none",
+            r"cohorts\.new\.approaches: 'upper_bound' has approaches\.upper_bound\.router: reference, but the cohort "
+            r"has labels: none",
         ),
         ({"approaches": ["best"]}, r"cohorts\.new\.approaches: 'best' is not defined; there are: baseline,"),
         ({"approaches": ["given"]}, r"'given' has approaches\.given\.predictions, and cannot segment"),

@@ -59,7 +59,7 @@ def measure_function(
     InputError
         See `slice_volumes`.
     """
-    table = read_cases(cases).query("not excluded").sort_values(["patient", "case"], ignore_index=True)
+    table = read_cases(cases).query("not excluded").sort_values(["patient", "frame", "case"], ignore_index=True)
     measured = case_rows(table, slice_volumes(table, labels, threads), rule)
     about = {"cohort": cohort, "approach": approach}
     people = patient_rows(measured)

@@ -95,7 +95,7 @@ def find_phases(lvbp_ml: np.ndarray, rule: RegionRule = PAPER) -> FoundPhases:
     """
     lvbp_ml = np.asarray(lvbp_ml, dtype=float)
     middle_ml = lvbp_ml[:, middle_slices(lvbp_ml, rule)]
-    empty = ~(middle_ml > 0).any(axis=1)
+    empty = middle_ml.sum(axis=1) == 0
     searched_ml = np.where(empty, np.nan, fill_missed(middle_ml).sum(axis=1))
     smoothed_ml = smooth_cycle(searched_ml)
     note = _why_not(searched_ml)
