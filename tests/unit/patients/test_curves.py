@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cmrslices.patients.curves import MOST, draw_curves
+from cmrslices.patients.curves import LINES, MOST, draw_curves
 
 
 def drawn(patients=1, phases=("f00", "f01", "f02"), chosen=("ED", "", "ES")):
@@ -39,3 +39,9 @@ def test_a_figure_says_that_it_does_not_show_all_patients():
     figure = drawn(patients=MOST + 2)
     assert len(titles(figure)) == MOST
     assert figure.get_suptitle() == f"Clinic, baseline, the first {MOST} of {MOST + 2} patients"
+
+
+def test_a_long_name_is_shortened():
+    people = pd.DataFrame({"patient": ["p" * 40], "LVEF_percent": [50.0]})
+    cases = pd.DataFrame([{"patient": "p" * 40, "phase": "f00", "chosen": "", **dict.fromkeys(LINES, 1.0)}])
+    assert titles(draw_curves(cases, people, "Clinic")) == [f"{'p' * 21}…\nLVEF 50 %"]

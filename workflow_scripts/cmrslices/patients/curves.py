@@ -1,6 +1,5 @@
 """Curves of the volumes over the heart cycle: a small panel for each patient, with ED and ES marked."""
 
-import textwrap
 from typing import Any
 
 import pandas as pd
@@ -40,9 +39,7 @@ def draw_curves(cases: pd.DataFrame, people: pd.DataFrame, title: str) -> Figure
         for panel, person in zip(panels.flat, shown.itertuples(), strict=False):
             _draw_panel(panel, cases[cases["patient"] == person.patient])
             ef = "unknown" if pd.isna(person.LVEF_percent) else f"{person.LVEF_percent:.0f} %"
-            panel.set_title(
-                f"{textwrap.shorten(person.patient, TITLE_CHARACTERS, placeholder='…')}\nLVEF {ef}", fontsize=6
-            )
+            panel.set_title(f"{_shortened(person.patient)}\nLVEF {ef}", fontsize=6)
         for panel in panels.flat[len(shown) :]:
             panel.set_visible(False)
         for panel in panels[:, 0]:
@@ -57,6 +54,10 @@ def draw_curves(cases: pd.DataFrame, people: pd.DataFrame, title: str) -> Figure
     return figure
 
 
+def _shortened(name: str) -> str:
+    return name if len(name) <= TITLE_CHARACTERS else f"{name[: TITLE_CHARACTERS - 1]}…"
+
+
 def _draw_panel(panel: Axes, cases: pd.DataFrame) -> None:
     """Draw one patient: frames in their order, or ED and ES beside each other where they are given."""
     given = cases["phase"].isin(PHASES).all()
@@ -69,11 +70,13 @@ def _draw_panel(panel: Axes, cases: pd.DataFrame) -> None:
             panel.axvline(frame, color="0.6", linewidth=0.5, zorder=0)
             panel.plot(frame, row.LVBP_ml, "o", color=COLOURS[0], markersize=3)
             if not given:
+                is_late = frame > len(cases) / 2
                 panel.annotate(
                     *(row.chosen, (frame, 1)),
                     xycoords=("data", "axes fraction"),
                     textcoords="offset points",
-                    xytext=(1.5, -1),
+                    xytext=(-1.5 if is_late else 1.5, -1),
+                    ha="right" if is_late else "left",
                     va="top",
                     fontsize=5.5,
                 )
