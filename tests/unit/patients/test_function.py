@@ -101,13 +101,14 @@ def test_every_patient_has_a_row_and_frames_of_two_patients_do_not_mix():
 
 @pytest.fixture
 def segmented(tmp_path):
-    """Label maps of a patient's three frames, the heart losing its outer slices to ES, and cases.csv."""
+    """Label maps of a patient's three frames, of which the second has half of the cavity and fewer slices; cases.csv."""
     cases = table("p1_f00", "p1_f01", "p1_f02")
     write_cases(cases.reindex(columns=list(CASES)).assign(excluded=False), tmp_path / "cases.csv")
+    (tmp_path / "labels").mkdir()
     for case, empty in zip(cases["case"], [(0,), (0, 1, 6, 7), (0, 7)], strict=True):
-        (tmp_path / "labels").mkdir(exist_ok=True)
         label = heart(empty)
-        label[..., 3][label[..., 3] == LABELS["LVBP"]] = LABELS["LVM"] if len(empty) == 4 else LABELS["LVBP"]
+        if case.endswith("f01"):
+            label[14:][label[14:] == LABELS["LVBP"]] = LABELS["LVM"]
         nib.save(nib.Nifti1Image(label, oblique()), tmp_path / f"labels/{case}.nii.gz")
     return tmp_path
 

@@ -20,7 +20,7 @@ from cmrslices.runtime.errors import CollectedErrors, InputError
 from cmrslices.runtime.files import link_or_copy
 from cmrslices.runtime.parallel import map_progress
 
-ANOTHERS = "image-of-another-patient"
+OF_ANOTHER = "image-of-another-patient"
 """What the column ``repairs`` says of a case whose image is equal to one of another patient."""
 
 
@@ -99,7 +99,7 @@ def _convert_all(name: str, patients: list[NewPatient], convert: functools.parti
 
 
 def note_equal_images(rows: Iterable[dict]) -> None:
-    """Add `ANOTHERS` to the repairs of every case whose image is equal, voxel by voxel, to one of another patient.
+    """Add `OF_ANOTHER` to the repairs of every case whose image is equal, voxel by voxel, to one of another patient.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def note_equal_images(rows: Iterable[dict]) -> None:
         owners.setdefault(row["digest"], set()).add(row["patient"])
     for row in converted:
         if len(owners[row["digest"]]) > 1:
-            row["repairs"] = ";".join(filter(None, [row["repairs"], ANOTHERS]))
+            row["repairs"] = ";".join(filter(None, [row["repairs"], OF_ANOTHER]))
 
 
 def summary(name: str, table: pd.DataFrame) -> str:
@@ -143,8 +143,8 @@ def summary(name: str, table: pd.DataFrame) -> str:
             "there are no labels to ask: their slices keep the stored order, which should begin at the base; look at "
             "some"
         )
-    if words[ANOTHERS]:
+    if words[OF_ANOTHER]:
         lines.append(
-            f"WARNING: cohort {name}: {words[ANOTHERS]} patients share an image; check that they are different"
+            f"WARNING: cohort {name}: {words[OF_ANOTHER]} patients share an image; check that they are different"
         )
     return "\n".join(lines)
