@@ -264,7 +264,9 @@ onstart:
     for told in filter(None, (forget_forced(job.rule.name, job.output) for job in forced)):
         logger.info(told)
     missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
-    missing += [unlabelled.check_folder(name, row) for name, row in NEW_COHORTS.items() if not is_demo(name)]
+    missing += [
+        unlabelled.check_folder(name, row) for name, row in NEW_COHORTS.items() if not is_demo(name)
+    ]
     judged = {job.wildcards.approach for job in planned if job.rule.name.endswith("read_predictions")}
     missing += [
         f"approaches.{name}.predictions: the folder {folder.absolute()} does not exist; name the one of the label maps"

@@ -101,7 +101,7 @@ def test_every_patient_has_a_row_and_frames_of_two_patients_do_not_mix():
 
 @pytest.fixture
 def segmented(tmp_path):
-    """Label maps of a patient's three frames, of which the second has half of the cavity and fewer slices; cases.csv."""
+    """Label maps of three frames of a patient, the second with half of the cavity and fewer slices; and cases.csv."""
     cases = table("p1_f00", "p1_f01", "p1_f02")
     write_cases(cases.reindex(columns=list(CASES)).assign(excluded=False), tmp_path / "cases.csv")
     (tmp_path / "labels").mkdir()
