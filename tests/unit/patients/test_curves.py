@@ -44,4 +44,4 @@ def test_a_figure_says_that_it_does_not_show_all_patients():
 def test_a_long_name_is_shortened():
     people = pd.DataFrame({"patient": ["p" * 40], "LVEF_percent": [50.0]})
     cases = pd.DataFrame([{"patient": "p" * 40, "phase": "f00", "chosen": "", **dict.fromkeys(LINES, 1.0)}])
-    assert titles(draw_curves(cases, people, "Clinic")) == [f"{'p' * 21}…\nLVEF 50 %"]
+    assert titles(draw_curves(cases, people, "Clinic")) == [f"{'p' * 19}…\nLVEF 50 %"]

@@ -16,7 +16,9 @@ MOST = 60
 
 LINES = {"LVBP_ml": ("LVBP", COLOURS[0], "-"), "RVBP_ml": ("RVBP", COLOURS[4], (0, (4, 1.5)))}
 LINES |= {"LVM_ml": ("LVM", COLOURS[3], (0, (1, 1)))}
-TITLE_CHARACTERS = 22
+TITLE_CHARACTERS = 20
+ROOM = 1.2
+"""The ml axis reaches so far beyond the largest volume, for the names of ED and ES above the curves."""
 
 
 def draw_curves(cases: pd.DataFrame, people: pd.DataFrame, title: str) -> Figure:
@@ -46,7 +48,7 @@ def draw_curves(cases: pd.DataFrame, people: pd.DataFrame, title: str) -> Figure
             panel.set_ylabel("Volume (ml)")
         for panel in panels.flat[max(0, len(shown) - COLUMNS) : len(shown)]:
             panel.set_xlabel("Frame")
-        panels[0, 0].set_ylim(bottom=0)
+        panels[0, 0].set_ylim(0, ROOM * max(1.0, cases[list(LINES)].max(axis=None)))
         some = f", the first {len(shown)} of {len(people)} patients" if len(shown) < len(people) else ""
         figure.suptitle(title + some, fontsize=9)
         handles, names = panels[0, 0].get_legend_handles_labels()
