@@ -32,6 +32,7 @@ include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
 include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, boundaries, answers
 include: "rules/report.smk"  # what the report shows beside them
+include: "rules/patients.smk"  # new patients without reference labels: ED and ES, volumes, function
 
 
 rule all:
@@ -70,4 +71,10 @@ rule all:
             RESULTS / "report/{name}",
             name=expand(["examples/{cohort}.html", "worst/{cohort}.html"], cohort=COHORTS),
         ),
+        patients=[RESULTS / "patients/function.html"] if NEW_COHORTS else [],
+        curves=[
+            RESULTS / f"patients/{approach}/{cohort}/curves.html"
+            for cohort, approaches in SEGMENTED_BY.items()
+            for approach in approaches
+        ],
     localrule: True

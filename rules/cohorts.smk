@@ -2,7 +2,7 @@
 
 Needs   the cohorts' raw folders (config: cohorts)
 Makes   cohorts/{cohort}/images/{case}_0000.nii.gz, labels/{case}.nii.gz, cases.csv,
-        splits.csv, slices.csv
+        splits.csv, slices.csv; of cohorts without labels only images, cases.csv and splits.csv
 """
 
 
@@ -18,6 +18,8 @@ rule convert_cohort:
         RESULTS / "logs/convert_cohort/{cohort}.log",
     benchmark:
         RESULTS / "benchmarks/convert_cohort/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=named(COHORTS),
     conda:
         "../envs/convert.yaml"
     threads: 8
@@ -30,6 +32,33 @@ rule convert_cohort:
         code=code_of("convert_cohort"),
     script:
         "../workflow_scripts/convert_cohort.py"
+
+
+rule convert_images:
+    """Convert raw images of one cohort without labels to the common layout: listed phases, or every frame of a cine."""
+    input:
+        raw=raw_folder,
+    output:
+        images=directory(RESULTS / "cohorts/{cohort}/images"),
+        cases=RESULTS / "cohorts/{cohort}/cases.csv",
+    log:
+        RESULTS / "logs/convert_images/{cohort}.log",
+    benchmark:
+        RESULTS / "benchmarks/convert_images/{cohort}.tsv"
+    wildcard_constraints:
+        cohort=named(NEW_COHORTS),
+    conda:
+        "../envs/convert.yaml"
+    threads: 8
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime="4h",
+    params:
+        cohort=lambda w: NEW_COHORTS[w.cohort],
+        raw_names=new_raw_names,
+        code=code_of("convert_images"),
+    script:
+        "../workflow_scripts/convert_images.py"
 
 
 rule split_cohort:

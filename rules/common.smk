@@ -11,6 +11,7 @@ sys.path.insert(0, str(LIBRARY))
 
 import cmrslices
 from cmrslices.cohorts.convert import check_folder, raw_names as names_in
+from cmrslices.cohorts.unlabelled import layouts as unlabelled
 from cmrslices.config import check_config_files, load_settings
 from cmrslices.prediction.bundle import manifest_digest
 from cmrslices.prediction.folders import files_digest, folder_of
@@ -49,7 +50,12 @@ ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS
 # A relative path, so that a moved clone re-runs nothing.
 PAPER = Path(os.path.relpath(PROJECT)) / "resources/paper"
 LITERATURE = PAPER.parent / "literature/function.csv"
-COHORTS = {name: row.model_dump(exclude={"title"}) for name, row in SETTINGS.cohorts.items()}
+COHORTS = {name: SETTINGS.cohorts[name].model_dump(exclude={"title"}) for name in SETTINGS.labelled()}
+SEGMENTED_BY = SETTINGS.segmented_by()  # the approaches of each cohort without labels
+NEW_COHORTS = {
+    name: SETTINGS.cohorts[name].model_dump(exclude={"title", "labels", "approaches"})
+    for name in SEGMENTED_BY
+}
 TRAINING = SETTINGS.trained_on()
 NETWORKS = list(SETTINGS.classification.networks)
 EXTENTS = SETTINGS.extents_read()
@@ -64,7 +70,7 @@ ROUTED = SETTINGS.routed()
 # The keys that every training depends on, beside those of its own section.
 NUMERICS = {"precision": SETTINGS.precision, "deterministic": SETTINGS.deterministic}
 TITLES = {
-    "cohorts": {name: row.title for name, row in SETTINGS.cohorts.items()},
+    "cohorts": {name: SETTINGS.cohorts[name].title for name in COHORTS},
     "approaches": {name: row.title for name, row in SETTINGS.approaches.items()},
 }
 
@@ -118,7 +124,7 @@ def raw_folder(wildcards):
     The age of a folder of real data does not count: `raw_names` tells whether a case was added or removed. The folder is
     `local`, as the output of make_demo_cohort is, so that the prefix of a module is not put before it.
     """
-    folder = local(COHORTS[wildcards.cohort]["folder"])
+    folder = local(SETTINGS.cohorts[wildcards.cohort].folder)
     if is_demo(wildcards.cohort):
         return folder
     return ancient(folder) if Path(folder).is_dir() else []
@@ -127,6 +133,11 @@ def raw_folder(wildcards):
 def raw_names(wildcards):
     """The cases in the raw folder of a cohort, so that an added one re-runs the conversion."""
     return [] if is_demo(wildcards.cohort) else names_in(COHORTS[wildcards.cohort])
+
+
+def new_raw_names(wildcards):
+    """The patients in the raw folder of a cohort without labels, so that an added one re-runs the conversion."""
+    return [] if is_demo(wildcards.cohort) else unlabelled.raw_names(NEW_COHORTS[wildcards.cohort])
 
 
 def initial_weights(wildcards):
@@ -256,6 +267,16 @@ def all_scores(wildcards):
     return expand(RESULTS / "scores/{approach}/{cohort}.csv", approach=SETTINGS.approaches, cohort=COHORTS)
 
 
+def new_patients_title(wildcards):
+    """Titles of a cohort without labels and of the approach that segments it."""
+    return f"{SETTINGS.cohorts[wildcards.cohort].title}, {TITLES['approaches'][wildcards.approach]}"
+
+
+def named(cohorts):
+    """A pattern for the names of some cohorts; without names, nothing fits."""
+    return "|".join(cohorts) or "(?!)"
+
+
 onstart:
     planned = list(workflow.dag.needrun_jobs())
     job_plan.write_plan(".snakemake/cmrslices", planned, CODE)
@@ -263,6 +284,9 @@ onstart:
     for told in filter(None, (forget_forced(job.rule.name, job.output) for job in forced)):
         logger.info(told)
     missing = [check_folder(name, row) for name, row in COHORTS.items() if not is_demo(name)]
+    missing += [
+        unlabelled.check_folder(name, row) for name, row in NEW_COHORTS.items() if not is_demo(name)
+    ]
     judged = {job.wildcards.approach for job in planned if job.rule.name.endswith("read_predictions")}
     missing += [
         f"approaches.{name}.predictions: the folder {folder.absolute()} does not exist; name the one of the label maps"

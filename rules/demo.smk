@@ -15,6 +15,8 @@ if SETTINGS.demo:
             RESULTS / "logs/make_demo_cohort/{cohort}.log",
         benchmark:
             RESULTS / "benchmarks/make_demo_cohort/{cohort}.tsv"
+        wildcard_constraints:
+            cohort=named(COHORTS),
         conda:
             "../envs/convert.yaml"
         threads: 4
@@ -28,6 +30,33 @@ if SETTINGS.demo:
             code=code_of("make_demo_cohort"),
         script:
             "../workflow_scripts/make_demo_cohort.py"
+
+
+if SETTINGS.demo and NEW_COHORTS:
+
+    rule make_demo_cines:
+        """Make the cines of the synthetic patients of one cohort without labels; phases.csv beside them says ED and ES."""
+        output:
+            raw=local(directory(Path(SETTINGS.demo.folder) / "{cohort}")),
+        log:
+            RESULTS / "logs/make_demo_cines/{cohort}.log",
+        benchmark:
+            RESULTS / "benchmarks/make_demo_cines/{cohort}.tsv"
+        wildcard_constraints:
+            cohort=named(NEW_COHORTS),
+        conda:
+            "../envs/convert.yaml"
+        threads: 4
+        resources:
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            runtime="1h",
+        params:
+            format=lambda w: SETTINGS.cohorts[w.cohort].format,
+            patients=lambda w: SETTINGS.demo.patients[w.cohort],
+            seed=SETTINGS.seed,
+            code=code_of("make_demo_cines"),
+        script:
+            "../workflow_scripts/make_demo_cines.py"
 
 
 if SETTINGS.demo and SETTINGS.demo.predictions:

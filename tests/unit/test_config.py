@@ -52,7 +52,20 @@ FAULTS = [
     ("segmentation.epochs", "many", r"segmentation\.epochs: .*integer, not 'many'"),
     ("segmentation.epochs", 0, r"segmentation\.epochs: .*greater than 0, not 0"),
     ("segmentation.mirroring", "yes", r"segmentation\.mirroring: .*boolean"),
-    ("cohorts.acdc.format", "dicom", r"cohorts\.acdc\.format: .*'nifti', 'acdc', 'mnms' or 'cvi42', not 'dicom'"),
+    (
+        "cohorts.acdc.format",
+        "xnat",
+        r"cohorts\.acdc\.format: .*'nifti', 'acdc', 'mnms', 'cvi42' or 'dicom', not 'xnat'",
+    ),
+    ("cohorts.acdc.format", "dicom", r"cohorts\.acdc: format: dicom has no labels; write labels: none and frames: all"),
+    (
+        "cohorts.acdc.frames",
+        "all",
+        r"cohorts\.acdc: frames is for cohorts without labels; write labels: none, or remove",
+    ),
+    ("cohorts.acdc.approaches", ["baseline"], r"cohorts\.acdc: approaches is for cohorts without labels"),
+    ("cohorts.nhs.labels", "none", r"cohorts\.nhs: format: cvi42 takes ED, ES and labels from workspaces; .* dicom"),
+    ("cohorts.acdc.labels", "some", r"cohorts\.acdc\.labels: .*'given' or 'none', not 'some'"),
     ("models.baseline.sampling", "unifrom", r"models\.baseline: .*'uniform', 'quadratic', 'region'"),
     ("models.sampling_low", {"sampling": "quadratic"}, r"models\.sampling_low\.ratio: is missing"),
     (
@@ -101,6 +114,57 @@ FAULTS = [
 def test_a_fault_names_its_key_and_what_is_allowed(path, value, message):
     with pytest.raises(InputError, match=message):
         load_settings(changed(path, value))
+
+
+NEW = {"title": "New", "format": "nifti", "folder": "new", "labels": "none"}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"format": "dicom"}, r"cohorts\.new: format: dicom lists no ED and ES; write frames: all"),
+        (
+            {"approaches": ["upper_bound"]},
+            r"cohorts\.new\.approaches: 'upper_bound' has approaches\.upper_bound\.router: reference, but the cohort "
+            r"has labels: none",
+        ),
+        ({"approaches": ["best"]}, r"cohorts\.new\.approaches: 'best' is not defined; there are: baseline,"),
+        ({"approaches": ["given"]}, r"'given' has approaches\.given\.predictions, and cannot segment"),
+        ({"approaches": []}, r"cohorts\.new\.approaches: .*at least 1 item"),
+    ],
+)
+def test_a_fault_of_a_cohort_without_labels_names_its_keys(row, message):
+    config = changed("cohorts.new", {**NEW, **row})
+    config["approaches"]["given"] = {"title": "Given", "predictions": "given"}
+    with pytest.raises(InputError, match=message):
+        load_settings(config)
+
+
+def test_a_cohort_without_labels_is_no_training_cohort():
+    config = changed("cohorts.new", NEW)
+    with pytest.raises(InputError, match=r"training_cohort: 'new' has labels: none; name a cohort with labels"):
+        load_settings({**config, "training_cohort": "new"})
+
+
+def test_given_label_maps_alone_segment_no_new_patient():
+    config = changed("cohorts.new", NEW)
+    config["approaches"] = {"given": {"title": "Given", "predictions": "given"}}
+    config["evaluation"]["baseline"] = "given"
+    with pytest.raises(InputError, match=r"cohorts\.new\.approaches: no approach can segment a cohort without labels"):
+        load_settings(config)
+
+
+def test_a_cohort_without_labels_is_segmented_by_all_approaches_that_need_no_reference():
+    settings = load_settings(changed("cohorts.new", NEW))
+    assert settings.labelled() == ["nhs", "mnms", "acdc"]
+    assert settings.segmented_by() == {"new": ["baseline", "sampling_low", "sampling_high", "classification"]}
+    settings = load_settings(changed("cohorts.new", {**NEW, "approaches": ["classification"]}))
+    assert settings.segmented_by() == {"new": ["classification"]}
+
+
+def test_the_keys_of_cohorts_without_labels_are_no_part_of_the_rows_of_the_others():
+    row = load_settings(DEFAULT).cohorts["acdc"].model_dump()
+    assert set(row) == {"title", "format", "folder", "exclude", "csv", "label_map", "name_key"}
 
 
 def test_a_circle_of_starting_weights_is_named():

@@ -196,6 +196,43 @@ def test_a_cohort_is_a_new_row(workflow):
     assert planned["train_segmenter"] == 6
 
 
+NEW = {"title": "New", "format": "nifti", "folder": "new", "labels": "none", "frames": "all"}
+SEGMENTED = {"convert_images": 1, "split_cohort": 4, "preprocess_cohort": 4, "patients_table": 1}
+
+
+def test_a_cohort_without_labels_is_segmented_and_measured_and_takes_part_in_nothing_else(workflow):
+    regions = {"classify": 28, "predict_regions": 4}
+    added = {"predict": 19, "measure_function": 4}
+    assert workflow.planned(cohorts={"new": NEW}) == {**PAPER, **SEGMENTED, **regions, **added}
+
+
+def test_a_cohort_without_labels_is_segmented_by_the_approaches_of_its_row(workflow):
+    planned = workflow.planned(cohorts={"new": {**NEW, "approaches": ["baseline"]}})
+    assert planned == {**PAPER, **SEGMENTED, "predict": 16, "measure_function": 1}
+
+
+def test_an_extent_is_found_in_a_cohort_without_labels_too(workflow):
+    planned = workflow.planned(
+        cohorts={"new": {**NEW, "approaches": ["extent"]}}, approaches={"extent": {**EXTENT, "probabilities": True}}
+    )
+    assert (planned["find_extent"], planned["read_extent"], planned["weigh_extent"]) == (4, 3, 7)
+    assert (planned["predict"], planned["score"], planned["classify"]) == (19, 18, 28)
+
+
+def test_a_cohort_without_labels_and_without_a_folder_stops_a_run_with_its_layout(workflow):
+    answer = workflow.run("--cores", "1", cohorts={"new": {**NEW, "format": "dicom"}})
+    assert answer.returncode != 0
+    (line,) = [line for line in answer.stderr.splitlines() if line.startswith("cohort new:")]
+    assert "does not exist" in line and "with its DICOM files in any nesting" in line
+
+
+def test_the_demo_makes_cines_of_new_patients(workflow):
+    planned = workflow.planned("--configfile", ROOT / "config.yaml", ROOT / "demo/patients.yaml")
+    assert (planned["make_demo_cohort"], planned["make_demo_cines"]) == (1, 2)
+    assert (planned["convert_cohort"], planned["convert_images"]) == (1, 2)
+    assert (planned["train_segmenter"], planned["predict"], planned["measure_function"]) == (1, 3, 2)
+
+
 STACK = {"title": "Stack", "router": "classifier", "reading": "stack", "networks": "all"}
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
 

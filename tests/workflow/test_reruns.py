@@ -70,6 +70,13 @@ ONE_GIVEN = {**WITHOUT_PREDICT, "read_predictions": 3}
 ONE_BUNDLED = {**WITHOUT_PREDICT, "preprocess_bundled": 3, "predict_bundled": 3}
 ONE_GIVEN_WITH_ALL = {"read_predictions": 3, "score": 18, "boundaries": 18}
 RECORD = {"provenance": 1}  # the key is written down, and changes nothing else
+CONVERTED_IMAGES = {"convert_images": 1, "split_cohort": 1, "preprocess_cohort": 1, **RECORD}
+MEASURED = {"measure_function": 4, "patients_table": 1}
+NEW_COHORT = {**CONVERTED_IMAGES, "classify": 2, "predict_regions": 1, "predict": 4, **MEASURED}
+WITHOUT_LABELS = {
+    **{**NEW_COHORT, **TABLES, "forest": 2},  # of the other cohorts
+    **{"cohort_summary": 1, "readings": 1, "cardiac_function": 1},
+}
 
 
 EXTENT = {"router": "extent", "extent_of": "baseline"}
@@ -80,6 +87,11 @@ EXTENTS_READ = {"find_extent": 3, "read_extent": 3, "weigh_extent": 6, "readings
 
 def nhs(**row):
     return {"cohorts": {"nhs": row}}
+
+
+def new(**row):
+    """A cohort without labels beside the others."""
+    return {"cohorts": {"new": {"title": "New", "format": "nifti", "folder": "raw/nhs", "labels": "none", **row}}}
 
 
 def acdc(**row):
@@ -119,6 +131,12 @@ KEYS = {
     "cohorts.<name>.format": (acdc(format="nifti"), EXTERNAL_COHORT),
     "cohorts.<name>.folder": (acdc(folder="raw/mnms"), EXTERNAL_COHORT),
     "cohorts.<name>.exclude": (acdc(exclude={"patient001": "blurred"}), EXTERNAL_COHORT),
+    "cohorts.<name>.labels": (acdc(labels="none"), WITHOUT_LABELS),
+    "cohorts.<name>.frames": (new(frames="all"), NEW_COHORT),
+    "cohorts.<name>.approaches": (
+        new(approaches=["baseline"]),
+        {**CONVERTED_IMAGES, "predict": 1, "measure_function": 1, "patients_table": 1},
+    ),
     "cohorts.<name>.csv": (nhs(csv="other.csv"), TRAINING_COHORT),
     "cohorts.<name>.label_map": (nhs(label_map={"LVBP": 2, "LVM": 1}), TRAINING_COHORT),
     "cohorts.<name>.label_map.LVBP": (nhs(label_map={"LVBP": 4}), TRAINING_COHORT),
@@ -373,7 +391,9 @@ def test_a_line_added_to_a_cohorts_csv_re_runs_what_depends_on_that_cohort(chang
 AFTER = {
     "make_demo_cohort": {},  # not in the finished run
     "make_demo_predictions": {},  # not in the finished run
+    "make_demo_cines": {},  # not in the finished run
     "convert_cohort": EVERYTHING,
+    "convert_images": {},  # not in the finished run
     "split_cohort": {**SPLIT, "split_cohort": 3},
     "assign_regions": {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1},
     "plan_segmentation": PLANNED,
@@ -408,6 +428,8 @@ AFTER = {
     "figure2": {"figure2": 1},
     "cardiac_function": {"cardiac_function": 1},
     "bland_altman": {"bland_altman": 3},
+    "measure_function": {},  # not in the finished run
+    "patients_table": {},  # not in the finished run
     "answers": ANSWERS,
     "forest": {"forest": 3},
     "provenance": RECORD,
@@ -440,6 +462,8 @@ PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
 TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "reliability", "budget"}
 STATISTICS_RULES = {"table1", "table3", "answers", "budget"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
+PATIENT_RULES = {"measure_function", "patients_table"}
+DEMO_RULES = {"make_demo_cohort", "make_demo_cines"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 SCORE_RULES = {"score", "boundary_table", "figure2", *STATISTICS_RULES, *FUNCTION_RULES, *PICTURE_RULES}
 """Rules that write or read the scores of slices."""
@@ -449,6 +473,7 @@ COHORT_RULES = RULES - {
     *(
         "make_demo_cohort",
         "make_demo_predictions",
+        "make_demo_cines",
         "fetch_weights",
         "predict_regions",
         "forest",
@@ -461,6 +486,7 @@ COHORT_RULES = RULES - {
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
+    "cmrslices/function.py": {*FUNCTION_RULES, *PATIENT_RULES},
     "cmrslices/commands": set(),
     "cmrslices/runtime/accepted_code.py": {"provenance", *BUNDLE_RULES},
     "cmrslices/runtime/code_digest.py": RULES,
@@ -473,17 +499,20 @@ MODULES = {
     "cmrslices/runtime/devices.py": NETWORK_RULES,
     "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
-    "cmrslices/runtime/files.py": {*NETWORK_RULES, "convert_cohort", "segmenter_curves", "preprocess_bundled"},
+    "cmrslices/runtime/files.py": {
+        *(*NETWORK_RULES, "convert_cohort", "convert_images", "segmenter_curves", "preprocess_bundled"),
+    },
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,
     "cmrslices/labels.py": RULES - {"provenance", "classifier_curves", "timings"},
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "read_predictions", *PREPROCESSING_RULES),
         *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
+        *("convert_images", "measure_function"),
     },
     "cmrslices/runtime/parallel.py": {
-        *("make_demo_predictions", "read_predictions", "make_demo_cohort", "convert_cohort", "assign_regions"),
-        *("boundaries", *PREPROCESSING_RULES),
+        *("make_demo_predictions", "read_predictions", *DEMO_RULES, "convert_cohort", "assign_regions"),
+        *("boundaries", "convert_images", "measure_function", *PREPROCESSING_RULES),
         *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
     },
     "cmrslices/prediction/bundle.py": BUNDLE_RULES,
@@ -497,7 +526,7 @@ MODULES = {
     "cmrslices/segmentation/preprocessing.py": PREPROCESSING_RULES,
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance", *BUNDLE_RULES},
-    "cmrslices/cohorts/regions.py": {"assign_regions", *READING_RULES},
+    "cmrslices/cohorts/regions.py": {"assign_regions", "measure_function", *READING_RULES},
     "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "read_predictions", "preprocess_bundled", "answers"},
     "cmrslices/prediction/fit.py": {"read_predictions"},
     "cmrslices/prediction/folders.py": set(),
@@ -533,15 +562,18 @@ MODULES = {
     "cmrslices/classification/slices.py": {"train_classifier"},
     "cmrslices/classification/training.py": {"train_classifier"},
     "cmrslices/cohorts/__init__.py": COHORT_RULES,
-    "cmrslices/cohorts/convert": {"convert_cohort", "read_predictions"},
-    "cmrslices/cohorts/convert/anatomy.py": {"convert_cohort"},
-    "cmrslices/cohorts/convert/cohort.py": {"convert_cohort"},
-    "cmrslices/cohorts/convert/comparison.py": {"convert_cohort"},
-    "cmrslices/cohorts/convert/finished.py": {"convert_cohort"},
-    "cmrslices/cohorts/convert/patient.py": {"convert_cohort"},
+    "cmrslices/cohorts/convert": {"convert_cohort", "convert_images", "read_predictions"},
+    "cmrslices/cohorts/convert/anatomy.py": {"convert_cohort", "convert_images"},
+    "cmrslices/cohorts/convert/cohort.py": {"convert_cohort", "convert_images"},
+    "cmrslices/cohorts/convert/comparison.py": {"convert_cohort", "convert_images"},
+    "cmrslices/cohorts/convert/finished.py": {"convert_cohort", "convert_images"},
+    "cmrslices/cohorts/convert/patient.py": {"convert_cohort", "convert_images"},
+    "cmrslices/cohorts/unlabelled": {"convert_images"},
     "cmrslices/cohorts/tables.py": COHORT_RULES,
-    "cmrslices/demo": {"make_demo_cohort"},
-    "cmrslices/demo/__init__.py": {"make_demo_cohort", "make_demo_predictions"},
+    "cmrslices/demo": DEMO_RULES,
+    "cmrslices/demo/__init__.py": {*DEMO_RULES, "make_demo_predictions"},
+    "cmrslices/demo/cines.py": {"make_demo_cines"},
+    "cmrslices/demo/cohorts.py": {"make_demo_cohort"},
     "cmrslices/demo/predictions.py": {"make_demo_predictions"},
     "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
@@ -561,20 +593,30 @@ MODULES = {
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/presentation/__init__.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/patients": {"measure_function"},
+    "cmrslices/patients/__init__.py": PATIENT_RULES,
+    "cmrslices/patients/table.py": {"patients_table"},
+    "cmrslices/presentation/__init__.py": {
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+    },
     "cmrslices/presentation/figures.py": {
         "forest",
         "figure2",
         "bland_altman",
+        "measure_function",
         "select_classifier",
         "reliability",
         *CURVE_RULES,
         *PICTURE_RULES,
     },
-    "cmrslices/presentation/pages.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/pages.py": {
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+    },
     "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *PAPER_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
-    "cmrslices/presentation/tables.py": {"forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES},
+    "cmrslices/presentation/tables.py": {
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+    },
     "cmrslices/presentation/writing.py": {
         "forest",
         "figure2",
@@ -582,6 +624,7 @@ MODULES = {
         *TABLE_RULES,
         *CURVE_RULES,
         *PICTURE_RULES,
+        *PATIENT_RULES,
     },
     "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES},
     "cmrslices/evaluation/scores.py": SCORE_RULES,

@@ -172,14 +172,63 @@ class Cohort(Section):
     """A row of `cohorts`."""
 
     title: str = Field(description="name in tables and figures")
-    format: Literal["nifti", "acdc", "mnms", "cvi42"] = Field(description="layout of the raw folder")
+    format: Literal["nifti", "acdc", "mnms", "cvi42", "dicom"] = Field(
+        description="layout of the raw folder; `dicom` only with `labels: none`"
+    )
     folder: FilePath = Field(description="raw folder, absolute or relative to the working directory")
     exclude: dict[str, str] = Field({}, description="patients to leave out, each with the reason")
+    labels: Literal["given", "none"] = Field(
+        "given",
+        description="`none`: new patients without reference labels; approaches segment them, and nothing is scored",
+    )
+    frames: Literal["listed", "all"] = Field(
+        "listed",
+        description="`labels: none` only: which frames are segmented: ED and ES, as the layout lists them, or `all` of "
+        "the cine, in which ED and ES are found",
+    )
+    approaches: Annotated[list[Reference] | None, BeforeValidator(as_null)] = Field(
+        None,
+        min_length=1,
+        description="`labels: none` only: the approaches that segment the cohort; null: all that can",
+    )
     csv: FilePath = Field("cohort.csv", description="`nifti` only: the CSV in the folder that lists images and labels")
     label_map: LabelMap = Field(LabelMap(), description="`nifti` only: the values of the labels in its files")
     name_key: Annotated[FilePath | None, BeforeValidator(as_null)] = Field(
-        None, description="`cvi42` only: file with a secret; patients are named by a keyed hash of their folder's name"
+        None,
+        description="`cvi42` and `dicom` only: file with a secret; patients are named by a keyed hash of their "
+        "folder's name",
     )
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the cohort has reference labels."""
+        return self.labels == "given"
+
+    @model_serializer(mode="wrap")
+    def _without_unset_keys(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # The parameters of the rules are the same as without the keys, so that results that were made before them last.
+        unset = {"labels": "given", "frames": "listed", "approaches": None}
+        return {key: value for key, value in as_dict(self).items() if (key, value) not in unset.items()}
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "Cohort":
+        if self.is_labelled:
+            for key in ("frames", "approaches"):
+                if key in self.model_dump():
+                    raise ValueError(f"{key} is for cohorts without labels; write labels: none, or remove {key}")
+            if self.format == "dicom":
+                raise ValueError(
+                    "format: dicom has no labels; write labels: none and frames: all, or format: cvi42 for studies "
+                    "with a workspace of contours"
+                )
+        elif self.format == "cvi42":
+            raise ValueError(
+                "format: cvi42 takes ED, ES and labels from workspaces; for labels: none write format: dicom, which "
+                "reads no workspace"
+            )
+        elif self.format == "dicom" and self.frames == "listed":
+            raise ValueError("format: dicom lists no ED and ES; write frames: all, so that they are found")
+        return self
 
 
 class Splits(Section):
@@ -739,6 +788,15 @@ class Settings(Section):
         used = {model for approach in self.approaches for model in self.models_of(approach)}
         return [name for name in self.models if name in used]
 
+    def labelled(self) -> list[str]:
+        """Return the cohorts with reference labels."""
+        return [name for name, row in self.cohorts.items() if row.is_labelled]
+
+    def segmented_by(self) -> dict[str, list[str]]:
+        """Return for each cohort without labels the approaches that segment it."""
+        able = [name for name, row in self.approaches.items() if not isinstance(row, Referenced | Given)]
+        return {name: row.approaches or able for name, row in self.cohorts.items() if not row.is_labelled}
+
     def given(self) -> list[str]:
         """Return the approaches whose label maps exist already."""
         return [name for name, row in self.approaches.items() if isinstance(row, Given)]
@@ -909,12 +967,40 @@ class Settings(Section):
             )
         if routed:
             _require("training_cohort", str(self.training_cohort), self.cohorts)
+            if not self.cohorts[str(self.training_cohort)].is_labelled:
+                raise ValueError(
+                    f"training_cohort: '{self.training_cohort}' has labels: none; name a cohort with labels"
+                )
         for name in self.evaluation.primary:
             _require("evaluation.primary", name, self.approaches)
         for name in self.demo.patients if self.demo else ():
             _require("demo.patients", name, self.cohorts)
         for name in self.demo.predictions if self.demo else ():
             _require("demo.predictions", name, dict.fromkeys(self.given()))
+        return self
+
+    @model_validator(mode="after")
+    def _new_patients_can_be_segmented(self) -> "Settings":
+        for cohort, approaches in self.segmented_by().items():
+            key = f"cohorts.{cohort}.approaches"
+            if not approaches:
+                raise ValueError(
+                    f"{key}: no approach can segment a cohort without labels; add one whose router is constant, "
+                    "classifier or extent"
+                )
+            for name in approaches:
+                _require(key, name, self.approaches)
+                row = self.approaches[name]
+                if isinstance(row, Referenced):
+                    raise ValueError(
+                        f"{key}: '{name}' has approaches.{name}.router: reference, but the cohort has labels: none, so "
+                        "there are no reference regions; name another approach"
+                    )
+                if isinstance(row, Given):
+                    raise ValueError(
+                        f"{key}: '{name}' has approaches.{name}.predictions, and cannot segment; name an approach that "
+                        "has a router"
+                    )
         return self
 
     @model_validator(mode="after")

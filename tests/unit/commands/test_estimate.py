@@ -263,3 +263,13 @@ def test_bundles_take_disk_for_each_cohort_and_a_missing_one_is_named_with_its_k
     }
     (fault,) = estimate.missing_folders(settings, tmp_path)
     assert fault == f"approaches.theirs.bundle: the folder {tmp_path / 'theirs'} does not exist"
+
+
+def test_of_a_cohort_without_labels_the_images_are_counted_and_its_layout_is_asked_for(acdc, tmp_path):
+    row = {**acdc, "labels": "none", "frames": "all"}
+    assert estimate.look_at(row) == estimate.Raw(patients=2, size_bytes=10_000)
+    assert estimate.look_at({**row, "frames": "listed"}) == estimate.Raw(patients=2, size_bytes=400)
+    empty = {**row, "folder": str(tmp_path / "gone")}
+    config = settings(cohorts={"new": {"title": "New", **empty}}, classification={"initial_weights": "none"})
+    (fault,) = estimate.missing(config, {"new": empty})
+    assert "patientNNN_4d.nii.gz" in fault

@@ -64,6 +64,22 @@ def test_all_readings_of_each_extent_that_an_approach_reads_are_published():
     assert extent_readings(settings(approaches={"first": row, "second": {**row, "title": "Second"}})) == ways
 
 
+# ---- Cohorts without labels -------------------------------------------------
+
+
+def test_a_cohort_without_labels_is_left_out_of_the_configuration_and_of_the_timings():
+    new = {"title": "Clinic", "format": "nifti", "folder": "/secret", "labels": "none"}
+    demo = {"folder": "raw", "patients": {"clinic": 4, "acdc": 2}}
+    run = settings(cohorts={"clinic": new}, demo=demo)
+    content = public_configuration(run, DEFAULT)
+    assert "clinic" not in content["cohorts"]
+    assert content["demo"]["patients"] == {"acdc": 2}
+    assert "secret" not in yaml.safe_dump(content)
+    jobs = [("predict", "baseline/clinic"), ("predict", "baseline/acdc")]
+    timings = pd.DataFrame(jobs, columns=["rule", "job"]).assign(wall_s="1", cpu_s="1", max_rss_mb="1")
+    assert known_jobs(timings, run)["job"].tolist() == ["baseline/acdc"]
+
+
 # ---- Names ------------------------------------------------------------------
 
 

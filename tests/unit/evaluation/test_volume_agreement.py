@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from cmrslices.evaluation.function import QUANTITIES, VOLUMES, patient_function
+from cmrslices.evaluation.function import patient_function
 from cmrslices.evaluation.volume_agreement import differences, icc, volume_agreement
 from cmrslices.evaluation.volume_errors import ALL_SLICES, volume_errors
+from cmrslices.function import QUANTITIES, VOLUMES
 from cmrslices.labels import TABLE_ORDER
 
 SHROUT_AND_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])

@@ -8,7 +8,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from cmrslices.cohorts.convert import FORMATS, check_folder
-from cmrslices.cohorts.convert.raw import source_files
+from cmrslices.cohorts.convert.raw import RawPatient, source_files
+from cmrslices.cohorts.unlabelled import layouts
 from cmrslices.commands.snakemake_call import Call, dry_run, read_jobs, read_models
 from cmrslices.config import Bundled, Given, Settings
 from cmrslices.runtime.errors import InputError
@@ -121,13 +122,18 @@ def look_at(cohort: dict) -> Raw | None:
     """
     if not Path(cohort["folder"]).is_dir():
         return None
+    is_labelled = cohort.get("labels", "given") == "given"
     try:
-        patients = FORMATS[cohort["format"]].find_patients(cohort)
+        found = FORMATS[cohort["format"]].find_patients(cohort) if is_labelled else layouts.find_patients(cohort)
     except InputError:
         return None
-    patients = [patient for patient in patients if patient.name not in cohort["exclude"]]
-    files = {file for patient in patients for file in source_files(patient)}
+    patients = [patient for patient in found if patient.name not in cohort["exclude"]]
+    files = {file for patient in patients for file in _files_of(patient)}
     return Raw(len(patients), sum(file.stat().st_size for file in files if file.is_file()))
+
+
+def _files_of(patient: RawPatient) -> list[Path]:
+    return layouts.files_of(patient) if isinstance(patient, layouts.NewPatient) else source_files(patient)
 
 
 def training_share(settings: Settings) -> tuple[float, float]:
@@ -252,7 +258,8 @@ def missing(settings: Settings, cohorts: dict[str, dict]) -> list[str]:
     cohorts : dict of name to row
         Without those that the demo makes.
     """
-    faults = [fault for name, row in cohorts.items() if (fault := check_folder(name, row))]
+    checks = {name: check_folder if settings.cohorts[name].is_labelled else layouts.check_folder for name in cohorts}
+    faults = [fault for name, row in cohorts.items() if (fault := checks[name](name, row))]
     source = settings.classification.initial_weights
     if settings.trained_on() and source not in {"imagenet", "none"}:
         files = [Path(source) / f"{network}.pth" for network in settings.classification.networks]

@@ -1,7 +1,8 @@
 """The part of a finished run that may be published: scores, boundaries, regions, curves, timings, tables and figures.
 
 Files, columns and the form of every cell are listed here. What is not listed is not published: images, labels,
-predictions, weights, logs, and what headers say, except for the distance of the slice centres.
+predictions, weights, logs, and what headers say, except for the distance of the slice centres. Cohorts without labels
+are left out altogether.
 
 Numbers replace the names of patients. They follow the order of the names, because the tables are made again byte for
 byte only if the rows keep their order. The numbers keep names out of the repository, but they do not hide a patient
@@ -19,7 +20,7 @@ import yaml
 from cmrslices.cohorts.tables import read_text
 from cmrslices.config import Settings, load_settings
 from cmrslices.evaluation.boundaries import FOUND
-from cmrslices.evaluation.function import NOTES, QUANTITIES
+from cmrslices.function import NOTES, QUANTITIES
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.provenance import PACKAGES
@@ -96,7 +97,8 @@ RULE = r"[a-z][a-z0-9_]*"
 def publish(results: str | Path, target: str | Path) -> None:
     """Write the part of a finished run that may be published, in the layout of a results folder.
 
-    ``provenance.yaml`` keeps the commit and the versions; the configuration in it becomes ``config.yaml``.
+    ``provenance.yaml`` keeps the commit and the versions; the configuration in it becomes ``config.yaml``. Cohorts
+    without labels are left out, and it is said which.
 
     Parameters
     ----------
@@ -131,8 +133,11 @@ def _publish(results: Path, target: Path) -> None:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_existing(results / name), target / name)
     _publish_function(results, target, settings)
-    for cohort in settings.cohorts:
+    for cohort in settings.labelled():
         _publish_cohort(results, target, cohort, settings)
+    left_out = [name for name in settings.cohorts if name not in settings.labelled()]
+    if left_out:
+        print(f"not published: {', '.join(left_out)}, as cohorts without labels have no scores")
     if trained:
         _publish_trainings(results, target, settings)
     _write_yaml(public_provenance(record), target / "provenance.yaml")
@@ -181,10 +186,11 @@ def _publish_function(results: Path, target: Path, settings: Settings) -> None:
     """Write every patient's function with the new names, without group and vendor."""
     name = "tables/patients_function.csv"
     table = _read(results / name)
-    own = {"cohort": tuple(settings.cohorts), "approach": tuple(settings.approaches)}
+    cohorts = settings.labelled()
+    own = {"cohort": tuple(cohorts), "approach": tuple(settings.approaches)}
     parts = [
         renamed(table[table["cohort"] == cohort], new_names(_cases(results, cohort), cohort), name)
-        for cohort in settings.cohorts
+        for cohort in cohorts
     ]
     _write(checked(pd.concat(parts, ignore_index=True), FUNCTION, name, own), target / name)
 
@@ -271,7 +277,7 @@ def checked(
 
 
 def known_jobs(timings: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Keep the timings of jobs that the configuration names: of its cohorts, models, approaches and networks.
+    """Keep the timings of jobs that the configuration names: of its labelled cohorts, models, approaches and networks.
 
     Parameters
     ----------
@@ -279,7 +285,7 @@ def known_jobs(timings: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         report/timings.csv.
     settings : Settings
     """
-    names = {*settings.cohorts, *settings.models, *settings.approaches, *settings.classification.networks}
+    names = {*settings.labelled(), *settings.models, *settings.approaches, *settings.classification.networks}
     known = timings["rule"].str.fullmatch(RULE) & timings["job"].map(
         lambda job: names.issuperset(filter(None, job.split("/")))
     )
@@ -338,9 +344,9 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     -------
     dict
         To be laid over the project's config.yaml. A cohort keeps its title, format and label map; its folder becomes
-        ``data/<cohort>``, and its list of excluded patients is left out. A folder of given label maps becomes
-        ``predictions/<approach>``, and the pattern of their names is left out. A bundle becomes ``bundles/<approach>``,
-        and a folder of initial weights ``weights``.
+        ``data/<cohort>``, and its list of excluded patients is left out; without labels, it is left out itself. A
+        folder of given label maps becomes ``predictions/<approach>``, and the pattern of their names is left out. A
+        bundle becomes ``bundles/<approach>``, and a folder of initial weights ``weights``.
     """
     content = settings.model_dump(mode="json")
     content["results"] = default["results"]
@@ -352,9 +358,12 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     content["cohorts"] = {
         name: {key: row[key] for key in ("title", "format", "label_map")} | {"folder": f"data/{name}"}
         for name, row in content["cohorts"].items()
+        if name in settings.labelled()
     }
     if content["demo"]:
         content["demo"]["folder"] = "data"
+        made = content["demo"]["patients"]
+        content["demo"]["patients"] = {name: count for name, count in made.items() if name in content["cohorts"]}
     if content["classification"]["initial_weights"] not in ("imagenet", "none"):
         content["classification"]["initial_weights"] = "weights"
     for part, of_default, table in (

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cmrslices.cohorts.tables import read_cases
-from cmrslices.evaluation.function import QUANTITIES, patient_function, regional_volumes, with_volumes
+from cmrslices.evaluation.function import patient_function, regional_volumes, with_volumes
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.volume_agreement import volume_agreement
+from cmrslices.function import QUANTITIES
 from cmrslices.presentation import figures
 from cmrslices.presentation.paper import read_paper
 from cmrslices.presentation.writing import Files

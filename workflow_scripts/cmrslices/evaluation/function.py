@@ -10,36 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cmrslices.function import QUANTITIES, VOLUMES, notes, with_fractions
 from cmrslices.runtime.errors import InputError
 
-MYOCARDIUM_G_PER_ML = 1.05
-VOLUMES = {
-    "LVEDV": ("LVBP", "ED", 1.0),
-    "LVESV": ("LVBP", "ES", 1.0),
-    "LV mass": ("LVM", "ED", MYOCARDIUM_G_PER_ML),
-    "RVEDV": ("RVBP", "ED", 1.0),
-    "RVESV": ("RVBP", "ES", 1.0),
-}
-"""Quantities that are sums over slices: their label, their phase, and what a ml of it counts."""
-QUANTITIES = {
-    "LVEDV": "ml",
-    "LVESV": "ml",
-    "LVSV": "ml",
-    "LVEF": "%",
-    "LV mass": "g",
-    "RVEDV": "ml",
-    "RVESV": "ml",
-    "RVSV": "ml",
-    "RVEF": "%",
-}
-"""All quantities in reporting order, each with its unit."""
-PHASES_OF = {"EDV": ("ED",), "ESV": ("ES",), "SV": ("ED", "ES"), "EF": ("ED", "ES"), "mass": ("ED",)}
-"""The phases that a quantity needs, by the end of its name."""
-NO_PHASE = {"ED": "no ED", "ES": "no ES"}
-NO_EDV = "EDV is 0"
-ES_LARGER = "ES larger than ED"
-NOTES = ("", *NO_PHASE.values(), NO_EDV, ES_LARGER)
-"""What may be said of a patient's quantity: why it is empty, or that it is doubtful."""
 SIDES = ["reference", "predicted"]
 PATIENT = ["cohort", "approach", "patient"]
 
@@ -162,8 +135,8 @@ def patient_function(volumes: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         cohort, approach, patient, quantity, unit, reference, predicted, note; a row per quantity of `QUANTITIES`. What
         a missing phase would be needed for is NaN. So is an ejection fraction whose end-diastolic volume is 0, and it
-        is never taken for 0. An end-systolic volume above the end-diastolic one is kept. The note (of `NOTES`) says
-        each of these.
+        is never taken for 0. An end-systolic volume above the end-diastolic one is kept. The note (of
+        `cmrslices.function.NOTES`) says each of these.
 
     Examples
     --------
@@ -185,7 +158,7 @@ def patient_function(volumes: pd.DataFrame) -> pd.DataFrame:
             quantity=quantity,
             unit=unit,
             **{side: table[quantity].to_numpy() for side, table in sides.items()},
-            note=_notes(quantity, sides),
+            note=notes(quantity, sides),
         )
         for quantity, unit in QUANTITIES.items()
     ]
@@ -196,24 +169,7 @@ def patient_function(volumes: pd.DataFrame) -> pd.DataFrame:
 def _with_fractions(volumes: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     """Add stroke volume and ejection fraction of both ventricles; a row for each of the people, in their order."""
     table = volumes.reindex(index=pd.MultiIndex.from_frame(people), columns=list(VOLUMES)).reset_index(drop=True)
-    for side in ("LV", "RV"):
-        edv = table[f"{side}EDV"]
-        stroke = edv - table[f"{side}ESV"]
-        table = table.assign(**{f"{side}SV": stroke, f"{side}EF": 100 * stroke / edv.where(edv > 0)})
-    return table
-
-
-def _notes(quantity: str, sides: Mapping[str, pd.DataFrame]) -> np.ndarray:
-    ventricle = quantity[:2]
-    kind = quantity.removeprefix(ventricle).strip()
-    reference = sides["reference"]
-    volume_of = {phase: name for name, (label, phase, _) in VOLUMES.items() if label == f"{ventricle}BP"}
-    conditions = {NO_PHASE[phase]: reference[volume_of[phase]].isna() for phase in PHASES_OF[kind]}
-    if kind == "EF":
-        conditions[NO_EDV] = np.any([table[f"{ventricle}EDV"] == 0 for table in sides.values()], axis=0)
-    if kind in ("SV", "EF"):
-        conditions[ES_LARGER] = np.any([table[f"{ventricle}SV"] < 0 for table in sides.values()], axis=0)
-    return np.select(list(conditions.values()), list(conditions), "")
+    return with_fractions(table)
 
 
 def _check_same_slices(scores: pd.DataFrame) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from cmrslices.cohorts.tables import read_cases
-from cmrslices.evaluation.function import QUANTITIES, patient_function, regional_volumes, with_volumes
+from cmrslices.evaluation.function import patient_function, regional_volumes, with_volumes
 from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.volume_agreement import volume_agreement
 from cmrslices.evaluation.volume_errors import ALL_SLICES, volume_errors
+from cmrslices.function import QUANTITIES
 from cmrslices.labels import TABLE_ORDER
 from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper

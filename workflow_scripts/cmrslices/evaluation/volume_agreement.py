@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from cmrslices.evaluation.function import ES_LARGER, NO_EDV, NO_PHASE
 from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS
+from cmrslices.function import ES_LARGER, NO_EDV, NO_PHASE
 
 LIMITS_SD = 1.96
 """Limits of agreement are so many SDs below and above the bias; 95 % of normal differences lie between them."""

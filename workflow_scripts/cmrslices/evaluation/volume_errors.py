@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from cmrslices.evaluation.function import PATIENT, QUANTITIES
+from cmrslices.evaluation.function import PATIENT
+from cmrslices.function import QUANTITIES
 from cmrslices.labels import TABLE_ORDER
 
 ALL_SLICES = "all"
