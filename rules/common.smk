@@ -113,6 +113,11 @@ def if_trained(*names):
     return list(names) if TRAINING else []
 
 
+def if_labelled(*names):
+    """What `rule all` asks for only where a cohort has reference labels."""
+    return list(names) if COHORTS else []
+
+
 def is_demo(cohort):
     """Whether the demo makes the raw folder of a cohort."""
     return bool(SETTINGS.demo) and cohort in SETTINGS.demo.patients

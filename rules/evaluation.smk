@@ -340,7 +340,8 @@ rule forest:
 rule provenance:
     """The resolved configuration, the versions and the commit, beside the results."""
     input:
-        tables=expand(RESULTS / "tables/{table}.csv", table=["table1", "table3", "boundaries"]),
+        tables=expand(RESULTS / "tables/{table}.csv", table=if_labelled("table1", "table3", "boundaries")),
+        patients=[] if COHORTS else [RESULTS / "patients/function.csv"],
     output:
         RESULTS / "provenance.yaml",
     log:

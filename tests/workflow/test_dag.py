@@ -211,6 +211,15 @@ def test_a_cohort_without_labels_is_segmented_by_the_approaches_of_its_row(workf
     assert planned == {**PAPER, **SEGMENTED, "predict": 16, "measure_function": 1}
 
 
+def test_new_patients_alone_are_segmented_by_a_bundle_without_any_table_that_needs_labels(workflow):
+    judge = yaml.safe_load((ROOT / "judge.yaml").read_text())
+    theirs = {"cohorts": {"new": NEW}, "approaches": {"theirs": {"title": "Theirs", "bundle": "theirs"}}}
+    planned = workflow.planned(**merged(judge, theirs))
+    of_bundle = {"preprocess_bundled": 1, "predict_bundled": 1}
+    measured = {"measure_function": 1, "patients_table": 1, "provenance": 1}
+    assert planned == {"convert_images": 1, "split_cohort": 1, **of_bundle, **measured}
+
+
 def test_an_extent_is_found_in_a_cohort_without_labels_too(workflow):
     planned = workflow.planned(
         cohorts={"new": {**NEW, "approaches": ["extent"]}}, approaches={"extent": {**EXTENT, "probabilities": True}}
