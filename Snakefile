@@ -32,6 +32,7 @@ include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
 include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, boundaries, answers
 include: "rules/report.smk"  # what the report shows beside them
+include: "rules/patients.smk"  # single patients: quality flags and pictures, where the configuration asks for them
 
 
 rule all:
@@ -69,5 +70,10 @@ rule all:
         slices=expand(
             RESULTS / "report/{name}",
             name=expand(["examples/{cohort}.html", "worst/{cohort}.html"], cohort=COHORTS),
+        ),
+        quality=expand(
+            RESULTS / "patients/{approach}/{cohort}/qc.html",
+            approach=SETTINGS.quality.approaches,
+            cohort=COHORTS,
         ),
     localrule: True

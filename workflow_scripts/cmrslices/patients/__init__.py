@@ -1,0 +1,1 @@
+"""What comes out for single patients: where their label maps look wrong, and pictures of them."""
