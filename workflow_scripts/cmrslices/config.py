@@ -680,7 +680,7 @@ class Settings(Section):
 
     @model_serializer(mode="wrap")
     def _without_unused_limits(self, as_dict: SerializerFunctionWrapHandler) -> dict:
-        # The record of the configuration is the same as without the section, so that results that were made before last.
+        # The record is the same as without the section, so that results that were made before it last.
         return {key: value for key, value in as_dict(self).items() if key != "quality" or self.quality.approaches}
 
     def models_used(self) -> list[str]:

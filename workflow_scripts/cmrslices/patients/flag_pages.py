@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cmrslices.patients.flag_worth import ALL_COHORTS, auroc_text, read_flag_scores
-from cmrslices.patients.flags import FIXED_LIMITS, FLAGS, OF_PATIENT
+from cmrslices.patients.flag_worth import ALL_COHORTS, ANY, TITLES, auroc_text, read_flag_scores
+from cmrslices.patients.flags import FIXED_LIMITS, OF_PATIENT
 from cmrslices.patients.strips import Strip, draw_strips
 from cmrslices.presentation import figures, pages
 from cmrslices.report.pictures import OF_PATIENTS
@@ -18,11 +18,13 @@ from cmrslices.runtime.nifti import read_volume
 from cmrslices.runtime.parallel import map_progress
 
 NOT_MEASURED = "not measured"
+BAD_ONES = "Bad among those raised"
 EXPLANATION = (
-    "A flag is a reason to look at a slice, found in the label map without a reference. It never changes a label, and a "
-    "slice without a flag may be wrong, too. Patients with the most flagged slices come first; of equal ones, those with the "
-    "most flags of the whole patient. AUROC: how well the flag's score finds slices with a DSC below 70 % where there are "
-    "references (0.5: not at all, 1: all), with a 95 % interval over patients."
+    "A flag is a reason to look at a slice, found in the label map without a reference. It never changes a label, and "
+    "a slice without a flag may be wrong, too. Patients with the most flagged slices come first; of equal ones, those "
+    "with the most flags of the whole patient. AUROC: how well the flag's score finds slices with a DSC below 70 % "
+    "where there are references (0.5: not at all, 1: all), with a 95 % interval over patients; beside it, how many of "
+    "the slices with the flag were so bad there."
 )
 LEGEND = (
     "Each row is a stack from base to apex, with its slices counted from 0. Outlined: LVBP red, LVM yellow, RVBP blue. "
@@ -160,22 +162,24 @@ def overview(
     """
     aurocs, precisions = {}, {}
     if worth is not None:
-        known = worth[worth["cohort"] == (ALL_COHORTS if ALL_COHORTS in set(worth["cohort"]) else worth["cohort"].iloc[0])]
+        known = worth[
+            worth["cohort"] == (ALL_COHORTS if ALL_COHORTS in set(worth["cohort"]) else worth["cohort"].iloc[0])
+        ]
         aurocs = {row.flag: auroc_text(row) for row in known.itertuples()}
         precisions = {row.flag: f"{row.raised_bad} of {row.raised}" for row in known.itertuples()}
     rows = []
-    for flag, title in FLAGS.items():
-        own = raised[raised["flag"] == flag]
-        judged = scores[flag].notna().any()
-        slices = "" if flag in OF_PATIENT else str(len(own.drop_duplicates(["case", "slice"])))
+    for flag, title in TITLES.items():
+        own = raised if flag == ANY else raised[raised["flag"] == flag]
+        judged = flag == ANY or scores[flag].notna().any()
+        named = own.dropna(subset="slice").drop_duplicates(["case", "slice"])
         rows.append(
             {
                 "Flag": title,
-                "Raised above": f"{limits[flag]:g}",
+                "Raised above": f"{limits[flag]:g}" if flag in limits else "",
                 "Patients": str(own["patient"].nunique()) if judged else "cannot be judged",
-                "Slices": slices if judged else "",
+                "Slices": str(len(named)) if judged and flag not in OF_PATIENT else "",
                 "AUROC": aurocs.get(flag, NOT_MEASURED),
-                "Raised slices that are bad": precisions.get(flag, ""),
+                BAD_ONES: precisions.get(flag, ""),
             }
         )
     return pd.DataFrame(rows)

@@ -29,13 +29,13 @@ TITLES = {**FLAGS, ANY: "Any of them (number of flags)"}
 ALL_COHORTS = "all"
 KEY = ["case", "slice"]
 CAPTION = (
-    f"How well the flags of {{approach}} find bad slices: those with a DSC below {100 * BAD:g} %. The DSC of a slice is the "
-    "mean over the labels that the reference carries; it is 0 where only the label map has labels; slices without labels in "
-    "both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger score than another one, "
-    "with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the flag; of these, bad: how many "
-    "of them are bad, to be compared with the share of all slices; bad ones found: share of the bad slices that have the "
-    "flag. A flag of the whole patient counts for all slices of the patient. A flag that is left out cannot be judged here. "
-    "Limits are from anatomy and the literature, and were not fitted to these data."
+    f"How well the flags of {{approach}} find bad slices: those with a DSC below {100 * BAD:g} %. The DSC of a slice is "
+    "the mean over the labels that the reference carries; it is 0 where only the label map has labels; slices without "
+    "labels in both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger score than "
+    "another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the flag; of these, "
+    "bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share of the bad slices "
+    "that have the flag. A flag of the whole patient counts for all slices of the patient. A flag that is left out "
+    "cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
 )
 
 
@@ -62,7 +62,9 @@ def slice_quality(scores: pd.DataFrame) -> pd.DataFrame:
     [[0.0, 0.9], [1.0, 0.0]]
     """
     keys = ["cohort", "patient", *KEY]
-    slices = scores.astype({"cohort": str}).groupby(keys, sort=False).agg(dsc=("dsc", "mean"), area=("predicted_mm2", "sum"))
+    slices = (
+        scores.astype({"cohort": str}).groupby(keys, sort=False).agg(dsc=("dsc", "mean"), area=("predicted_mm2", "sum"))
+    )
     invented = slices["dsc"].isna() & (slices["area"] > 0)
     return slices["dsc"].mask(invented, 0.0).dropna().reset_index()
 
@@ -98,7 +100,9 @@ def auroc(scores: np.ndarray, bad: np.ndarray, patients: np.ndarray) -> xr.DataA
     own = np.array([_pairs(scores[bad & (number == n)], scores[~bad & (number == n)]).sum() for n in range(count)])
     # A patient's pairs with itself are among those of its bad slices and among those of its others.
     right = _total_and_without(of_bad.sum(), of_bad + of_others - own)
-    pairs = np.prod([_total_and_without(kind.sum(), np.bincount(number[kind], minlength=count)) for kind in (bad, ~bad)], 0)
+    pairs = np.prod(
+        [_total_and_without(kind.sum(), np.bincount(number[kind], minlength=count)) for kind in (bad, ~bad)], 0
+    )
     return xr.DataArray(np.divide(right, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0), dims="without")
 
 
@@ -125,8 +129,8 @@ def measure_worth(slices: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataF
     Returns
     -------
     DataFrame
-        flag, patients, slices, bad, raised, raised_bad (numbers of slices), auroc, auroc_low, auroc_high; a row for each
-        flag that can be judged in some slice, and one for `ANY`. The bounds are NaN with fewer than five patients, and
+        flag, patients, slices, bad, raised, raised_bad (numbers of slices), auroc, auroc_low, auroc_high; a row for
+        each flag that can be judged in some slice, and one for `ANY`. The bounds are NaN with fewer than five patients, and
         where the scores of all slices are equal.
     """
     above = slices[list(FLAGS)] > pd.Series(limits)[list(FLAGS)]
@@ -220,4 +224,6 @@ def read_flag_scores(path: str | Path) -> pd.DataFrame:
 
 
 def _share(part: pd.Series, whole: pd.Series) -> pd.Series:
-    return (100 * part / whole.where(whole > 0)).map(lambda share: f"{tables.number(share, 1)} %" if share == share else "")
+    return (100 * part / whole.where(whole > 0)).map(
+        lambda share: f"{tables.number(share, 1)} %" if share == share else ""
+    )

@@ -117,7 +117,7 @@ def flag_patient(patient: str, cases: Sequence[Case], limits: Mapping[str, float
     Returns
     -------
     raised : DataFrame
-        With the columns `RAISED`: a row for each flag that is raised. Case and slice are empty for flags of the patient.
+        With the columns `RAISED`: a row for each flag that is raised. Flags of the patient name no case and no slice.
     scores : DataFrame
         `PLACE`, and a column for each of `FLAGS`: a row for each slice, with the largest score of its signs; 0 where
         there is none, NaN where the flag cannot be judged.
@@ -234,7 +234,9 @@ def _read_and_flag(
 def _read_like(labels: np.ndarray, path: Path) -> np.ndarray:
     other = read_volume(path).voxels
     if other.shape != labels.shape:
-        raise InputError(f"{path}: has another size than the label map of another approach; delete its folder and run again")
+        raise InputError(
+            f"{path}: has another size than the label map of another approach; delete its folder and run again"
+        )
     return other.astype(np.uint8)
 
 

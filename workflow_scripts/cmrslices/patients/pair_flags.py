@@ -45,7 +45,9 @@ def stroke_volumes(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.
     if left == right:
         return []
     score = abs(left - right) / larger
-    return [Finding(None, "", score, f"stroke volumes of LV ({left:.0f} ml) and RV ({right:.0f} ml) differ by {score:.0%}")]
+    return [
+        Finding(None, "", score, f"stroke volumes of LV ({left:.0f} ml) and RV ({right:.0f} ml) differ by {score:.0%}")
+    ]
 
 
 def masses(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.ndarray) -> list[Finding]:
@@ -73,7 +75,9 @@ def masses(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.ndarray)
         return []
     score = abs(at_ed - at_es) / max(at_ed, at_es)
     return [
-        Finding(None, "LVM", score, f"volumes of LVM at ED ({at_ed:.0f} ml) and ES ({at_es:.0f} ml) differ by {score:.0%}")
+        Finding(
+            None, "LVM", score, f"volumes of LVM at ED ({at_ed:.0f} ml) and ES ({at_es:.0f} ml) differ by {score:.0%}"
+        )
     ]
 
 
@@ -139,7 +143,7 @@ def cut_off_base(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.nd
         return []
     moved_mm = LONGITUDINAL * 1000 * stroke_ml / base_mm2
     reason = (
-        f"the first slice of the stack is in the left ventricle at ES, too; at ED the base lies about {moved_mm:.0f} mm "
-        "higher, outside the stack"
+        "the first slice of the stack is in the left ventricle at ES, too; at ED the base lies about "
+        f"{moved_mm:.0f} mm higher, outside the stack"
     )
     return [Finding(0, "", float(moved_mm / ed_mm[2]), reason)]

@@ -5,6 +5,7 @@ larger the score, the stronger the sign. A finding becomes a flag where its scor
 (`cmrslices.patients.flags`). Slices count from 0 at the base.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -268,4 +269,4 @@ def open_cavity(labels: np.ndarray, spacing_mm: np.ndarray) -> list[Finding]:
 def _holes(present: np.ndarray) -> list[tuple[int, int]]:
     """First and one past the last slice of each run of slices without something between slices that have it."""
     having = np.flatnonzero(present)
-    return [(int(one) + 1, int(other)) for one, other in zip(having, having[1:], strict=False) if other - one > 1]
+    return [(one + 1, other) for one, other in pairwise(having.tolist()) if other - one > 1]
