@@ -29,13 +29,13 @@ TITLES = {**FLAGS, ANY: "Any of them (number of flags)"}
 ALL_COHORTS = "all"
 KEY = ["case", "slice"]
 CAPTION = (
-    f"How well the flags of {{approach}} find bad slices: those with a DSC below {100 * BAD:g} %. The DSC of a slice is "
-    "the mean over the labels that the reference carries; it is 0 where only the label map has labels; slices without "
-    "labels in both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger score than "
-    "another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the flag; of these, "
-    "bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share of the bad slices "
-    "that have the flag. A flag of the whole patient counts for all slices of the patient. A flag that is left out "
-    "cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
+    f"How well the flags of {{approach}} find bad slices: those with a DSC below {100 * BAD:g} %. The DSC of a slice "
+    "is the mean over the labels that the reference carries; it is 0 where only the label map has labels; slices without "
+    "labels in both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger score "
+    "than another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the flag; of "
+    "these, bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share of the "
+    "bad slices that have the flag. A flag of the whole patient counts for all slices of the patient. A flag that is "
+    "left out cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
 )
 
 
@@ -130,8 +130,8 @@ def measure_worth(slices: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataF
     -------
     DataFrame
         flag, patients, slices, bad, raised, raised_bad (numbers of slices), auroc, auroc_low, auroc_high; a row for
-        each flag that can be judged in some slice, and one for `ANY`. The bounds are NaN with fewer than five patients, and
-        where the scores of all slices are equal.
+        each flag that can be judged in some slice, and one for `ANY`. The bounds are NaN with fewer than five patients,
+        and where the scores of all slices are equal.
     """
     above = slices[list(FLAGS)] > pd.Series(limits)[list(FLAGS)]
     scores = slices[list(FLAGS)].assign(**{ANY: above.sum(axis="columns").astype(float)})

@@ -9,8 +9,9 @@ from cmrslices.labels import LABELS
 from cmrslices.patients.stack_flags import LEFT_VENTRICLE, Finding
 
 LONGITUDINAL = 0.6
-"""Share of the left ventricle's stroke volume that the movement of the base towards the apex pumps, in health and in
-heart failure (M. Carlsson et al., *Am. J. Physiol. Heart Circ. Physiol.* 293, H243-H250, 2007)."""
+"""Share of the left ventricle's stroke volume that is the movement of its base towards the apex times its largest area
+at ED, epicardium included: about the same in health and in heart failure (M. Carlsson et al., *Am. J. Physiol. Heart
+Circ. Physiol.* 292, H1452-H1459, 2007)."""
 
 
 def volume_ml(labels: np.ndarray, spacing_mm: np.ndarray, label: str) -> float:
@@ -114,8 +115,8 @@ def contraction(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.nda
 def cut_off_base(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.ndarray) -> list[Finding]:
     """How far the base at ED lies above the stack, where the first slice holds the ventricle at ES, too.
 
-    From ES back to ED, the base moves upwards, by about `LONGITUDINAL` times the stroke volume divided by the area of
-    the ventricle at the base. If the first slice is in the ventricle at ES, the stack misses this part at ED.
+    From ES back to ED, the base moves upwards, by about `LONGITUDINAL` times the stroke volume divided by the largest
+    area of LVBP and LVM at ED. If the first slice is in the ventricle at ES, the stack misses this part at ED.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def cut_off_base(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.nd
 
     Examples
     --------
-    A stroke volume of 6 ml and 4 cm² at the base are 9 mm.
+    A stroke volume of 6 ml and an area of 4 cm² are 9 mm.
 
     >>> ed, es = np.zeros((2, 1, 8), np.uint8), np.zeros((2, 1, 8), np.uint8)
     >>> ed[:, 0, :4], es[:, 0, 0], es[:, 0, 1:4] = LABELS["LVBP"], LABELS["LVBP"], LABELS["LVM"]
@@ -137,11 +138,11 @@ def cut_off_base(ed: np.ndarray, es: np.ndarray, ed_mm: np.ndarray, es_mm: np.nd
     [(0, 0.9)]
     """
     in_ventricle = all((es[0] == LABELS[name]).any() for name in ("LVBP", "LVM"))
-    base_mm2 = np.isin(ed[0], LEFT_VENTRICLE).sum() * float(ed_mm[0] * ed_mm[1])
+    largest_mm2 = np.isin(ed, LEFT_VENTRICLE).sum(axis=(1, 2)).max() * float(ed_mm[0] * ed_mm[1])
     stroke_ml = volume_ml(ed, ed_mm, "LVBP") - volume_ml(es, es_mm, "LVBP")
-    if not in_ventricle or not base_mm2 or stroke_ml <= 0:
+    if not in_ventricle or stroke_ml <= 0:
         return []
-    moved_mm = LONGITUDINAL * 1000 * stroke_ml / base_mm2
+    moved_mm = LONGITUDINAL * 1000 * stroke_ml / largest_mm2
     reason = (
         "the first slice of the stack is in the left ventricle at ES, too; at ED the base lies about "
         f"{moved_mm:.0f} mm higher, outside the stack"
