@@ -85,7 +85,7 @@ rule flag_page:
     input:
         raised=rules.find_flags.output.raised,
         scores=rules.find_flags.output.scores,
-        worth=RESULTS / "tables/flags/{approach}.csv",
+        worth=RESULTS / "tables/flags/{approach}.csv" if COHORTS else [],
         images=RESULTS / "cohorts/{cohort}/images",
         predictions=rules.find_flags.input.predictions,
     output:
@@ -102,7 +102,7 @@ rule flag_page:
         runtime="1h",
     params:
         approach=lambda w: TITLES["approaches"][w.approach],
-        cohort=lambda w: TITLES["cohorts"][w.cohort],
+        cohort=lambda w: SETTINGS.cohorts[w.cohort].title,
         limits=LIMITS,
         code=code_of("flag_page"),
     script:

@@ -115,6 +115,15 @@ def test_flagged_slices_are_framed():
     assert [round(frame.get_x()) for frame in panel.patches] == [1, 3]
 
 
+def test_a_long_stack_goes_on_in_the_next_row():
+    figure = draw_strips([strip(flagged={3})], columns=3)
+    first, second = figure.axes
+    assert [text.get_text() for text in first.texts] == ["0", "1", "2"]
+    assert [text.get_text() for text in second.texts] == ["3"]
+    assert (len(first.patches), len(second.patches)) == (0, 1)
+    assert second.get_position().y1 == pytest.approx(first.get_position().y0)
+
+
 def test_all_pictures_are_equally_wide():
     sizes = {draw_strips([strip()], columns=columns).get_figwidth() for columns in (4, 12)}
     assert len(sizes) == 1

@@ -35,13 +35,9 @@ def disagreement(labels: np.ndarray, others: Sequence[np.ndarray]) -> list[Findi
     if not others:
         return []
     dsc = np.mean([_slice_dsc(labels, other) for other in others], axis=0)
+    who = "another approach" if len(others) == 1 else f"{len(others)} other approaches"
     return [
-        Finding(
-            number,
-            "",
-            float(1 - dsc[number]),
-            f"mean DSC with {len(others)} other approaches: {100 * dsc[number]:.0f} %",
-        )
+        Finding(number, "", float(1 - dsc[number]), f"DSC with {who}: {100 * dsc[number]:.0f} %")
         for number in np.flatnonzero(dsc < 1).tolist()
     ]
 

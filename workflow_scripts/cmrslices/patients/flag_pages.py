@@ -18,6 +18,8 @@ from cmrslices.runtime.nifti import read_volume
 from cmrslices.runtime.parallel import map_progress
 
 NOT_MEASURED = "not measured"
+COLUMNS = 12
+"""Most slices in a row."""
 BAD_ONES = "Bad among those raised"
 EXPLANATION = (
     "A flag is a reason to look at a slice, found in the label map without a reference. It never changes a label, and "
@@ -38,14 +40,13 @@ class Patient(NamedTuple):
     Attributes
     ----------
     name : str
-    cases : dict of str to str
-        Case to phase.
+    cases : list of str
     raised : DataFrame
         Its flags, as in qc.csv.
     """
 
     name: str
-    cases: Mapping[str, str]
+    cases: list[str]
     raised: pd.DataFrame
 
     def flagged(self, case: str) -> set[int]:
@@ -97,7 +98,7 @@ def write_page(
     rows = read_raised(raised)
     of_slices = read_flag_scores(scores)
     people = worst_first(patients_of(rows, of_slices))
-    columns = int(of_slices["slice"].max()) + 1
+    columns = min(int(of_slices["slice"].max()) + 1, COLUMNS)
     draw = partial(_picture, images=Path(images), predictions=Path(predictions), columns=columns)
     pictures = map_progress(draw, people, threads, unit="patient")
     flags = overview(rows, of_slices, None if worth is None else pd.read_csv(worth), {**FIXED_LIMITS, **limits})
@@ -129,7 +130,7 @@ def patients_of(raised: pd.DataFrame, scores: pd.DataFrame) -> list[Patient]:
     """
     cases = scores.drop_duplicates("case")
     return [
-        Patient(name, dict(zip(part["case"], part["phase"], strict=True)), raised[raised["patient"] == name])
+        Patient(name, part["case"].tolist(), raised[raised["patient"] == name])
         for name, part in cases.groupby("patient")
     ]
 
@@ -166,7 +167,7 @@ def overview(
             worth["cohort"] == (ALL_COHORTS if ALL_COHORTS in set(worth["cohort"]) else worth["cohort"].iloc[0])
         ]
         aurocs = {row.flag: auroc_text(row) for row in known.itertuples()}
-        precisions = {row.flag: f"{row.raised_bad} of {row.raised}" for row in known.itertuples()}
+        precisions = {row.flag: f"{row.raised_bad} of {row.raised}" for row in known.itertuples() if row.raised}
     rows = []
     for flag, title in TITLES.items():
         own = raised if flag == ANY else raised[raised["flag"] == flag]
@@ -197,8 +198,8 @@ def reasons(raised: pd.DataFrame) -> str:
 
 def _picture(person: Patient, images: Path, predictions: Path, columns: int) -> str:
     strips = []
-    for case, phase in person.cases.items():
+    for case in person.cases:
         image, labels = read_volume(images / f"{case}_0000.nii.gz"), read_volume(predictions / f"{case}.nii.gz")
         shown = labels.voxels.astype(np.uint8)
-        strips.append(Strip(f"{case} ({phase})", image.voxels, shown, image.spacing_mm, person.flagged(case)))
+        strips.append(Strip(case, image.voxels, shown, image.spacing_mm, person.flagged(case)))
     return pages.picture(figures.web_picture(draw_strips(strips, columns)), f"Slices of {person.name}")

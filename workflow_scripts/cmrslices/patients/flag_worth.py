@@ -30,12 +30,12 @@ ALL_COHORTS = "all"
 KEY = ["case", "slice"]
 CAPTION = (
     f"How well the flags of {{approach}} find bad slices: those with a DSC below {100 * BAD:g} %. The DSC of a slice "
-    "is the mean over the labels that the reference carries; it is 0 where only the label map has labels; slices without "
-    "labels in both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger score "
-    "than another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the flag; of "
-    "these, bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share of the "
-    "bad slices that have the flag. A flag of the whole patient counts for all slices of the patient. A flag that is "
-    "left out cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
+    "is the mean over the labels that the reference carries; it is 0 where only the label map has labels; slices "
+    "without labels in both are left out. Bad: share of all slices. AUROC: probability that a bad slice has a larger "
+    "score than another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the "
+    "flag; of these, bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share "
+    "of the bad slices that have the flag. A flag of the whole patient counts for all slices of the patient. A flag "
+    "that is left out cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
 )
 
 

@@ -47,17 +47,24 @@ def draw_strips(strips: Sequence[Strip], columns: int) -> Figure:
     ----------
     strips : sequence of Strip
     columns : int
-        Places for slices in a row, so that the pictures of all patients are equally wide.
+        Places for slices in a row. A longer strip goes on in the next row; a shorter one leaves some empty, so that the
+        pictures of all patients are equally wide.
     """
     panel_mm = WIDTH_MM / columns
-    height_mm = len(strips) * (panel_mm + TITLE_MM)
+    square = square_mm(strips)
+    rows = [(strip, first) for strip in strips for first in range(0, len(strip.image), columns)]
+    height_mm = len(rows) * panel_mm + len(strips) * TITLE_MM
+    top_mm = height_mm
     with print_style():
         figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH), layout="none")
-        for row, strip in enumerate(strips):
-            bottom_mm = height_mm - (row + 1) * (panel_mm + TITLE_MM)
-            width = len(strip.image) / columns
-            panel = figure.add_axes((0, bottom_mm / height_mm, width, panel_mm / height_mm))
-            _draw_strip(panel, strip, square_mm(strips))
+        for strip, first in rows:
+            top_mm -= panel_mm + (TITLE_MM if first == 0 else 0)
+            part = slice(first, min(first + columns, len(strip.image)))
+            width = (part.stop - first) / columns
+            panel = figure.add_axes((0, top_mm / height_mm, width, panel_mm / height_mm))
+            _draw_row(panel, strip, part, square)
+            if first == 0:
+                panel.set_title(strip.title, loc="left", fontsize=6.5, pad=2)
     return figure
 
 
@@ -83,10 +90,10 @@ def _box_mm(strip: Strip) -> tuple[np.ndarray, np.ndarray] | None:
     return first * strip.spacing_mm[:2], last * strip.spacing_mm[:2]
 
 
-def _draw_strip(panel: Axes, strip: Strip, square: tuple[float, float, float]) -> None:
-    image, labels = (_side_by_side(volume, strip.spacing_mm, square) for volume in (strip.image, strip.labels))
-    slices, (rows, columns) = len(strip.image), image.shape
-    dark, bright = np.percentile(image, (1, 99.5))
+def _draw_row(panel: Axes, strip: Strip, part: slice, square: tuple[float, float, float]) -> None:
+    image, labels = (_side_by_side(volume[part], strip.spacing_mm, square) for volume in (strip.image, strip.labels))
+    slices, (rows, columns) = part.stop - part.start, image.shape
+    dark, bright = np.percentile(strip.image, (1, 99.5))
     extent = (0, slices, 1, 0)  # each slice is a unit square
     panel.imshow(image, cmap="gray", vmin=dark, vmax=bright, extent=extent, interpolation="bilinear", aspect="auto")
     across, down = ((np.arange(n) + 0.5) * length / n for n, length in ((columns, slices), (rows, 1)))
@@ -94,14 +101,14 @@ def _draw_strip(panel: Axes, strip: Strip, square: tuple[float, float, float]) -
         mask = labels == LABELS[name]
         if mask.any():
             panel.contour(across, down, mask, [0.5], colors=COLOURS[name], linewidths=0.6)
-    for number in range(slices):
-        panel.text(number + 0.04, 0.05, str(number), color="white", fontsize=5, va="top")
+    for place in range(slices):
+        number = part.start + place
+        panel.text(place + 0.04, 0.05, str(number), color="white", fontsize=5, va="top")
         if number in strip.flagged:
-            inside = Rectangle((number + 0.015, 0.015), 0.97, 0.97, fill=False, edgecolor=FLAG_COLOUR, linewidth=1.5)
+            inside = Rectangle((place + 0.015, 0.015), 0.97, 0.97, fill=False, edgecolor=FLAG_COLOUR, linewidth=1.5)
             panel.add_patch(inside)
     panel.set(xlim=(0, slices), ylim=(1, 0), xticks=[], yticks=[])
     panel.spines[:].set_visible(False)
-    panel.set_title(strip.title, loc="left", fontsize=6.5, pad=2)
 
 
 def _side_by_side(volume: np.ndarray, spacing_mm: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
