@@ -35,7 +35,8 @@ CAPTION = (
     "score than another one, with a 95 % interval over patients (jackknife); 0.5 is chance. Raised: slices with the "
     "flag; of these, bad: how many of them are bad, to be compared with the share of all slices; bad ones found: share "
     "of the bad slices that have the flag. A flag of the whole patient counts for all slices of the patient. A flag "
-    "that is left out cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these data."
+    "that is left out cannot be judged here. Limits are from anatomy and the literature, and were not fitted to these "
+    "data."
 )
 
 
