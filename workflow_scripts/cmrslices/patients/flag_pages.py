@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cmrslices.patients.flag_worth import ALL_COHORTS, ANY, TITLES, auroc_text, read_flag_scores
+from cmrslices.patients.flag_worth import ALL_COHORTS, ANY, TITLES, read_flag_scores
 from cmrslices.patients.flags import FIXED_LIMITS, OF_PATIENT
 from cmrslices.patients.strips import Strip, draw_strips
-from cmrslices.presentation import figures, pages
+from cmrslices.presentation import figures, pages, tables
 from cmrslices.report.pictures import OF_PATIENTS
 from cmrslices.runtime.nifti import read_volume
 from cmrslices.runtime.parallel import map_progress
@@ -166,7 +166,9 @@ def overview(
         known = worth[
             worth["cohort"] == (ALL_COHORTS if ALL_COHORTS in set(worth["cohort"]) else worth["cohort"].iloc[0])
         ]
-        aurocs = {row.flag: auroc_text(row) for row in known.itertuples()}
+        aurocs = {
+            row.flag: tables.with_interval(row.auroc, row.auroc_low, row.auroc_high) for row in known.itertuples()
+        }
         precisions = {row.flag: f"{row.raised_bad} of {row.raised}" for row in known.itertuples() if row.raised}
     rows = []
     for flag, title in TITLES.items():

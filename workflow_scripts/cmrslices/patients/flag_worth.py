@@ -202,7 +202,10 @@ def layout(worth: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
         {
             "Dataset": tables.sparse(tables.titled(worth["cohort"], titles)),
             "Flag": tables.titled(worth["flag"], TITLES),
-            "AUROC": [auroc_text(row) for row in worth.itertuples()],
+            "AUROC": [
+                tables.with_interval(*bounds)
+                for bounds in zip(worth["auroc"], worth["auroc_low"], worth["auroc_high"], strict=True)
+            ],
             "Slices": worth["slices"].astype(str),
             "Bad": _share(worth["bad"], worth["slices"]),
             "Raised": worth["raised"].astype(str),
@@ -210,11 +213,6 @@ def layout(worth: pd.DataFrame, cohorts: Mapping[str, str]) -> pd.DataFrame:
             "Bad ones found": _share(worth["raised_bad"], worth["bad"]),
         }
     )
-
-
-def auroc_text(row: tuple) -> str:
-    """AUROC with its interval, as readers see it."""
-    return tables.with_interval(row.auroc, row.auroc_low, row.auroc_high)
 
 
 def read_flag_scores(path: str | Path) -> pd.DataFrame:

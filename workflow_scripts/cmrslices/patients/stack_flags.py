@@ -95,7 +95,7 @@ def gaps(labels: np.ndarray) -> list[Finding]:
     """
     return [
         Finding(number, "", float(last - first), f"no label, but slices {first - 1} and {last} have some")
-        for first, last in _holes(labels.any(axis=(1, 2)))
+        for first, last in _holes(np.logical_or.reduce(labels, axis=(1, 2)))
         for number in range(first, last)
     ]
 
@@ -119,7 +119,7 @@ def missing_labels(labels: np.ndarray) -> list[Finding]:
     >>> [(finding.slice, finding.label, finding.score) for finding in missing_labels(labels)]
     [(1, 'LVBP', 1.0)]
     """
-    labelled = labels.any(axis=(1, 2))
+    labelled = np.logical_or.reduce(labels, axis=(1, 2))
     return [
         Finding(number, name, float(last - first), f"no {name}, but slices {first - 1} and {last} have some")
         for name, value in LABELS.items()

@@ -56,7 +56,8 @@ def draw_strips(strips: Sequence[Strip], columns: int) -> Figure:
     height_mm = len(rows) * panel_mm + len(strips) * TITLE_MM
     top_mm = height_mm
     with print_style():
-        figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH), layout="none")
+        figure = Figure(figsize=(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH))
+        figure.set_layout_engine("none")
         for strip, first in rows:
             top_mm -= panel_mm + (TITLE_MM if first == 0 else 0)
             part = slice(first, min(first + columns, len(strip.image)))
