@@ -44,7 +44,8 @@ def empty_middle(labels: np.ndarray) -> list[Finding]:
     """Slices in the middle third of the stack without LVBP or LVM.
 
     A short-axis stack covers the left ventricle from base to apex with at most a few slices beyond either end (J.
-    Schulz-Menger et al., *J. Cardiovasc. Magn. Reson.* 22, 19, 2020), so that its middle third lies in the ventricle.
+    Schulz-Menger et al., *J. Cardiovascular Magnetic Resonance* 22, 19, 2020), so that its middle third lies in the
+    ventricle.
 
     Parameters
     ----------

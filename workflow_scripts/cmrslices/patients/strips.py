@@ -17,6 +17,7 @@ MARGIN_MM = 15
 SMALLEST_MM = 100
 """Smallest side of that square."""
 TITLE_MM = 4
+BEHIND_NUMBERS = {"facecolor": "black", "alpha": 0.5, "pad": 0.6, "linewidth": 0}
 FLAG_COLOUR = "#CC79A7"
 
 
@@ -104,7 +105,7 @@ def _draw_row(panel: Axes, strip: Strip, part: slice, square: tuple[float, float
             panel.contour(across, down, mask, [0.5], colors=COLOURS[name], linewidths=0.6)
     for place in range(slices):
         number = part.start + place
-        panel.text(place + 0.04, 0.05, str(number), color="white", fontsize=5, va="top")
+        panel.text(place + 0.04, 0.05, str(number), color="white", fontsize=5, va="top", bbox=BEHIND_NUMBERS)
         if number in strip.flagged:
             inside = Rectangle((place + 0.015, 0.015), 0.97, 0.97, fill=False, edgecolor=FLAG_COLOUR, linewidth=1.5)
             panel.add_patch(inside)
