@@ -236,6 +236,25 @@ def all_scores(wildcards):
     return expand(RESULTS / "scores/{approach}/{cohort}.csv", approach=SETTINGS.approaches, cohort=COHORTS)
 
 
+def compared_approaches(wildcards):
+    """The label maps of all other approaches, but for those that know the reference."""
+    names = [name for name, row in SETTINGS.approaches.items() if row.router != "reference"]
+    return [
+        RESULTS / f"predictions/{name}/{wildcards.cohort}/labels"
+        for name in names
+        if name != wildcards.approach
+    ]
+
+
+def weighed_regions(wildcards):
+    """The file with the weights of the regions by which an approach routes each slice; none for other approaches."""
+    if wildcards.approach not in BOUNDS:
+        return []
+    return (
+        RESULTS / f"regions/{SETTINGS.approaches[wildcards.approach].reading_folder()}/{wildcards.cohort}.csv"
+    )
+
+
 onstart:
     planned = list(workflow.dag.needrun_jobs())
     job_plan.write_plan(".snakemake/cmrslices", planned, CODE)

@@ -9,25 +9,6 @@ LIMITS = SETTINGS.quality.limits()
 FLAG_SCORES = str(RESULTS / "patients/{approach}/{cohort}/qc_scores.csv")
 
 
-def compared_approaches(wildcards):
-    """The label maps of all other approaches, but for those that know the reference."""
-    names = [name for name, row in SETTINGS.approaches.items() if row.router != "reference"]
-    return [
-        RESULTS / f"predictions/{name}/{wildcards.cohort}/labels"
-        for name in names
-        if name != wildcards.approach
-    ]
-
-
-def weighed_regions(wildcards):
-    """The file with the weights of the regions by which an approach routes each slice; none for other approaches."""
-    if wildcards.approach not in BOUNDS:
-        return []
-    return (
-        RESULTS / f"regions/{SETTINGS.approaches[wildcards.approach].reading_folder()}/{wildcards.cohort}.csv"
-    )
-
-
 rule find_flags:
     """Signs that something is wrong in the label maps of one approach and cohort, found without a reference."""
     input:
