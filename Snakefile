@@ -32,7 +32,7 @@ include: "rules/classification.smk"  # 2 Approach 2: the slice-region classifier
 include: "rules/prediction.smk"  # 2 Approaches: a router and its models
 include: "rules/evaluation.smk"  # 3 Experiments 1 and 2: Tables 1-3, Figure 2, boundaries, answers
 include: "rules/report.smk"  # what the report shows beside them
-include: "rules/patients.smk"  # new patients without reference labels: ED and ES, volumes, function
+include: "rules/patients.smk"  # single patients: ED and ES, volumes, function, quality flags, pictures
 
 
 rule all:
@@ -76,5 +76,10 @@ rule all:
             RESULTS / f"patients/{approach}/{cohort}/curves.html"
             for cohort, approaches in SEGMENTED_BY.items()
             for approach in approaches
+        ],
+        quality=[
+            RESULTS / f"patients/{approach}/{cohort}/qc.html"
+            for cohort in [*COHORTS, *NEW_COHORTS]
+            for approach in flagged_approaches(cohort)
         ],
     localrule: True

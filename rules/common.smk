@@ -282,6 +282,41 @@ def named(cohorts):
     return "|".join(cohorts) or "(?!)"
 
 
+def flaggable_approaches(cohort):
+    """The approaches that segment a cohort."""
+    return SEGMENTED_BY.get(cohort, list(SETTINGS.approaches))
+
+
+def flagged_approaches(cohort):
+    """The approaches whose label maps of a cohort are flagged by default."""
+    return [name for name in SETTINGS.quality.approaches if name in flaggable_approaches(cohort)]
+
+
+def found_phases(wildcards):
+    """The volumes of a cohort without labels: they say which frames are ED and ES."""
+    new = wildcards.cohort in NEW_COHORTS
+    return RESULTS / f"patients/{wildcards.approach}/{wildcards.cohort}/volumes.csv" if new else []
+
+
+def compared_approaches(wildcards):
+    """The label maps of all other approaches to a cohort, but for those that know the reference."""
+    others = [name for name in flaggable_approaches(wildcards.cohort) if name != wildcards.approach]
+    return [
+        RESULTS / f"predictions/{name}/{wildcards.cohort}/labels"
+        for name in others
+        if SETTINGS.approaches[name].router != "reference"
+    ]
+
+
+def weighed_regions(wildcards):
+    """The file with the weights of the regions by which an approach routes each slice; none for other approaches."""
+    if wildcards.approach not in BOUNDS:
+        return []
+    return (
+        RESULTS / f"regions/{SETTINGS.approaches[wildcards.approach].reading_folder()}/{wildcards.cohort}.csv"
+    )
+
+
 onstart:
     planned = list(workflow.dag.needrun_jobs())
     job_plan.write_plan(".snakemake/cmrslices", planned, CODE)

@@ -85,6 +85,9 @@ FAULTS = [
     ("models.apex.network", "joint", r"models\.apex\.network: joint needs sampling: uniform, because"),
     ("models.sampling_low.network", "joint", r"models\.sampling_low\.network: joint needs sampling: uniform"),
     ("segmentation.joint", {"label_smoothing": 1}, r"segmentation\.joint\.label_smoothing: .*less than 1, not 1"),
+    ("quality.approaches", ["best"], r"quality\.approaches: 'best' is not defined; there are: baseline, "),
+    ("quality.mass", -0.1, r"quality\.mass: .*greater than or equal to 0, not -0\.1"),
+    ("quality.components", 9, r"quality\.components: unknown key; did you mean 'components_mm2'"),
     ("segmentation.joint", {"loss_weight": 0}, r"segmentation\.joint\.loss_weight: .*greater than 0, not 0"),
     ("approaches.classification.mixing", "both", r"approaches\.classification\.mixing: .*'hard' or 'soft', not 'both'"),
     (
@@ -336,9 +339,8 @@ def test_every_key_of_the_default_configuration_is_described():
                 yield from keys(value, key in table if not in_table else key == "models")
 
     undescribed = {key for key in keys(DEFAULT, False)} - described
-    assert undescribed <= {"splits", "regions", "segmentation", "classification", "evaluation", "demo"} | set(
-        DEFAULT["classification"]["networks"]
-    )
+    sections = {"splits", "regions", "segmentation", "classification", "evaluation", "quality", "demo"}
+    assert undescribed <= sections | set(DEFAULT["classification"]["networks"])
 
 
 def laid_over(text):

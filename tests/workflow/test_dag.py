@@ -343,6 +343,24 @@ def test_rows_with_one_reading_share_its_regions(workflow):
     assert planned == {**PAPER, "read_classifier": 3, "predict": 21, "score": 21, "boundaries": 21}
 
 
+@pytest.mark.parametrize(("approach", "read"), [("baseline", {}), ("classification", {"read_classifier": 3})])
+def test_the_label_maps_of_the_named_approaches_are_flagged(workflow, approach, read):
+    planned = workflow.planned(quality={"approaches": [approach]})
+    assert planned == {**PAPER, **read, "find_flags": 3, "flag_worth": 1, "flag_page": 3}
+
+
+def test_the_flags_of_any_approach_can_be_named_as_a_target(workflow):
+    planned = workflow.planned("results/patients/baseline/acdc/qc.html")
+    assert (planned["find_flags"], planned["flag_worth"], planned["flag_page"]) == (3, 1, 1)
+
+
+def test_an_approach_that_knows_the_reference_is_not_asked_whether_it_agrees(workflow):
+    answer = workflow.run("-n", "results/patients/baseline/acdc/qc.csv")
+    (flags,) = re.findall(r"^rule find_flags:\n    input: (.*)$", answer.stdout + answer.stderr, re.M)
+    asked = re.findall(r"predictions/(\w+)/acdc/labels", flags)
+    assert asked == ["baseline", "sampling_low", "sampling_high", "classification"]
+
+
 def test_a_model_that_no_approach_uses_is_not_trained(workflow):
     assert workflow.planned(approaches={"sampling_low": None})["train_segmenter"] == 5
 

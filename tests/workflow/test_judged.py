@@ -137,6 +137,27 @@ def test_the_report_is_made(judged):
     assert "2 Trainings" not in text
 
 
+def test_label_maps_are_flagged_where_the_configuration_asks(judged):
+    planned = judged.planned(quality={"approaches": ["ours"]})
+    assert planned == {"find_flags": 1, "flag_worth": 1, "flag_page": 1, "provenance": 1}
+
+
+def test_the_flags_of_given_label_maps_are_found_measured_and_shown(judged):
+    answer = judged.run("--cores", "1", "--", "results/patients/theirs/clinic/qc.html")
+    assert answer.returncode == 0, answer.stderr
+    scores = pd.read_csv(judged.folder / "results/patients/theirs/clinic/qc_scores.csv")
+    assert scores["disagreement"].max() > 0
+    worth = pd.read_csv(judged.folder / "results/tables/flags/theirs.csv").set_index("flag")
+    assert worth.loc["disagreement", "patients"] == 6
+    assert (judged.folder / "results/patients/theirs/clinic/qc.html").read_text().count("<h2>") == 6
+    assert judged.planned("results/patients/theirs/clinic/qc.html") == {}
+    assert judged.planned("results/patients/theirs/clinic/qc.html", quality={"mass": 0.5}) == {
+        "find_flags": 1,
+        "flag_worth": 1,
+        "flag_page": 1,
+    }
+
+
 def test_label_maps_that_fit_much_better_in_another_way_stop_the_run_with_every_case(judged):
     mirrored = judged.folder / "given/mirrored"
     for file in (judged.folder / "given/ours").iterdir():

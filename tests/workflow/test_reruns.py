@@ -282,6 +282,18 @@ KEYS = {
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
     "evaluation.primary": ({"evaluation": {"primary": ["sampling_low"]}}, {**ANSWERS, "provenance": 1}),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
+    "quality.approaches": (
+        {"quality": {"approaches": ["baseline"]}},
+        {"find_flags": 3, "flag_worth": 1, "flag_page": 3, **RECORD},
+    ),
+    "quality.cut_off_base": ({"quality": {"cut_off_base": 2.0}}, {}),  # nothing is checked in the finished run
+    "quality.cut_off_apex": ({"quality": {"cut_off_apex": 0.5}}, {}),
+    "quality.components_mm2": ({"quality": {"components_mm2": 20.0}}, {}),
+    "quality.open_cavity": ({"quality": {"open_cavity": 0.5}}, {}),
+    "quality.stroke_volumes": ({"quality": {"stroke_volumes": 0.5}}, {}),
+    "quality.mass": ({"quality": {"mass": 0.2}}, {}),
+    "quality.disagreement": ({"quality": {"disagreement": 0.2}}, {}),
+    "quality.uncertain_region": ({"quality": {"uncertain_region": 0.4}}, {}),
     "demo": ({"demo": DEMO}, EVERYTHING),
     "demo.folder": (
         {"demo": {**DEMO, "folder": "made"}, **acdc(folder="made/acdc")},
@@ -440,6 +452,9 @@ AFTER = {
     "worst_cases": {"worst_cases": 3},
     "timings": {"timings": 1},
     "budget": {"budget": 1},
+    "find_flags": {},  # not in the finished run
+    "flag_worth": {},  # not in the finished run
+    "flag_page": {},  # not in the finished run
 }
 """Rule to the jobs that run when all jobs of the rule do."""
 RULES = set(AFTER)
@@ -467,6 +482,8 @@ DEMO_RULES = {"make_demo_cohort", "make_demo_cines"}
 PICTURE_RULES = {"example_slices", "worst_cases"}
 SCORE_RULES = {"score", "boundary_table", "figure2", *STATISTICS_RULES, *FUNCTION_RULES, *PICTURE_RULES}
 """Rules that write or read the scores of slices."""
+WORTH_RULES = {"flag_worth", "flag_page"}
+FLAG_RULES = {"find_flags", *WORTH_RULES}
 CURVE_RULES = {"segmenter_curves", "classifier_curves"}
 REPORT_RULES = {"cohort_summary", "timings", "budget", *CURVE_RULES, *PICTURE_RULES}
 COHORT_RULES = RULES - {
@@ -508,12 +525,12 @@ MODULES = {
     "cmrslices/runtime/nifti.py": {
         *("convert_cohort", "assign_regions", "read_predictions", *PREPROCESSING_RULES),
         *("boundaries", *PLANNING_RULES, *SCORE_RULES, *READING_RULES),
-        *("convert_images", "measure_function"),
+        *("convert_images", "measure_function", *FLAG_RULES),
     },
     "cmrslices/runtime/parallel.py": {
         *("make_demo_predictions", "read_predictions", *DEMO_RULES, "convert_cohort", "assign_regions"),
         *("boundaries", "convert_images", "measure_function", *PREPROCESSING_RULES),
-        *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES),
+        *(*PLANNING_RULES, *SCORE_RULES, *READING_RULES, *FLAG_RULES),
     },
     "cmrslices/prediction/bundle.py": BUNDLE_RULES,
     "cmrslices/prediction/bundle_networks.py": BUNDLE_RULES,
@@ -527,13 +544,19 @@ MODULES = {
     "cmrslices/runtime/progress.py": {"train_segmenter", "train_classifier"},
     "cmrslices/runtime/provenance.py": {"provenance", *BUNDLE_RULES},
     "cmrslices/cohorts/regions.py": {"assign_regions", "measure_function", *READING_RULES},
-    "cmrslices/prediction/__init__.py": {*SEGMENTING_RULES, "read_predictions", "preprocess_bundled", "answers"},
+    "cmrslices/prediction/__init__.py": {
+        *SEGMENTING_RULES,
+        "read_predictions",
+        "preprocess_bundled",
+        "answers",
+        *FLAG_RULES,
+    },
     "cmrslices/prediction/fit.py": {"read_predictions"},
     "cmrslices/prediction/folders.py": set(),
     "cmrslices/prediction/given.py": {"read_predictions"},
     "cmrslices/prediction/grids.py": {"read_predictions"},
     "cmrslices/prediction/parts.py": SEGMENTING_RULES,
-    "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "preprocess_bundled", "answers"},
+    "cmrslices/prediction/routing.py": {*SEGMENTING_RULES, "preprocess_bundled", "answers", *FLAG_RULES},
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
     "cmrslices/prediction/sliding_window.py": {*SEGMENTING_RULES, "preprocess_bundled"},
     "cmrslices/runtime/slurm_guard.py": set(),
@@ -575,7 +598,7 @@ MODULES = {
     "cmrslices/demo/cines.py": {"make_demo_cines"},
     "cmrslices/demo/cohorts.py": {"make_demo_cohort"},
     "cmrslices/demo/predictions.py": {"make_demo_predictions"},
-    "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES},
+    "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES, *FLAG_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
@@ -593,11 +616,14 @@ MODULES = {
     "cmrslices/classification/confusion.py": {"select_classifier"},
     "cmrslices/evaluation/false_positives.py": {"table3"},
     "cmrslices/evaluation/figure2.py": {"figure2"},
-    "cmrslices/patients": {"measure_function"},
-    "cmrslices/patients/__init__.py": PATIENT_RULES,
+    "cmrslices/patients/__init__.py": {*PATIENT_RULES, *FLAG_RULES},
+    "cmrslices/patients/curves.py": {"measure_function"},
+    "cmrslices/patients/function.py": {"measure_function"},
+    "cmrslices/patients/phases.py": {"measure_function"},
+    "cmrslices/patients/volumes.py": {"measure_function"},
     "cmrslices/patients/table.py": {"patients_table"},
     "cmrslices/presentation/__init__.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/figures.py": {
         "forest",
@@ -606,16 +632,17 @@ MODULES = {
         "measure_function",
         "select_classifier",
         "reliability",
+        "flag_page",
         *CURVE_RULES,
         *PICTURE_RULES,
     },
     "cmrslices/presentation/pages.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *PAPER_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
     "cmrslices/presentation/tables.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES),
+        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/writing.py": {
         "forest",
@@ -625,11 +652,17 @@ MODULES = {
         *CURVE_RULES,
         *PICTURE_RULES,
         *PATIENT_RULES,
+        *WORTH_RULES,
     },
-    "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES},
-    "cmrslices/evaluation/scores.py": SCORE_RULES,
+    "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES, *FLAG_RULES},
+    "cmrslices/evaluation/scores.py": {*SCORE_RULES, *WORTH_RULES},
     "cmrslices/evaluation/statistics.py": {"forest", "boundary_table", *STATISTICS_RULES},
-    "cmrslices/evaluation/jackknife.py": {"figure2", "forest", "boundary_table", *STATISTICS_RULES, *FUNCTION_RULES},
+    "cmrslices/evaluation/jackknife.py": {
+        *("figure2", "forest", "boundary_table"),
+        *STATISTICS_RULES,
+        *FUNCTION_RULES,
+        *WORTH_RULES,
+    },
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
     "cmrslices/evaluation/rule_agreement.py": {"answers", "forest"},
     "cmrslices/evaluation/scoring.py": {"forest", *STATISTICS_RULES},
@@ -637,15 +670,19 @@ MODULES = {
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},
     "cmrslices/evaluation/training_note.py": {"answers", "budget"},
-    "cmrslices/report/__init__.py": REPORT_RULES,
+    "cmrslices/report/__init__.py": {*REPORT_RULES, "flag_page"},
+    "cmrslices/patients": FLAG_RULES,
+    "cmrslices/patients/flag_worth.py": WORTH_RULES,
+    "cmrslices/patients/flag_pages.py": {"flag_page"},
+    "cmrslices/patients/strips.py": {"flag_page"},
     "cmrslices/report/budget.py": {"budget"},
     "cmrslices/report/classifier_curves.py": {"classifier_curves"},
     "cmrslices/report/cohorts.py": {"cohort_summary"},
     "cmrslices/report/curves.py": CURVE_RULES,
-    "cmrslices/report/overlays.py": PICTURE_RULES,
-    "cmrslices/report/pictures.py": PICTURE_RULES,
+    "cmrslices/report/overlays.py": {*PICTURE_RULES, "flag_page"},
+    "cmrslices/report/pictures.py": {*PICTURE_RULES, "flag_page"},
     "cmrslices/report/segmenter_curves.py": {"segmenter_curves"},
-    "cmrslices/report/selection.py": PICTURE_RULES,
+    "cmrslices/report/selection.py": {*PICTURE_RULES, "flag_page"},
     "cmrslices/report/timings.py": {"timings"},
     "cmrslices/segmentation/__init__.py": {*NETWORK_RULES, *SEGMENTER_RULES, *PREPROCESSING_RULES},
     "cmrslices/segmentation/joint_network.py": {"train_segmenter", "preprocess_bundled", *SEGMENTING_RULES},

@@ -141,6 +141,7 @@ Count = Annotated[int, Field(gt=0), MadeWhole]
 BatchSize = Annotated[int, Field(ge=2), MadeWhole]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), MadeNumber]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), MadeNumber]
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False), MadeNumber]
 Share = Annotated[float | int, Field(ge=0), BeforeValidator(_real)]
 Truth = Annotated[bool, BeforeValidator(as_truth_value)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), MadeWhole]
@@ -734,6 +735,36 @@ class Evaluation(Section):
         return {key: value for key, value in as_dict(self).items() if (key, value) != ("primary", [])}
 
 
+class Quality(Section):
+    """Quality flags of label maps: whose are checked, and above which score a flag is raised."""
+
+    approaches: list[Reference] = Field(
+        description="approaches whose label maps are checked; for others, name a target, such as "
+        "`results/patients/<approach>/<cohort>/qc.html`"
+    )
+    cut_off_base: Limit = Field(description="part of the left ventricle at ED above the first slice, in slices")
+    cut_off_apex: Limit = Field(
+        description="area of the left ventricle in the last slice, as a share of its largest one"
+    )
+    components_mm2: Limit = Field(description="area of a label outside its largest piece in the slice, in mm²")
+    open_cavity: Limit = Field(description="share of the outline of LVBP that is not at LVM")
+    stroke_volumes: Limit = Field(
+        description="difference of the stroke volumes of LV and RV, as a share of the larger one"
+    )
+    mass: Limit = Field(description="difference of the volumes of LVM at ED and ES, as a share of the larger one")
+    disagreement: Limit = Field(
+        description="1 - DSC, as the mean over the other approaches and the labels in the slice"
+    )
+    uncertain_region: Limit = Field(
+        description="1 - weight of the likeliest region of the slice, for approaches whose router weighs regions"
+    )
+
+    def limits(self) -> dict[str, float]:
+        """Return the limit of each flag that has one here."""
+        limits = self.model_dump(exclude={"approaches", "components_mm2"})
+        return {**limits, "components": self.components_mm2}
+
+
 class Demo(Section):
     """The demo: synthetic cohorts in native raw layouts."""
 
@@ -781,7 +812,13 @@ class Settings(Section):
         min_length=1, description="a row per approach: a router plus models, given label maps, or a bundle"
     )
     evaluation: Evaluation
+    quality: Quality
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
+
+    @model_serializer(mode="wrap")
+    def _without_unused_limits(self, as_dict: SerializerFunctionWrapHandler) -> dict:
+        # The record is the same as without the section, so that results that were made before it last.
+        return {key: value for key, value in as_dict(self).items() if key != "quality" or self.quality.approaches}
 
     def models_used(self) -> list[str]:
         """Return the models that are trained, in the order of `models`: those that are trained for any approach."""
@@ -977,6 +1014,8 @@ class Settings(Section):
             _require("demo.patients", name, self.cohorts)
         for name in self.demo.predictions if self.demo else ():
             _require("demo.predictions", name, dict.fromkeys(self.given()))
+        for name in self.quality.approaches:
+            _require("quality.approaches", name, self.approaches)
         return self
 
     @model_validator(mode="after")

@@ -1,1 +1,1 @@
-"""New patients: ED and ES are found in what an approach segments, and their volumes and function are measured."""
+"""What comes out for single patients: ED and ES, volumes and function of new ones, quality flags, and pictures."""
