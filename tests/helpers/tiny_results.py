@@ -49,7 +49,11 @@ SPLITS = [
 def configuration():
     """The configuration of the run, as `provenance.yaml` holds it."""
     mine = {
-        "cohorts": {"clinic": {"title": "Clinic", "format": "nifti", "folder": "raw"}, "mnms": None, "acdc": None},
+        "cohorts": {
+            "clinic": {"title": "Clinic", "format": "nifti", "folder": "raw"},
+            "new": {"title": "New", "format": "nifti", "folder": "new", "labels": "none"},
+            **dict.fromkeys(("mnms", "acdc")),
+        },
         "training_cohort": "clinic",
         "models": {
             "context": {"sampling": "uniform", "configuration": "3d_fullres"},

@@ -970,3 +970,16 @@ def test_bundles_stand_beside_given_label_maps_and_trained_approaches():
 def test_a_fault_of_a_bundle_is_named_with_its_key(row, message):
     with pytest.raises(InputError, match=message):
         load_settings(laid_over(f"approaches: {{{row}}}"))
+
+
+# ---- Records of runs ----------------------------------------------------------
+
+
+def test_the_record_of_a_configuration_is_read_as_this_configuration():
+    settings = load_settings(DEFAULT)
+    assert load_settings(settings.model_dump(mode="json")) == settings
+
+
+def test_a_record_of_a_run_without_the_newer_keys_has_their_defaults():
+    record = {key: value for key, value in DEFAULT.items() if key not in {"quality", "shared_cores"}}
+    assert load_settings(record) == load_settings(DEFAULT)

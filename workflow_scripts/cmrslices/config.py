@@ -736,27 +736,31 @@ class Evaluation(Section):
 
 
 class Quality(Section):
-    """Quality flags of label maps: whose are checked, and above which score a flag is raised."""
+    """Quality flags of label maps: whose are checked, and above which score a flag is raised.
+
+    The defaults are those of config.yaml. They stand here, too, because records of runs may lack the section.
+    """
 
     approaches: list[Reference] = Field(
+        [],
         description="approaches whose label maps are checked; for others, name a target, such as "
-        "`results/patients/<approach>/<cohort>/qc.html`"
+        "`results/patients/<approach>/<cohort>/qc.html`",
     )
-    cut_off_base: Limit = Field(description="part of the left ventricle at ED above the first slice, in slices")
+    cut_off_base: Limit = Field(1.0, description="part of the left ventricle at ED above the first slice, in slices")
     cut_off_apex: Limit = Field(
-        description="area of the left ventricle in the last slice, as a share of its largest one"
+        0.4, description="area of the left ventricle in the last slice, as a share of its largest one"
     )
-    components_mm2: Limit = Field(description="area of a label outside its largest piece in the slice, in mm²")
-    open_cavity: Limit = Field(description="share of the outline of LVBP that is not at LVM")
+    components_mm2: Limit = Field(50.0, description="area of a label outside its largest piece in the slice, in mm²")
+    open_cavity: Limit = Field(0.75, description="share of the outline of LVBP that is not at LVM")
     stroke_volumes: Limit = Field(
-        description="difference of the stroke volumes of LV and RV, as a share of the larger one"
+        0.7, description="difference of the stroke volumes of LV and RV, as a share of the larger one"
     )
-    mass: Limit = Field(description="difference of the volumes of LVM at ED and ES, as a share of the larger one")
+    mass: Limit = Field(0.3, description="difference of the volumes of LVM at ED and ES, as a share of the larger one")
     disagreement: Limit = Field(
-        description="1 - DSC, as the mean over the other approaches and the labels in the slice"
+        0.3, description="1 - DSC, as the mean over the other approaches and the labels in the slice"
     )
     uncertain_region: Limit = Field(
-        description="1 - weight of the likeliest region of the slice, for approaches whose router weighs regions"
+        0.5, description="1 - weight of the likeliest region of the slice, for approaches whose router weighs regions"
     )
 
     def limits(self) -> dict[str, float]:
@@ -795,8 +799,9 @@ class Settings(Section):
         "`auto`: bf16 on a CPU that has it, nnU-Net's fp16 on a GPU"
     )
     shared_cores: Truth = Field(
+        True,
         description="whether threads on a CPU sleep while they wait for one another (GOMP_SPINCOUNT), so that other "
-        "work on the same cores is not held up; where nothing else runs, jobs are up to 14 % faster without"
+        "work on the same cores is not held up; where nothing else runs, jobs are up to 14 % faster without",
     )
     cohorts: dict[Name, Cohort] = Field(min_length=1, description="a row per cohort")
     training_cohort: Annotated[Reference | None, BeforeValidator(as_null)] = Field(
@@ -812,7 +817,7 @@ class Settings(Section):
         min_length=1, description="a row per approach: a router plus models, given label maps, or a bundle"
     )
     evaluation: Evaluation
-    quality: Quality
+    quality: Quality = Quality()
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
     @model_serializer(mode="wrap")

@@ -93,7 +93,7 @@ def _sizes_table(sizes: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _scores_table(results: Path, settings: Settings, approach: str) -> str:
-    cohorts = {name: row.title for name, row in settings.cohorts.items()}
+    cohorts = {name: settings.cohorts[name].title for name in settings.labelled()}
     files = [results / f"scores/{approach}/{cohort}.csv" for cohort in cohorts]
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
