@@ -134,8 +134,9 @@ def aggregate_again(published, folder, project=ROOT):
     """
     measured = (published / "boundaries").exists()
     tables = [name for name in ("budget", "cardiac_function") if (published / f"tables/{name}.csv").exists()]
-    for part in ("scores", "classifiers", "cohorts", *(["boundaries"] if measured else [])):
-        shutil.copytree(published / part, folder / part)
+    for part in ("scores", "classifiers", "cohorts", "boundaries", "regions", "heads"):
+        if (published / part).exists():
+            shutil.copytree(published / part, folder / part)
     for name in ("selected", "calibration"):
         (folder / f"classifiers/{name}.yaml").unlink()
     (folder / "report").mkdir()

@@ -16,7 +16,7 @@ from cmrslices.commands.runs import write_answers_of_runs
 from cmrslices.config import load_settings
 
 PUBLISHED = ROOT / "results/published"
-RUNS = sorted(PUBLISHED.glob("*/seed*"))
+RUNS = sorted([*PUBLISHED.glob("*/seed*"), *PUBLISHED.glob("*/fold*")])
 FOLDERS = sorted({run.parent for run in RUNS})
 QUOTED = re.compile(r"-?\d+\.\d\d \[-?\d+\.\d\d, -?\d+\.\d\d\]")
 
@@ -33,13 +33,16 @@ def test_three_seeds_of_the_public_data_are_published():
 def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
     aggregate_again(run, tmp_path)
     made = [*run.glob("tables/*"), run / "figures/figure2.csv", *run.glob("classifiers/*.yaml")]
-    assert len(made) == (32 if (run / "tables/cardiac_function.csv").exists() else 26)
+    function, boundaries = ((run / f"tables/{name}.csv").exists() for name in ("cardiac_function", "boundaries"))
+    assert len(made) == 26 + 6 * function + 3 * boundaries
     assert [file.name for file in made if (tmp_path / file.relative_to(run)).read_bytes() != file.read_bytes()] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=relative)
 def test_the_answers_come_from_the_published_slice_scores(folder, tmp_path):
-    for run in folder.glob("seed*"):
+    for run in RUNS:
+        if run.parent != folder:
+            continue
         shutil.copytree(run, tmp_path / run.name, ignore=shutil.ignore_patterns("tables", "figures", "report"))
     write_answers_of_runs(tmp_path, ROOT / "resources/paper")
     for name in ("answers.csv", "agreement.csv"):
@@ -48,11 +51,22 @@ def test_the_answers_come_from_the_published_slice_scores(folder, tmp_path):
         pd.testing.assert_frame_equal(made, published, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("run", [run for run in RUNS if run.parent.name == "acdc"], ids=relative)
-def test_the_public_profile_has_the_settings_of_the_published_runs(run):
+FILES = {
+    "acdc": ("public/public.yaml", "public/small.yaml"),
+    "acdc_folds": (
+        *("public/small.yaml", "remedies.yaml", "public/remedies.yaml", "public/design.yaml", "public/core.yaml"),
+    ),
+}
+"""Published folder to the files of its runs' configuration, over config.yaml."""
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if run.parent.name in FILES], ids=relative)
+def test_published_runs_have_the_settings_of_their_files(run):
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())
-    for name in ("public.yaml", "small.yaml"):
-        update_config(settings, yaml.safe_load((ROOT / "public" / name).read_text()))
+    for name in FILES[run.parent.name]:
+        update_config(settings, yaml.safe_load((ROOT / name).read_text()))
+    if fold := re.match(r"fold(\d+)", run.name):
+        settings["splits"]["fold"] = int(fold[1])
     published = load_settings(yaml.safe_load((run / "config.yaml").read_text()))
     ours = load_settings(settings)
     parts = ("precision", "splits", "regions", "models", "segmentation", "classification", "approaches", "evaluation")

@@ -7,7 +7,7 @@ from cmrslices.evaluation.answers import EVERYONE
 from cmrslices.evaluation.scoring import SCORING_RULES
 
 FINDING = ["question", "cohort", "approach", "versus", "label", "region"]
-QUESTIONS = ["gap", "change", "contrast"]
+QUESTIONS = ["primary", "gap", "change", "contrast"]
 EVERY_RULE = "under every rule"
 TURNS = "no: its sign turns"
 NONE = "under none after correction"
