@@ -74,7 +74,7 @@ rule split_cohort:
         "../envs/convert.yaml"
     params:
         splits=lambda w: SETTINGS.splits.model_dump() if w.cohort == TRAINING else None,
-        seed=SETTINGS.seed if SETTINGS.splits.fold is None else None,
+        seed=lambda w: None if SETTINGS.splits.fold and w.cohort == TRAINING else SETTINGS.seed,
         code=code_of("split_cohort"),
     script:
         "../workflow_scripts/split_cohort.py"

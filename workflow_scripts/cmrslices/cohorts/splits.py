@@ -109,10 +109,10 @@ def split_by_fold(groups: Mapping[str, str], sizes: dict[str, float], fold: int)
     >>> sizes = {"train": 0.5, "validation": 0.25, "test": 0.25}
     >>> for fold in (1, 2, 3, 4):
     ...     print(*split_by_fold(dict.fromkeys("abcd", ""), sizes, fold).values())
-    train test validation train
-    test train train validation
-    train validation train test
     train validation test train
+    test validation train train
+    validation test train train
+    validation train train test
     """
     split_counts(sizes, len(groups))
     patients = _shuffled_by_group(groups, np.random.default_rng(0))

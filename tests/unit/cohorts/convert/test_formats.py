@@ -9,6 +9,7 @@ import pytest
 from raw_cohorts import acdc_patient, mnms_cohort, nifti_cohort
 
 from cmrslices.cohorts.convert import FORMATS, acdc, check_folder, mnms, nifti, raw_names
+from cmrslices.cohorts.unlabelled.layouts import LAYOUTS
 from cmrslices.config import Cohort
 
 
@@ -65,7 +66,8 @@ def test_each_download_keeps_its_own_label_values_whatever_is_configured():
 
 
 def test_the_configuration_allows_the_registered_formats():
-    assert set(get_args(Cohort.model_fields["format"].annotation)) == FORMATS.keys()
+    of_cohorts_without_labels = {name for name, _ in LAYOUTS}
+    assert set(get_args(Cohort.model_fields["format"].annotation)) == FORMATS.keys() | of_cohorts_without_labels
 
 
 @pytest.mark.parametrize("name", FORMATS)
