@@ -817,7 +817,7 @@ class Settings(Section):
         min_length=1, description="a row per approach: a router plus models, given label maps, or a bundle"
     )
     evaluation: Evaluation
-    quality: Quality = Quality()
+    quality: Quality = Field(default_factory=lambda: Quality.model_validate({}))
     demo: Annotated[Demo | None, BeforeValidator(as_null)] = Field(description="null: no synthetic cohorts are made")
 
     @model_serializer(mode="wrap")
