@@ -72,11 +72,7 @@ rule all:
             name=expand(["examples/{cohort}.html", "worst/{cohort}.html"], cohort=COHORTS),
         ),
         patients=[RESULTS / "patients/function.html"] if NEW_COHORTS else [],
-        curves=[
-            RESULTS / f"patients/{approach}/{cohort}/curves.html"
-            for cohort, approaches in SEGMENTED_BY.items()
-            for approach in approaches
-        ],
+        curves=of_new_patients("curves.html"),
         quality=[
             RESULTS / f"patients/{approach}/{cohort}/qc.html"
             for cohort in [*COHORTS, *NEW_COHORTS]

@@ -272,6 +272,15 @@ def all_scores(wildcards):
     return expand(RESULTS / "scores/{approach}/{cohort}.csv", approach=SETTINGS.approaches, cohort=COHORTS)
 
 
+def of_new_patients(file):
+    """A file of every cohort without labels and every approach that segments it."""
+    return [
+        RESULTS / f"patients/{approach}/{cohort}/{file}"
+        for cohort, approaches in SEGMENTED_BY.items()
+        for approach in approaches
+    ]
+
+
 def new_patients_title(wildcards):
     """Titles of a cohort without labels and of the approach that segments it."""
     return f"{SETTINGS.cohorts[wildcards.cohort].title}, {TITLES['approaches'][wildcards.approach]}"

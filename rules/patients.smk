@@ -52,11 +52,7 @@ if NEW_COHORTS:
     rule patients_table:
         """The function of all new patients, of every cohort without labels and every approach that segments it."""
         input:
-            functions=[
-                RESULTS / f"patients/{approach}/{cohort}/function.csv"
-                for cohort, approaches in SEGMENTED_BY.items()
-                for approach in approaches
-            ],
+            functions=of_new_patients("function.csv"),
         output:
             table=[
                 RESULTS / "patients/function.csv",

@@ -560,6 +560,7 @@ MODULES = {
     "cmrslices/segmentation/sampling.py": {"train_segmenter"},
     "cmrslices/prediction/sliding_window.py": {*SEGMENTING_RULES, "preprocess_bundled"},
     "cmrslices/runtime/slurm_guard.py": set(),
+    "cmrslices/runtime/whole_folders.py": DEMO_RULES,
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
     "cmrslices/segmentation/preprocessed.py": {

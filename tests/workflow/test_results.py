@@ -40,9 +40,7 @@ def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=relative)
 def test_the_answers_come_from_the_published_slice_scores(folder, tmp_path):
-    for run in RUNS:
-        if run.parent != folder:
-            continue
+    for run in (run for run in RUNS if run.parent == folder):
         shutil.copytree(run, tmp_path / run.name, ignore=shutil.ignore_patterns("tables", "figures", "report"))
     write_answers_of_runs(tmp_path, ROOT / "resources/paper")
     for name in ("answers.csv", "agreement.csv"):

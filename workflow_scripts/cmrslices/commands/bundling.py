@@ -6,7 +6,6 @@ labels and file ending remain. nnU-Net's fingerprint is left out.
 """
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import yaml
 from cmrslices.classification.calibration import ALL
 from cmrslices.classification.extent_reading import validation_rates
 from cmrslices.classification.probabilities import selected_network
+from cmrslices.commands.finished_run import finished_file
 from cmrslices.commands.model_card import model_card
 from cmrslices.config import Bundled, Classified, Extent, Given, Referenced, Settings, load_settings
 from cmrslices.prediction.bundle import (
@@ -34,6 +34,7 @@ from cmrslices.prediction.bundle import (
 )
 from cmrslices.runtime.checkpoints import read_weights, save_whole
 from cmrslices.runtime.errors import InputError
+from cmrslices.runtime.whole_folders import whole_folder
 
 OF_DATASET = ("channel_names", "labels", "file_ending")
 """What networks and preprocessing read of nnU-Net's ``dataset.json``."""
@@ -75,20 +76,13 @@ def make_bundle(results: str | Path, approach: str, folder: str | Path) -> Bundl
     results, folder = Path(results), Path(folder)
     if folder.exists():
         raise InputError(f"{folder}: is there already; delete it, or name another folder")
-    record = yaml.safe_load(_existing(results / "provenance.yaml").read_text())
+    record = yaml.safe_load(finished_file(results / "provenance.yaml").read_text())
     settings = load_settings(record["configuration"])
     check_approach(settings, approach)
-    made = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(made, ignore_errors=True)
-    try:
-        made.mkdir(parents=True)
+    with whole_folder(folder) as made:
         content = _pack(results, settings, record, approach, made)
         (made / CARD).write_text(model_card(results, settings, content, _sizes(made, content)))
         seal_bundle(made, content)
-        made.rename(folder)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
     return open_bundle(folder)
 
 
@@ -138,7 +132,7 @@ def _pack(results: Path, settings: Settings, record: dict, approach: str, folder
     rates = None
     if extent_of:
         cohort = results / "cohorts" / str(training)
-        extent = _existing(results / f"extents/{extent_of}/{training}.csv")
+        extent = finished_file(results / f"extents/{extent_of}/{training}.csv")
         rates = validation_rates(extent, cohort / "slices.csv", cohort / "splits.csv")._asdict()
     return {
         "name": approach,
@@ -161,11 +155,11 @@ def _pack_classifiers(results: Path, settings: Settings, approach: str, folder: 
     """Copy the classifiers that an approach reads, and return their names."""
     if approach not in settings.classified():
         return []
-    every, selected = list(settings.classification.networks), selected_network(_existing(results / SELECTED))
+    every, selected = list(settings.classification.networks), selected_network(finished_file(results / SELECTED))
     reads_all = settings.approaches[approach].model_dump()["networks"] == "all"
     networks = every if reads_all else [selected]
     for network in networks:
-        trained = read_weights(_existing(results / classifier_file(network)))
+        trained = read_weights(finished_file(results / classifier_file(network)))
         target = folder / classifier_file(network)
         target.parent.mkdir(parents=True)
         kept = {key: trained[key] for key in OF_CLASSIFIER}
@@ -178,7 +172,7 @@ def _pack_classifiers(results: Path, settings: Settings, approach: str, folder: 
 
 def _pack_temperatures(results: Path, file: str, names: Sequence[str], folder: Path) -> None:
     """Copy some temperatures from a file of calibrations."""
-    temperatures = yaml.safe_load(_existing(results / file).read_text())
+    temperatures = yaml.safe_load(finished_file(results / file).read_text())
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     used = {name: {"temperature": temperatures[name]["temperature"]} for name in names}
     (folder / file).write_text(yaml.safe_dump(used, sort_keys=False))
@@ -188,7 +182,7 @@ def _pack_model(trained: Path, model: str, folder: Path) -> None:
     """Copy nnU-Net's folder of a model, as far as predictions read it."""
     weights = folder / weights_file(model)
     weights.parent.mkdir(parents=True)
-    checkpoint = read_weights(_existing(trained / "fold_0/checkpoint_final.pth"))
+    checkpoint = read_weights(finished_file(trained / "fold_0/checkpoint_final.pth"))
     axes = checkpoint["inference_allowed_mirroring_axes"]
     content = {
         **{key: checkpoint[key] for key in OF_MODEL},
@@ -234,14 +228,8 @@ def _count(weights: Sequence[torch.Tensor]) -> int:
     return sum(weight.numel() for weight in weights)
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path} is missing; let the run finish first")
-    return path
-
-
 def _read_json(path: Path) -> dict:
-    return json.loads(_existing(path).read_text())
+    return json.loads(finished_file(path).read_text())
 
 
 def _write_json(content: dict, path: Path) -> None:

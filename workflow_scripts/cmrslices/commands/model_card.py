@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from cmrslices.cohorts.tables import read_splits
+from cmrslices.commands.finished_run import finished_file
 from cmrslices.config import Classified, Constant, Extent, Settings
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import tables
-from cmrslices.runtime.errors import InputError
 
 SPLITS = {"train": "to train on", "validation": "for validation", "test": "for the test"}
 """Each split, as a sentence names it."""
@@ -94,10 +94,7 @@ def _sizes_table(sizes: Mapping[str, tuple[int, int]]) -> str:
 
 def _scores_table(results: Path, settings: Settings, approach: str) -> str:
     cohorts = {name: settings.cohorts[name].title for name in settings.labelled()}
-    files = [results / f"scores/{approach}/{cohort}.csv" for cohort in cohorts]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        raise InputError(f"{missing[0]} is missing; let the run finish first")
+    files = [str(finished_file(results / f"scores/{approach}/{cohort}.csv")) for cohort in cohorts]
     rule = settings.evaluation.scoring
     scores = score_under(read_scores(files, cohorts), rule)
     labelled = scores[scores["region"].isin(REGIONS)]

@@ -18,12 +18,14 @@ import pandas as pd
 import yaml
 
 from cmrslices.cohorts.tables import read_text
+from cmrslices.commands.finished_run import finished_file
 from cmrslices.config import Settings, load_settings
 from cmrslices.evaluation.boundaries import FOUND
 from cmrslices.function import NOTES, QUANTITIES
 from cmrslices.labels import LABELS, PHASES, SLICE_CLASSES
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.provenance import PACKAGES
+from cmrslices.runtime.whole_folders import whole_folder
 
 PROJECT = Path(__file__).parents[3]
 
@@ -115,23 +117,17 @@ def publish(results: str | Path, target: str | Path) -> None:
     results, target = Path(results), Path(target)
     if target.exists():
         raise InputError(f"{target}: is there already; delete it, or name another folder")
-    made = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(made, ignore_errors=True)
-    try:
+    with whole_folder(target) as made:
         _publish(results, made)
-        made.rename(target)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
 
 
 def _publish(results: Path, target: Path) -> None:
-    record = yaml.safe_load(_existing(results / "provenance.yaml").read_text())
+    record = yaml.safe_load(finished_file(results / "provenance.yaml").read_text())
     settings = load_settings(record["configuration"])
     trained = settings.trained_on() is not None
     for name in (name for name in FILES if trained or not OF_TRAININGS.match(name)):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_existing(results / name), target / name)
+        shutil.copyfile(finished_file(results / name), target / name)
     _publish_function(results, target, settings)
     for cohort in settings.labelled():
         _publish_cohort(results, target, cohort, settings)
@@ -151,7 +147,7 @@ def _publish_trainings(results: Path, target: Path, settings: Settings) -> None:
     for model in settings.heads_read():
         calibration = f"heads/{model}/calibration.yaml"
         (target / calibration).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(_existing(results / calibration), target / calibration)
+        shutil.copyfile(finished_file(results / calibration), target / calibration)
     curves, times = "report/segmenter_curves.csv", "report/timings.csv"
     models = {"model": tuple(settings.models)}
     _write(checked(_read(results / curves), CURVES, curves, models), target / curves)
@@ -376,18 +372,12 @@ def public_configuration(settings: Settings, default: Mapping) -> dict:
     return content
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path} is missing; let the run finish first")
-    return path
-
-
 def _cases(results: Path, cohort: str) -> pd.DataFrame:
     return _read(results / f"cohorts/{cohort}/cases.csv")
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return read_text(_existing(path))
+    return read_text(finished_file(path))
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

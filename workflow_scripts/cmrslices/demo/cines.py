@@ -1,6 +1,5 @@
 """A demo cohort without labels: cines of synthetic patients, with ED and ES known, in one raw layout."""
 
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from cmrslices.demo.exam import cycle
 from cmrslices.demo.layouts import MNMS_CSV, short_axis_affine, write_cvi42
 from cmrslices.demo.patients import Patient, make_patient
 from cmrslices.runtime.parallel import map_progress
+from cmrslices.runtime.whole_folders import whole_folder
 
 CONTRACTIONS = (0.0, 0.25, 0.6, 0.9, 1.0, 0.85, 0.6, 0.4, 0.3, 0.25, 0.12, 0.03)
 """Share of the contraction in each frame of a cycle: a third of it is systole, and the atria fill the heart last."""
@@ -56,17 +56,12 @@ def make_demo_cines(folder: str | Path, cohort: str, raw_format: str, patients: 
     threads : int
         Patients made at the same time.
     """
-    folder = Path(folder)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     make = partial(make_cine, cohort, raw_format, seed=seed)
     made = list(map_progress(make, range(patients), threads, "patient"))
-    names = WRITERS[raw_format](made, unfinished)
     frames = [cine_phases(raw_format, patient, number) for number, patient in enumerate(made)]
-    pd.DataFrame({"patient": names, **pd.DataFrame(frames)}).to_csv(unfinished / PHASES_CSV, index=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with whole_folder(folder) as raw:
+        names = WRITERS[raw_format](made, raw)
+        pd.DataFrame({"patient": names, **pd.DataFrame(frames)}).to_csv(raw / PHASES_CSV, index=False)
     print(f"{cohort}: cines of {patients} patients written to {folder} as {raw_format}")
 
 

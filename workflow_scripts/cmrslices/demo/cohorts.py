@@ -1,12 +1,12 @@
 """A demo cohort: patients made in parallel, written in one raw layout."""
 
-import shutil
 from functools import partial
 from pathlib import Path
 
 from cmrslices.demo.layouts import WRITERS
 from cmrslices.demo.patients import make_patient
 from cmrslices.runtime.parallel import map_progress
+from cmrslices.runtime.whole_folders import whole_folder
 
 CONTRACTIONS = {"acdc": (0.0, 1.0), "mnms": (0.4, 0.0, 1.0), "nifti": (0.0, 1.0), "cvi42": (0.0, 1.0)}
 """Share of the contraction in each frame that is made: 0 is ED, 1 is ES. M&Ms has another frame, without labels."""
@@ -30,12 +30,7 @@ def make_demo_cohort(folder: str | Path, cohort: str, raw_format: str, patients:
     threads : int
         Patients made at the same time.
     """
-    folder = Path(folder)
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     make = partial(make_patient, cohort, raw_format, seed=seed, contractions=CONTRACTIONS[raw_format])
-    WRITERS[raw_format](map_progress(make, range(patients), threads, "patient"), unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with whole_folder(folder) as made:
+        WRITERS[raw_format](map_progress(make, range(patients), threads, "patient"), made)
     print(f"{cohort}: {patients} patients written to {folder} as {raw_format}")

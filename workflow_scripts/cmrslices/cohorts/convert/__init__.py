@@ -64,12 +64,14 @@ def check_folder(name: str, cohort: dict) -> str | None:
     cohort : dict
         The cohort's row of the configuration.
     """
-    folder = Path(cohort["folder"])
-    if raw_names(cohort):
-        return None
+    layout = f"'{cohort['format']}': {FORMATS[cohort['format']].LAYOUT}"
+    return None if raw_names(cohort) else folder_fault(name, Path(cohort["folder"]), layout)
+
+
+def folder_fault(name: str, folder: Path, layout: str) -> str:
+    """Say that a cohort's raw folder does not exist or holds no patient, and what it should hold."""
     fault = "holds no patient" if folder.is_dir() else "does not exist"
-    layout = FORMATS[cohort["format"]].LAYOUT
     return (
-        f"cohort {name}: the folder {folder.absolute()} {fault}; set cohorts.{name}.folder to a folder "
-        f"in the layout '{cohort['format']}': {layout}"
+        f"cohort {name}: the folder {folder.absolute()} {fault}; set cohorts.{name}.folder to a folder in the layout "
+        f"{layout}"
     )

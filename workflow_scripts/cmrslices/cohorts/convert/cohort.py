@@ -4,7 +4,7 @@ import contextlib
 import functools
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,20 +105,11 @@ def _convert_all(
     name: str, patients: list[RawPatient], convert: Callable, threads: int, label_map: dict[str, int]
 ) -> tuple[pd.DataFrame, list[Finding]]:
     clashes = name_clashes(patients)
-    rows, faults = [], {}
     convertible = [patient for patient in patients if patient.name not in clashes]
-    results = map_progress(convert, convertible, threads, unit="patient")
-    for patient, (own_rows, own_faults) in zip(convertible, results, strict=True):
-        rows += own_rows
-        if own_faults:
-            faults[patient.name] = own_faults
+    rows, faults = convert_patients(convertible, convert, threads)
     converted = [row for row in rows if "measured" in row]
     of_cohort = [*shared_files(convertible, name), *cohort_faults(converted, label_map)]
-    shared = [f"cohort {name}: {line}" for line in of_cohort]
-    if clashes or faults or shared:
-        if faults:
-            print(exclusions(name, faults))
-        raise CollectedErrors([*fault_lines(name, clashes, faults), *shared])
+    stop_at_faults(name, clashes, faults, [f"cohort {name}: {line}" for line in of_cohort])
     findings = cohort_findings(converted)
     for row in converted:
         words = [finding.word for finding in findings if row["case"] in finding.cases]
@@ -128,6 +119,59 @@ def _convert_all(
     if table["excluded"].all():
         raise InputError(f"cohort {name}: all {len(table)} cases are excluded; see cohorts.{name}.exclude")
     return table, findings
+
+
+def convert_patients(
+    patients: Sequence[RawPatient], convert: Callable, threads: int
+) -> tuple[list[dict], dict[str, list[str]]]:
+    """Convert patients side by side.
+
+    Parameters
+    ----------
+    patients : list of RawPatient
+        Their names can be used, see `name_clashes`.
+    convert : function
+        Of a patient; it returns the rows of its cases, and its faults.
+    threads : int
+
+    Returns
+    -------
+    rows : list of dict
+        Of all cases.
+    faults : dict of str to list of str
+        Patient to the faults for which the patient cannot be converted.
+    """
+    rows, faults = [], {}
+    results = map_progress(convert, patients, threads, unit="patient")
+    for patient, (own_rows, own_faults) in zip(patients, results, strict=True):
+        rows += own_rows
+        if own_faults:
+            faults[patient.name] = own_faults
+    return rows, faults
+
+
+def stop_at_faults(
+    cohort: str, clashes: dict[str, str], faults: dict[str, list[str]], of_cohort: Sequence[str] = ()
+) -> None:
+    """Stop the conversion if there is any fault, and print how to leave out the patients at fault.
+
+    Parameters
+    ----------
+    cohort, clashes, faults
+        As `fault_lines` takes them.
+    of_cohort : list of str
+        Faults that no single patient has, a line each.
+
+    Raises
+    ------
+    CollectedErrors
+        With a line for each fault.
+    """
+    lines = [*fault_lines(cohort, clashes, faults), *of_cohort]
+    if faults:
+        print(exclusions(cohort, faults))
+    if lines:
+        raise CollectedErrors(lines)
 
 
 def fault_lines(cohort: str, clashes: dict[str, str], faults: dict[str, list[str]]) -> list[str]:

@@ -9,16 +9,15 @@ from typing import cast
 
 import pandas as pd
 
-from cmrslices.cohorts.convert.cohort import exclude_patients, exclusions, fault_lines, name_clashes
+from cmrslices.cohorts.convert.cohort import convert_patients, exclude_patients, name_clashes, stop_at_faults
 from cmrslices.cohorts.convert.finished import forget_others
 from cmrslices.cohorts.convert.raw import RawPatient
 from cmrslices.cohorts.tables import CASES, write_cases
 from cmrslices.cohorts.unlabelled.direction import UNDECIDED
 from cmrslices.cohorts.unlabelled.layouts import NewPatient, check_folder, find_patients, layout_of
 from cmrslices.cohorts.unlabelled.patient import convert_patient
-from cmrslices.runtime.errors import CollectedErrors, InputError
+from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.files import link_or_copy
-from cmrslices.runtime.parallel import map_progress
 
 OF_ANOTHER = "image-of-another-patient"
 """What the column ``repairs`` says of a case whose image is equal to one of another patient."""
@@ -78,18 +77,8 @@ def convert_images(
 def _convert_all(name: str, patients: list[NewPatient], convert: functools.partial, threads: int) -> pd.DataFrame:
     clashes = name_clashes([*patients])
     convertible = [patient for patient in patients if patient.name not in clashes]
-    rows: list[dict] = []
-    faults = {}
-    for patient, (own_rows, own_faults) in zip(
-        convertible, map_progress(convert, convertible, threads, unit="patient"), strict=True
-    ):
-        rows += own_rows
-        if own_faults:
-            faults[patient.name] = own_faults
-    if clashes or faults:
-        if faults:
-            print(exclusions(name, faults))
-        raise CollectedErrors(fault_lines(name, clashes, faults))
+    rows, faults = convert_patients(convertible, convert, threads)
+    stop_at_faults(name, clashes, faults)
     note_equal_images(rows)
     whole = {"slices": "Int64", "frame": "Int64"}
     table = pd.DataFrame(rows, columns=list(CASES)).astype(whole).sort_values("case")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from cmrslices.cohorts.convert import acdc, cvi42, mnms
+from cmrslices.cohorts.convert import acdc, cvi42, folder_fault, mnms
 from cmrslices.cohorts.convert import raw_names as labelled_names
 from cmrslices.cohorts.convert.raw import (
     RawPatient,
@@ -108,14 +108,8 @@ def check_folder(name: str, cohort: dict) -> str | None:
     cohort : dict
         The cohort's row of the configuration.
     """
-    folder = Path(cohort["folder"])
-    if raw_names(cohort):
-        return None
-    fault = "holds no patient" if folder.is_dir() else "does not exist"
-    return (
-        f"cohort {name}: the folder {folder.absolute()} {fault}; set cohorts.{name}.folder to a folder in the layout "
-        f"'{cohort['format']}' without labels: {layout_of(cohort)}"
-    )
+    layout = f"'{cohort['format']}' without labels: {layout_of(cohort)}"
+    return None if raw_names(cohort) else folder_fault(name, Path(cohort["folder"]), layout)
 
 
 def layout_of(cohort: dict) -> str:
