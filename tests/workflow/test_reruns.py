@@ -503,6 +503,7 @@ COHORT_RULES = RULES - {
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
+    "cmrslices/equal_training.py": {"forest", *STATISTICS_RULES},
     "cmrslices/function.py": {*FUNCTION_RULES, *PATIENT_RULES},
     "cmrslices/commands": set(),
     "cmrslices/runtime/accepted_code.py": {"provenance", *BUNDLE_RULES},

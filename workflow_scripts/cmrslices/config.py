@@ -30,6 +30,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from cmrslices import config_text
+from cmrslices.equal_training import SAME_TRAINING, trained_alike
 from cmrslices.config_text import as_null, as_number, as_truth_value, as_whole_number, name_fault, reading
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.runtime.errors import CollectedErrors
@@ -66,9 +67,6 @@ FIXED_SIZE = ("maxvit_t", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16", "vit_l
 
 LARGEST_SEED = 2**63 - 1
 """torch's generators take 64 bits with a sign."""
-
-SAME_TRAINING = 0.05
-"""Two approaches are trained alike if the slices that their models see differ by no more than this share."""
 
 
 def _real(value: object) -> object:
@@ -929,7 +927,7 @@ class Settings(Section):
         ]
 
         def matched(approach: str) -> list[str]:
-            alike = [name for name in plain if abs(slices[name] - slices[approach]) <= SAME_TRAINING * slices[approach]]
+            alike = [name for name in plain if trained_alike(slices[name], slices[approach])]
             return [name for name in alike if self._starts_of(name) == self._starts_of(approach)]
 
         return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}

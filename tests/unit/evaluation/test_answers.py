@@ -578,6 +578,16 @@ def test_every_difference_says_how_much_longer_the_approach_was_trained():
     assert found.loc[found["versus"] == "", "training_ratio"].isna().all()
 
 
+@pytest.mark.parametrize(
+    ("slices", "compared"),
+    [(400, True), (390, True), (100, False), (None, True)],
+    ids=["equal", "nearly equal", "shorter", "not known"],
+)
+def test_two_approaches_are_compared_with_each_other_after_equal_training(slices, compared):
+    design = DESIGN._replace(slices=SLICES | {"bound": slices})
+    assert ("contrast" in set(answer(scores(noisy), design=design)["question"])) == compared
+
+
 def test_the_training_stands_beside_each_change_and_contrast():
     parts = shown(answer(scores(noisy)))
     assert set(part_of(parts, "What does an approach change?").cells[AGAINST_BASELINE]) == {"4.00"}

@@ -26,7 +26,8 @@ QUESTIONS = {
     "change": ("What does an approach change?", "Approach minus baseline, in points of DSC %."),
     "contrast": (
         "How do the approaches compare with each other?",
-        "Approach minus the one that it is compared with (versus), in points of DSC %.",
+        "Approach minus the one that it is compared with (versus), in points of DSC %. Pairs whose models are known to "
+        "have seen different numbers of slices in training are left out.",
     ),
     "share": (
         "How much of the gap is that?",

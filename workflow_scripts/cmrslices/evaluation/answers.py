@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from cmrslices.equal_training import trained_alike
 from cmrslices.evaluation.cells import ALL_LABELS, ALL_RUNS, EITHER, Summary, count_cells, summarise
 from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, p_different, p_equivalent
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
@@ -122,7 +123,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
         - ``change``: the approach minus the baseline.
         - ``share``: the change at an end, in % of the baseline's gap there; empty unless the interval of the gap
           is above 0.
-        - ``contrast``: an approach minus another one before it (`versus`), neither of them the baseline.
+        - ``contrast``: an approach minus another one before it (`versus`), neither of them the baseline. It is asked
+          where both had equal training (`trained_alike`), or where the training of one is not known.
         - ``right``, ``wrong``: the change on the slices whose region the approach's classifier names or misses.
         - ``right_bound``, ``wrong_bound``: the approach's upper bound, where it has one, minus the baseline on the same
           slices.
@@ -248,8 +250,16 @@ def _about_dsc(summary: Summary, design: Design) -> Iterator[Answer]:
         share = 100 * change.values.sel(region=ENDS) / gap.values
         fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
         yield Answer("share", change.approach, design.baseline, share.where(low > 0), fewest)
-    for first, second in combinations(design.others, 2):
+    for first, second in _fair_pairs(design):
         yield _difference("contrast", second, first, "dsc", summary.at(classifier=EITHER))
+
+
+def _fair_pairs(design: Design) -> Iterator[tuple[str, str]]:
+    """Pairs of the others whose training is equal, or not known of one of them."""
+    for first, second in combinations(design.others, 2):
+        slices, other = design.slices[first], design.slices[second]
+        if slices is None or other is None or trained_alike(slices, other):
+            yield first, second
 
 
 def _about_regions(summary: Summary, design: Design, name: str) -> Iterator[Answer]:
