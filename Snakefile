@@ -59,6 +59,10 @@ rule all:
         bland_altman=expand(RESULTS / "figures/bland_altman/{cohort}.html", cohort=COHORTS),
         answers=if_labelled(RESULTS / "tables/answers.html"),
         forests=expand(RESULTS / "figures/forest/{cohort}.html", cohort=COHORTS),
+        gains=expand(
+            RESULTS / "figures/training_gain/{cohort}.html",
+            cohort=COHORTS if BASELINE in SETTINGS.plain() else [],
+        ),
         provenance=RESULTS / "provenance.yaml",
         summaries=expand(
             RESULTS / "report/{name}",

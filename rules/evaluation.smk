@@ -337,6 +337,35 @@ rule forest:
         "../workflow_scripts/forest.py"
 
 
+rule training_gain:
+    """What each approach changes beside a plain baseline that was trained as long, of one cohort, in one look."""
+    input:
+        answers=RESULTS / "tables/answers.csv",
+    output:
+        figure=[
+            RESULTS / "figures/training_gain/{cohort}.png",
+            RESULTS / "figures/training_gain/{cohort}.pdf",
+            report(
+                RESULTS / "figures/training_gain/{cohort}.html",
+                **caption("training_gain", "7 What the numbers say")
+                | {"labels": lambda w: {"cohort": TITLES["cohorts"][w.cohort], "shown": "Training against gain"}},
+            ),
+        ],
+    log:
+        RESULTS / "logs/training_gain/{cohort}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        title=lambda w: TITLES["cohorts"][w.cohort],
+        approaches=TITLES["approaches"],
+        plain=SETTINGS.plain(),
+        scoring=SETTINGS.evaluation.scoring,
+        code=code_of("training_gain"),
+    script:
+        "../workflow_scripts/training_gain.py"
+
+
 rule provenance:
     """The resolved configuration, the versions and the commit, beside the results."""
     input:

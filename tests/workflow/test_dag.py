@@ -37,6 +37,7 @@ PAPER = {
     "bland_altman": 3,
     "answers": 1,
     "forest": 3,
+    "training_gain": 3,
     "provenance": 1,
     "cohort_summary": 1,
     "segmenter_curves": 1,

@@ -16,7 +16,7 @@ from cmrslices.runtime.code_digest import code_files
 # ---- Configuration ----------------------------------------------------------
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
-ANSWERS = {"answers": 1, "forest": 3}
+ANSWERS = {"answers": 1, "forest": 3, "training_gain": 3}
 COMPARED = {**STARRED, **ANSWERS, "budget": 1}
 TABLES = {**COMPARED, "boundary_table": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
@@ -74,7 +74,7 @@ CONVERTED_IMAGES = {"convert_images": 1, "split_cohort": 1, "preprocess_cohort":
 MEASURED = {"measure_function": 4, "patients_table": 1}
 NEW_COHORT = {**CONVERTED_IMAGES, "classify": 2, "predict_regions": 1, "predict": 4, **MEASURED}
 WITHOUT_LABELS = {
-    **{**NEW_COHORT, **TABLES, "forest": 2},  # of the other cohorts
+    **{**NEW_COHORT, **TABLES, "forest": 2, "training_gain": 2},  # of the other cohorts
     **{"cohort_summary": 1, "readings": 1, "cardiac_function": 1},
 }
 
@@ -276,7 +276,10 @@ KEYS = {
         {"approaches": {"theirs": {"title": "Theirs", "bundle": "bundle"}}},
         ONE_BUNDLED,
     ),
-    "evaluation.baseline": ({"evaluation": {"baseline": "sampling_low"}}, {**COMPARED, **PICTURES}),
+    "evaluation.baseline": (
+        {"evaluation": {"baseline": "sampling_low"}},  # which is no plain baseline
+        {**{name: count for name, count in COMPARED.items() if name != "training_gain"}, **PICTURES},
+    ),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
@@ -313,7 +316,7 @@ KEYS = {
 ROWS = {
     "cohorts": (
         {"cohorts": {"ours": {"title": "Ours", "format": "nifti", "folder": "raw/nhs"}}},
-        {**EXTERNAL_COHORT, "forest": 4},
+        {**EXTERNAL_COHORT, "forest": 4, "training_gain": 4},
     ),
     "models": (
         {
@@ -444,6 +447,7 @@ AFTER = {
     "patients_table": {},  # not in the finished run
     "answers": ANSWERS,
     "forest": {"forest": 3},
+    "training_gain": {"training_gain": 3},
     "provenance": RECORD,
     "cohort_summary": {"cohort_summary": 1},
     "segmenter_curves": {"segmenter_curves": 1, "timings": 1, "budget": 1},
@@ -475,6 +479,7 @@ CLASSIFIER_RULES = {
 PREPROCESSING_RULES = {"preprocess_segmentation", "preprocess_cohort", "preprocess_bundled"}
 PAPER_RULES = {"select_classifier", "table1", "table3", "answers"}
 TABLE_RULES = {*PAPER_RULES, "boundary_table", "readings", "reliability", "budget"}
+ANSWER_PICTURES = {"forest", "training_gain"}
 STATISTICS_RULES = {"table1", "table3", "answers", "budget"}
 FUNCTION_RULES = {"cardiac_function", "bland_altman"}
 PATIENT_RULES = {"measure_function", "patients_table"}
@@ -493,7 +498,7 @@ COHORT_RULES = RULES - {
         "make_demo_cines",
         "fetch_weights",
         "predict_regions",
-        "forest",
+        *ANSWER_PICTURES,
         "provenance",
         "timings",
     ),
@@ -503,7 +508,7 @@ COHORT_RULES = RULES - {
 MODULES = {
     "cmrslices/__init__.py": RULES,
     "cmrslices/config.py": set(),
-    "cmrslices/equal_training.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/equal_training.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/function.py": {*FUNCTION_RULES, *PATIENT_RULES},
     "cmrslices/commands": set(),
     "cmrslices/runtime/accepted_code.py": {"provenance", *BUNDLE_RULES},
@@ -600,16 +605,17 @@ MODULES = {
     "cmrslices/demo/cines.py": {"make_demo_cines"},
     "cmrslices/demo/cohorts.py": {"make_demo_cohort"},
     "cmrslices/demo/predictions.py": {"make_demo_predictions"},
-    "cmrslices/evaluation/__init__.py": {"forest", "boundaries", *SCORE_RULES, *FLAG_RULES},
+    "cmrslices/evaluation/__init__.py": {*ANSWER_PICTURES, "boundaries", *SCORE_RULES, *FLAG_RULES},
     "cmrslices/evaluation/agreement.py": {"answers"},
     "cmrslices/evaluation/answer_files.py": {"answers"},
     "cmrslices/evaluation/answer_tables.py": {"answers"},
-    "cmrslices/evaluation/answers.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/answers.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/boundaries.py": {"boundaries", "boundary_table"},
     "cmrslices/evaluation/boundary_table.py": {"boundary_table"},
-    "cmrslices/evaluation/cells.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/cells.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
-    "cmrslices/evaluation/forest.py": {"forest"},
+    "cmrslices/evaluation/forest.py": ANSWER_PICTURES,
+    "cmrslices/evaluation/training_gain.py": {"training_gain"},
     "cmrslices/evaluation/function.py": FUNCTION_RULES,
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
     "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
@@ -625,10 +631,10 @@ MODULES = {
     "cmrslices/patients/volumes.py": {"measure_function"},
     "cmrslices/patients/table.py": {"patients_table"},
     "cmrslices/presentation/__init__.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
+        *(*ANSWER_PICTURES, "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/figures.py": {
-        "forest",
+        *ANSWER_PICTURES,
         "figure2",
         "bland_altman",
         "measure_function",
@@ -639,15 +645,15 @@ MODULES = {
         *PICTURE_RULES,
     },
     "cmrslices/presentation/pages.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
+        *(*ANSWER_PICTURES, "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *PAPER_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
     "cmrslices/presentation/tables.py": {
-        *("forest", "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
+        *(*ANSWER_PICTURES, "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
     "cmrslices/presentation/writing.py": {
-        "forest",
+        *ANSWER_PICTURES,
         "figure2",
         *FUNCTION_RULES,
         *TABLE_RULES,
@@ -658,16 +664,16 @@ MODULES = {
     },
     "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES, *FLAG_RULES},
     "cmrslices/evaluation/scores.py": {*SCORE_RULES, *WORTH_RULES},
-    "cmrslices/evaluation/statistics.py": {"forest", "boundary_table", *STATISTICS_RULES},
+    "cmrslices/evaluation/statistics.py": {*ANSWER_PICTURES, "boundary_table", *STATISTICS_RULES},
     "cmrslices/evaluation/jackknife.py": {
-        *("figure2", "forest", "boundary_table"),
+        *("figure2", *ANSWER_PICTURES, "boundary_table"),
         *STATISTICS_RULES,
         *FUNCTION_RULES,
         *WORTH_RULES,
     },
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
-    "cmrslices/evaluation/rule_agreement.py": {"answers", "forest"},
-    "cmrslices/evaluation/scoring.py": {"forest", *STATISTICS_RULES},
+    "cmrslices/evaluation/rule_agreement.py": {"answers", *ANSWER_PICTURES},
+    "cmrslices/evaluation/scoring.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
     "cmrslices/evaluation/table3.py": {"table3"},

@@ -922,15 +922,19 @@ class Settings(Section):
         if self.baseline() not in slices:
             return {}
         longer = [name for name in slices if slices[name] > (1 + SAME_TRAINING) * slices[self.baseline()]]
-        plain = [
-            name for name, row in self.approaches.items() if isinstance(row, Constant) and self._is_plain(row.model)
-        ]
+        plain = self.plain()
 
         def matched(approach: str) -> list[str]:
             alike = [name for name in plain if trained_alike(slices[name], slices[approach])]
             return [name for name in alike if self._starts_of(name) == self._starts_of(approach)]
 
         return {name: name if name in matched(name) else next(iter(matched(name)), None) for name in longer}
+
+    def plain(self) -> list[str]:
+        """Return the approaches that send all slices to one default 2D network with uniform sampling."""
+        return [
+            name for name, row in self.approaches.items() if isinstance(row, Constant) and self._is_plain(row.model)
+        ]
 
     def primary(self) -> dict[str, str]:
         """Return the control of each approach of the primary comparisons.

@@ -14,6 +14,7 @@ from cmrslices.evaluation.answer_files import design_of, with_right, write_table
 from cmrslices.evaluation.answers import answers
 from cmrslices.evaluation.forest import draw_forest, select
 from cmrslices.evaluation.scores import read_scores
+from cmrslices.evaluation.training_gain import draw_training_gain
 from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import read_paper
@@ -21,7 +22,7 @@ from cmrslices.runtime.errors import InputError
 
 
 def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
-    """Write answers.csv and .md, agreement.csv and .md, and forest_<cohort>.png into the folder of the published runs.
+    """Write the answers, the agreement with the paper and the pictures of the answers into the folder of published runs.
 
     Parameters
     ----------
@@ -47,8 +48,11 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
     for cohort, title in cohorts.items():
-        figure = draw_forest(select(found, cohort, scoring), title, approaches, margin)
-        write_figure([folder / f"forest_{cohort}.png"], title, figure)
+        shown, plain = select(found, cohort, scoring), settings.plain()
+        write_figure([folder / f"forest_{cohort}.png"], title, draw_forest(shown, title, approaches, margin))
+        if baseline in plain:
+            gains = draw_training_gain(shown, title, approaches, plain)
+            write_figure([folder / f"training_gain_{cohort}.png"], title, gains)
     write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
 
 

@@ -1,6 +1,5 @@
 """Forest plot: gap and changes with their intervals, by region, label and approach, in one look."""
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ ROWS = {ALL_LABELS: LABEL_TITLES[ALL_LABELS]} | {label: label for label in rever
 """Label to its name, from the lowest row to the highest."""
 COLUMNS = {region: region for region in REGIONS} | REGION_TITLES
 GAP_COLOUR = "0.25"
-MARKERS = "osD^"
 ROW_MM, BLOCK_MM = 3.4, 7.0
 
 
@@ -90,19 +88,19 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
     """
     changes = answers[answers["question"] == "change"]
     named = [name for name in approaches if name in set(changes["approach"])]
-    colours, markers = _colours(approaches), _markers(approaches)
+    looks = figures.looks(approaches)
     gap = answers[answers["question"] == "gap"]
-    of_gap = dict.fromkeys(gap["approach"], GAP_COLOUR)  # the baseline, unless the cohort has no ends
+    of_gap = dict.fromkeys(gap["approach"], (GAP_COLOUR, "o"))  # the baseline, unless the cohort has no ends
     heights = (ROW_MM * len(ROWS), ROW_MM * len(ROWS) * max(len(named), 3))  # room for the names of the axes
     with figures.print_style():
         figure = Figure(figsize=figures.size_inches(sum(heights) + 4 * BLOCK_MM))
         panels = figure.subplots(2, len(COLUMNS), sharex="row", sharey="row", height_ratios=heights)
         for region, (above, below) in zip(COLUMNS, panels.T, strict=True):
             below.set_title(COLUMNS[region])
-            _draw_rows(below, changes[changes["region"] == region], named, colours, markers, margin)
+            _draw_rows(below, changes[changes["region"] == region], named, looks, margin)
             if region in ENDS:
                 above.set_title(COLUMNS[region])
-                _draw_rows(above, gap[gap["region"] == region], list(of_gap), of_gap, markers, margin)
+                _draw_rows(above, gap[gap["region"] == region], list(of_gap), of_gap, margin)
             else:
                 above.set_axis_off()
         panels[0, 0].set_ylabel("Gap: middle\nminus this end")
@@ -112,8 +110,8 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
         for panel in panels[1]:
             panel.set_xlabel("points of DSC %")
         figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])
-        handles = _legend(approaches, named, several=bool((answers["runs"] > 1).any()), margin=margin)
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        several = bool((answers["runs"] > 1).any())
+        figures.legend_below(figure, _legend(approaches, named, several=several, margin=margin))
     return figure
 
 
@@ -121,8 +119,7 @@ def _draw_rows(
     panel: Axes,
     answers: pd.DataFrame,
     approaches: list[str],
-    colours: Mapping[str, str],
-    markers: Mapping[str, str],
+    looks: Mapping[str, tuple[str, str]],
     margin: float,
 ) -> None:
     """A row per label; in it, a line per approach."""
@@ -133,7 +130,7 @@ def _draw_rows(
         for _, found in answers[answers["label"] == label].iterrows():
             approach = found["approach"]
             height = row * (len(lines) + 0.6) + lines[approach]
-            _draw_line(panel, found, height, colours[approach], markers[approach])
+            _draw_line(panel, found, height, *looks[approach])
     centres = [row * (len(lines) + 0.6) + (len(lines) - 1) / 2 for row in range(len(ROWS))]
     panel.set_yticks(centres, ROWS.values())
     panel.set_ylim(-0.8, centres[-1] + (len(lines) - 1) / 2 + 0.8)
@@ -151,18 +148,13 @@ def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str, marker
         runs = found[["lowest_run", "highest_run"]].astype(float)
         panel.plot(runs, heights, "|", color=colour, markersize=4, markeredgewidth=0.7)
     face = colour if found["p_holm"] < LEVEL_OF_MARKS else "white"
-    panel.plot(
-        found["estimate"], height, marker, color=colour, markerfacecolor=face, markersize=3.4, markeredgewidth=0.9
-    )
+    point: dict[str, Any] = {"markersize": figures.MARKER_SIZE, "markeredgewidth": 0.9}
+    panel.plot(found["estimate"], height, marker, color=colour, markerfacecolor=face, **point)
 
 
 def _legend(approaches: Mapping[str, str], named: list[str], several: bool, margin: float) -> list[Line2D]:
-    colours, markers = _colours(approaches), _markers(approaches)
-    lines = [
-        Line2D([], [], color=colours[name], marker=markers[name], markersize=3.4, linewidth=1.1, label=approaches[name])
-        for name in named
-    ]
-    marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": 3.4}
+    lines = [figures.legend_line(approaches[name], *figures.looks(approaches)[name]) for name in named]
+    marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": figures.MARKER_SIZE}
     runs = [Line2D([], [], marker="|", label="lowest and highest run", **marks)] if several else []
     return [
         *lines,
@@ -171,13 +163,3 @@ def _legend(approaches: Mapping[str, str], named: list[str], several: bool, marg
         *runs,
         Line2D([], [], color="0.88", linewidth=5, label=f"within ±{margin:g} point{'' if margin == 1 else 's'}"),
     ]
-
-
-def _colours(approaches: Mapping[str, str]) -> dict[str, str]:
-    """Each approach's colour, as in Figure 2."""
-    return dict(zip(approaches, itertools.cycle(figures.COLOURS), strict=False))
-
-
-def _markers(approaches: Mapping[str, str]) -> dict[str, str]:
-    """Each approach's marker; another one when the colours begin anew."""
-    return {name: MARKERS[index // len(figures.COLOURS) % len(MARKERS)] for index, name in enumerate(approaches)}

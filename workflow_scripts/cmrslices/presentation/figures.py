@@ -1,12 +1,15 @@
 """What all figures have in common: a type size for print, and files that repeat byte for byte."""
 
 import io
+import itertools
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cmrslices.presentation import pages
 from cmrslices.presentation.writing import Files, write_text
@@ -30,6 +33,8 @@ STYLE: dict[Any, Any] = {
 }
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000")
 """Okabe and Ito's colours, which the colour-blind tell apart, in the order of the paper's Figure 2."""
+MARKERS = "osD^"
+MARKER_SIZE = 3.4
 PAGE_DPI, PAGE_WEBP = 160, {"quality": 85, "use_sharp_yuv": True}
 """Resolution and compression of a figure in an HTML page. Browsers show pages of up to 2 MB in Snakemake's report."""
 UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
@@ -43,6 +48,37 @@ def print_style() -> AbstractContextManager:
 def size_inches(height_mm: float) -> tuple[float, float]:
     """Size of a figure of the page's width."""
     return WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH
+
+
+def looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return the colour and the marker of each name; the markers change when the colours begin anew.
+
+    Examples
+    --------
+    >>> drawn = looks(f"approach {number}" for number in range(8))
+    >>> drawn["approach 0"], drawn["approach 7"]
+    (('#0072B2', 'o'), ('#0072B2', 's'))
+    """
+    pairs = ((colour, marker) for marker in MARKERS for colour in COLOURS)
+    return dict(zip(names, itertools.cycle(pairs), strict=False))
+
+
+def legend_line(label: str, colour: str, marker: str) -> Line2D:
+    """Return how a legend shows a line with points."""
+    return Line2D([], [], color=colour, marker=marker, markersize=MARKER_SIZE, linewidth=1.1, label=label)
+
+
+def legend_below(figure: Figure, handles: list[Line2D]) -> None:
+    """Put a legend below the panels, in as many columns, at most three, as the page holds; the figure grows by it."""
+    for columns in (3, 2, 1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        extent = legend.get_window_extent()
+        if extent.width <= figure.bbox.width:
+            break
+        if columns > 1:
+            legend.remove()
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + extent.height / figure.dpi)
 
 
 def save(figure: Figure, *paths: str | Path) -> None:
