@@ -1,8 +1,8 @@
 """What published runs say, with intervals: python workflow_scripts/answer_runs.py FOLDER.
 
 FOLDER, such as results/published/acdc, holds a folder seed* or fold* per run that publish.py made. Written into it:
-answers.csv and .md, for each cohort a forest plot and a picture of training against gain, and agreement.csv and .md, the
-paper's Tables 1 and 3 cell by cell.
+answers.csv and .md, for each cohort a forest plot and a picture of training against gain, and agreement.csv and .md,
+the paper's Tables 1 and 3 cell by cell.
 """
 
 import sys

@@ -30,8 +30,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from cmrslices import config_text
-from cmrslices.equal_training import SAME_TRAINING, trained_alike
 from cmrslices.config_text import as_null, as_number, as_truth_value, as_whole_number, name_fault, reading
+from cmrslices.equal_training import SAME_TRAINING, trained_alike
 from cmrslices.labels import LABELS, SLICE_CLASSES
 from cmrslices.runtime.errors import CollectedErrors
 

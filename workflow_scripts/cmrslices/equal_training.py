@@ -10,7 +10,7 @@ def trained_alike(slices: int, other: int) -> bool:
     Parameters
     ----------
     slices, other : int
-        Epochs × mini-batches × slices per mini-batch, summed over an approach's models.
+        Epochs by mini-batches by slices per mini-batch, summed over an approach's models.
 
     Examples
     --------

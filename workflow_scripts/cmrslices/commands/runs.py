@@ -22,7 +22,7 @@ from cmrslices.runtime.errors import InputError
 
 
 def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
-    """Write the answers, the agreement with the paper and the pictures of the answers into the folder of published runs.
+    """Write the answers, their pictures and the agreement with the paper into the folder of the published runs.
 
     Parameters
     ----------

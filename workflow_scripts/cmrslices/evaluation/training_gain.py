@@ -105,7 +105,7 @@ def _draw_region(
         for place, (_, found) in enumerate(equal.iterrows(), start=1):
             _draw_point(panel, found, found["training_ratio"] * step**place, *remedies[found["approach"]])
     panel.set_xscale("log", base=2)
-    panel.xaxis.set_major_formatter("×{x:g}")
+    panel.xaxis.set_major_formatter("\N{MULTIPLICATION SIGN}{x:g}")
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.grid(color="0.9", linewidth=0.4)
     panel.set_axisbelow(True)
