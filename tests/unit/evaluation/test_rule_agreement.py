@@ -1,10 +1,11 @@
-"""Whether a finding holds under every scoring rule."""
+"""Whether a finding holds under every rule."""
 
 import pandas as pd
 import pytest
 
 from cmrslices.evaluation.rule_agreement import EVERY_RULE, NONE, TURNS, across_rules
 
+RULES = ("carried", "union", "all")
 HOLDS, ABOVE, BELOW, OPEN = (1.0, 3.0, 0.01), (0.5, 3.0, 0.2), (-3.0, -1.0, 0.01), (-1.0, 2.0, 1.0)
 """Low, high and corrected p: holds; above 0, but not after correction; below 0; and neither."""
 
@@ -30,19 +31,19 @@ def found(**rules):
     ],
 )
 def test_verdict_of_a_finding(carried, union, everything, verdict):
-    (row,) = across_rules(found(carried=carried, union=union, all=everything)).itertuples()
+    (row,) = across_rules(found(carried=carried, union=union, all=everything), "scoring", RULES).itertuples()
     assert row.verdict == verdict
     assert (row.carried_low, row.all_high) == (carried[0], everything[1])
 
 
 def test_what_no_rule_tells_from_0_is_no_finding():
-    assert across_rules(found(carried=OPEN, union=OPEN, all=OPEN)).empty
+    assert across_rules(found(carried=OPEN, union=OPEN, all=OPEN), "scoring", RULES).empty
 
 
 def test_a_cohort_without_gaps_and_differences_has_no_finding():
-    assert across_rules(found(carried=HOLDS, union=HOLDS, all=HOLDS).assign(question="missed")).empty
+    assert across_rules(found(carried=HOLDS, union=HOLDS, all=HOLDS).assign(question="missed"), "scoring", RULES).empty
 
 
 def test_an_answer_without_an_interval_is_no_finding():
     nothing = (float("nan"), float("nan"), float("nan"))
-    assert across_rules(found(carried=nothing, union=nothing, all=nothing)).empty
+    assert across_rules(found(carried=nothing, union=nothing, all=nothing), "scoring", RULES).empty

@@ -11,8 +11,10 @@ from cmrslices.cohorts.regions import RegionRule
 from cmrslices.config import Classified, Extent, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
-from cmrslices.evaluation.answers import answers
+from cmrslices.evaluation.answer_tables import answers_markdown, introduction
+from cmrslices.evaluation.answers import Design, answers
 from cmrslices.evaluation.forest import draw_forest, select
+from cmrslices.evaluation.region_rules import REGION_RULES, region_rules_section, under_region_rule
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.training_gain import draw_training_gain
 from cmrslices.prediction.routing import read_regions
@@ -44,6 +46,7 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
     scoring, margin = settings.evaluation.scoring, settings.evaluation.margin
     design = design_of(baseline, settings.bounds(), settings.trained_slices(), settings.primary())
     found = answers(scores, design, margin)
+    by_region_rule = _by_region_rule(found, scores, settings, design)
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
@@ -53,7 +56,22 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
         if baseline in plain:
             gains = draw_training_gain(shown, title, approaches, plain)
             write_figure([folder / f"training_gain_{cohort}.png"], title, gains)
+    section = region_rules_section(by_region_rule, cohorts, approaches, scoring)
+    intro = introduction(found, cohorts, scoring, margin)
+    (folder / "region_rules.md").write_text(answers_markdown(intro, [section]))
     write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
+
+
+def _by_region_rule(found: pd.DataFrame, scores: pd.DataFrame, settings: Settings, design: Design) -> pd.DataFrame:
+    """The answers under every rule that names regions; those under the configured one are at hand."""
+    configured = RegionRule(**settings.regions.model_dump())
+    parts = [found.assign(region_rule=configured.rule)]
+    for rule in REGION_RULES:
+        if rule != configured.rule:
+            others = under_region_rule(scores, configured._replace(rule=rule))
+            asked = answers(others, design._replace(bounds={}), settings.evaluation.margin)
+            parts.append(asked.assign(region_rule=rule))
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_runs(folder: Path) -> tuple[Settings, pd.DataFrame]:

@@ -156,9 +156,9 @@ def sections(
     grouped = shown[(shown["subgroup"] != EVERYONE) & (shown["label"] == LABEL_TITLES[ALL_LABELS])]
     parts += [(grouped[grouped["question"] == name], "region", *text) for name, text in SUBGROUP_QUESTIONS.items()]
     made = [_section(*table) for table in parts if len(table[0])]
-    rules = across_rules(found)
+    rules = across_rules(found, "scoring", SCORING_RULES)
     if len(rules):
-        made.append(_rules_section(rules, found, cohorts, approaches))
+        made.append(rules_section(rules, found, cohorts, approaches, list(SCORING_RULES), RULES_QUESTION))
     notes = {
         QUESTIONS["change"][0]: _training_note(found, controls, approaches),
         CLASSIFIER_QUESTION[0]: _bound_note(found, approaches),
@@ -253,20 +253,39 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
     return Section(title, caption, named, wide["bold"][columns].eq(True).reset_index(drop=True))
 
 
-def _rules_section(
-    rules: pd.DataFrame, found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]
+def rules_section(
+    rules: pd.DataFrame,
+    found: pd.DataFrame,
+    cohorts: Mapping[str, str],
+    approaches: Mapping[str, str],
+    names: list[str],
+    question: tuple[str, str],
 ) -> Section:
+    """A table of the findings that at least one rule tells from 0.
+
+    Parameters
+    ----------
+    rules : DataFrame
+        As `across_rules` gives them.
+    found : DataFrame
+        The answers from which they come.
+    cohorts, approaches : dict of name to title
+    names : list of str
+        The rules, in the order of the columns.
+    question : tuple of str
+        Title and caption.
+    """
     cells = _titled(rules[FINDING], cohorts, approaches).assign(holds=rules["verdict"])
-    for rule in SCORING_RULES:
+    for rule in names:
         values = rules[[f"{rule}_estimate", f"{rule}_low", f"{rule}_high"]]
         cells[rule] = [tables.with_interval(*row) for row in values.itertuples(index=False)]
-    cells = cells[[*FINDING, *SCORING_RULES, "holds"]]
+    cells = cells[[*FINDING, *names, "holds"]]
     ratios = found.drop_duplicates(PAIR).set_index(PAIR)["training_ratio"]
     if ratios.notna().any():
         told = ratios.reindex(pd.MultiIndex.from_frame(rules[PAIR])).map(tables.number)
         cells.insert(cells.columns.get_loc("versus") + 1, TRAINING.format("versus"), told.to_numpy())
-    bold = rules[[f"{rule}_holds" for rule in SCORING_RULES]].set_axis(list(SCORING_RULES), axis=1).eq(True)
-    return Section(*RULES_QUESTION, cells, bold)
+    bold = rules[[f"{rule}_holds" for rule in names]].set_axis(names, axis=1).eq(True)
+    return Section(*question, cells, bold)
 
 
 def _cell(row: pd.Series) -> str:
