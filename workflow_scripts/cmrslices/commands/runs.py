@@ -14,12 +14,19 @@ from cmrslices.evaluation.answer_files import design_of, with_right, write_table
 from cmrslices.evaluation.answer_tables import answers_markdown, introduction
 from cmrslices.evaluation.answers import Design, answers
 from cmrslices.evaluation.forest import draw_forest, select
-from cmrslices.evaluation.region_rules import REGION_RULES, region_rules_section, under_region_rule
+from cmrslices.evaluation.region_rules import (
+    REGION_RULES,
+    across_region_rules,
+    region_rules_section,
+    under_region_rule,
+)
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.training_gain import draw_training_gain
 from cmrslices.prediction.routing import read_regions
+from cmrslices.presentation import tables
 from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import read_paper
+from cmrslices.presentation.writing import write_text
 from cmrslices.runtime.errors import InputError
 
 
@@ -46,20 +53,21 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
     scoring, margin = settings.evaluation.scoring, settings.evaluation.margin
     design = design_of(baseline, settings.bounds(), settings.trained_slices(), settings.primary())
     found = answers(scores, design, margin)
-    by_region_rule = _by_region_rule(found, scores, settings, design)
     table1, table3 = (read_paper(paper / f"table{number}.csv") for number in (1, 3))
     beside = agreement(found, paper_cells(table1, table3, baseline), scoring)
     files = ([folder / f"{name}.csv", folder / f"{name}.md"] for name in ("answers", "agreement"))
+    write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
     for cohort, title in cohorts.items():
         shown, plain = select(found, cohort, scoring), settings.plain()
         write_figure([folder / f"forest_{cohort}.png"], title, draw_forest(shown, title, approaches, margin))
         if baseline in plain:
             gains = draw_training_gain(shown, title, approaches, plain)
             write_figure([folder / f"training_gain_{cohort}.png"], title, gains)
-    section = region_rules_section(by_region_rule, cohorts, approaches, scoring)
+    compared = across_region_rules(_by_region_rule(found, scores, settings, design), scoring)
+    section = region_rules_section(compared, found, cohorts, approaches)
     intro = introduction(found, cohorts, scoring, margin)
-    (folder / "region_rules.md").write_text(answers_markdown(intro, [section]))
-    write_tables(found, beside, cohorts, approaches, settings.controls(), scoring, margin, *files)
+    formats = {".csv": lambda: tables.csv(compared), ".md": lambda: answers_markdown(intro, [section])}
+    write_text([folder / "region_rules.csv", folder / "region_rules.md"], formats)
 
 
 def _by_region_rule(found: pd.DataFrame, scores: pd.DataFrame, settings: Settings, design: Design) -> pd.DataFrame:

@@ -49,19 +49,30 @@ def under_region_rule(scores: pd.DataFrame, rule: RegionRule) -> pd.DataFrame:
     return scores.drop(columns="region").merge(renamed, on=[*STACK, "slice"], validate="many_to_one")
 
 
-def region_rules_section(
-    found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str], scoring: str
-) -> Section:
-    """Gaps and differences in the regions under every rule that names regions, side by side.
+def across_region_rules(found: pd.DataFrame, scoring: str) -> pd.DataFrame:
+    """Gaps and differences in base, middle and apex under every rule that names regions, as `across_rules` gives them.
 
     Parameters
     ----------
     found : DataFrame
         As `answers` gives them under every rule, with the rule in the column region_rule.
-    cohorts, approaches : dict of name to title
     scoring : str
-        The scoring rule of the answers that are shown.
+        The scoring rule of the answers that are compared.
     """
-    shown = found[(found["scoring"] == scoring) & found["region"].isin(REGIONS)]
-    rules = across_rules(shown, "region_rule", REGION_RULES)
-    return rules_section(rules, shown, cohorts, approaches, list(REGION_RULES), QUESTION)
+    in_regions = found[(found["scoring"] == scoring) & found["region"].isin(REGIONS)]
+    return across_rules(in_regions, "region_rule", REGION_RULES)
+
+
+def region_rules_section(
+    compared: pd.DataFrame, found: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapping[str, str]
+) -> Section:
+    """A table of what `across_region_rules` gives.
+
+    Parameters
+    ----------
+    compared : DataFrame
+    found : DataFrame
+        The answers from which it comes.
+    cohorts, approaches : dict of name to title
+    """
+    return rules_section(compared, found, cohorts, approaches, list(REGION_RULES), QUESTION)
