@@ -51,11 +51,11 @@ def test_the_answers_come_from_the_published_slice_scores(folder, tmp_path):
 
 TOLD = ("answers.md", "region_rules.md")
 """Files beside published runs whose intervals documents may quote."""
+DESIGN = ("public/small.yaml", "remedies.yaml", "public/remedies.yaml", "public/design.yaml")
 FILES = {
     "acdc": ("public/public.yaml", "public/small.yaml"),
-    "acdc_folds": (
-        *("public/small.yaml", "remedies.yaml", "public/remedies.yaml", "public/design.yaml", "public/core.yaml"),
-    ),
+    "acdc_folds": (*DESIGN, "public/core.yaml"),
+    "acdc_rest": (*DESIGN, "public/rest.yaml"),
 }
 """Published folder to the files of its runs' configuration, over config.yaml."""
 

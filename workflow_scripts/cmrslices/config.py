@@ -790,7 +790,7 @@ class Settings(Section):
     seed: Seed = Field(description="fixes the splits, the trainings and the demo's voxels")
     deterministic: Truth = Field(
         description="whether trainings on a GPU use deterministic algorithms, which are slower (by how much is not "
-        "measured); on a CPU they always do"
+        "measured); on a CPU they always do, but another type of CPU may round otherwise"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         description="precision in which segmenters and classifiers are trained, and in which segmenters predict; "
