@@ -114,7 +114,8 @@ class GPUTensor(torch.Tensor):
 
     def numpy(self, **_: object) -> None:
         raise TypeError(
-            f"can't convert {GPU} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+            f"can't convert {GPU} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory "
+            "first."
         )
 
     def tolist(self) -> Any:
@@ -327,6 +328,10 @@ def _without_gradients(mode: Any) -> None:
     torch.set_grad_enabled(False)
 
 
+def _with_gradients_as_before(mode: Any, *_: object) -> None:
+    torch.set_grad_enabled(mode.had_gradients)
+
+
 def _waited() -> None:
     GPUTensor.counts.waits += 1
 
@@ -367,7 +372,7 @@ def simulated_cuda() -> Iterator[Counts]:
         patch.setattr(torch.serialization, "location_tag", _location(torch.serialization.location_tag))
         # Torch makes no views of wrapped tensors in inference mode.
         patch.setattr(torch.inference_mode, "__enter__", _without_gradients)
-        patch.setattr(torch.inference_mode, "__exit__", lambda mode, *_: torch.set_grad_enabled(mode.had_gradients))
+        patch.setattr(torch.inference_mode, "__exit__", _with_gradients_as_before)
         patch.setattr(torch.autocast, "__init__", _autocast(torch.autocast.__init__))
         grouped = _by_device(torch._C._group_tensors_by_device_and_dtype)
         patch.setattr(torch._C, "_group_tensors_by_device_and_dtype", grouped)

@@ -1,7 +1,8 @@
 """Classifiers on a simulated GPU: the same results as on a CPU, and trainings that move between both.
 
-Only a network whose gradients a simulation adds up in the CPU's order is the same to the bit: ShuffleNet is one, MobileNet
-is none. In float16, which is the default on a GPU, nothing is compared with a CPU.
+The network has to be one like ShuffleNet. Where the gradients of several layers meet, torch adds those of a simulated
+GPU in another memory format, and after that MobileNet, for one, rounds otherwise. In float16, which is the default on a
+GPU, nothing is compared with a CPU.
 """
 
 import contextlib
