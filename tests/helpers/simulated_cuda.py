@@ -271,6 +271,8 @@ def _placed(original: Callable, from_data: bool) -> Callable:
 
 
 def _pinned(tensor: torch.Tensor, *_: object) -> torch.Tensor:
+    if tensor.is_pinned():
+        return tensor
     copied = tensor.clone()
     copied.untyped_storage().pinned = True
     return copied

@@ -513,7 +513,7 @@ MODULES = {
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "preprocess_bundled", *SEGMENTING_RULES},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves", "preprocess_bundled"},
-    "cmrslices/runtime/devices.py": NETWORK_RULES,
+    "cmrslices/runtime/devices.py": {*NETWORK_RULES, "preprocess_bundled"},
     "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/files.py": {

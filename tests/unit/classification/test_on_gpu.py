@@ -34,7 +34,8 @@ def inputs(tmp_path_factory):
 def train(inputs, name, device, **changes):
     """Train, or go on; weights and history."""
     (inputs / name).mkdir(exist_ok=True)
-    arguments = tiny_classification.arguments(inputs, name, network=NETWORK, epochs=3, checkpoint_every=1, **changes)
+    changes = {"network": NETWORK, "epochs": 3, "checkpoint_every": 1, **changes}
+    arguments = tiny_classification.arguments(inputs, name, **changes)
     with device():
         train_classifier(**arguments)
     weights = read_checkpoint(inputs / name / "weights.pth")["state_dict"]
@@ -85,6 +86,34 @@ def test_a_training_goes_on_to_the_same_bits_on_either_device(inputs, on_cpu, fi
     name = request.node.callspec.id
     interrupted(inputs, name, first)
     assert_same(train(inputs, name, then), on_cpu)
+
+
+ROOM = {"slices on the GPU": 2**30, "slices on the CPU": 80_000}
+
+
+@pytest.fixture(params=ROOM)
+def gpu(request, monkeypatch):
+    """A GPU that has room for the slices, or not."""
+    with simulated_cuda() as counts:
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (ROOM[request.param], 2**30))
+        counts.slices_fit = request.param == "slices on the GPU"
+        yield counts
+        monkeypatch.undo()
+
+
+def test_slices_that_leave_a_gpu_too_little_memory_stay_on_the_cpu_and_give_the_same_bits(inputs, on_cpu, gpu):
+    assert_same(train(inputs, f"room {gpu.slices_fit}", CPU), on_cpu)
+    mini_batches = 3 * (4 + 3)  # of three epochs
+    assert (gpu.to_gpu - gpu.to_gpu_unpinned) == (0 if gpu.slices_fit else mini_batches)
+
+
+def test_no_mini_batch_on_a_gpu_is_waited_for(inputs, gpu):
+    waits = []
+    for batch_size in (10, 5):
+        gpu.waits = 0
+        train(inputs, f"{batch_size} slices {gpu.slices_fit}", CPU, batch_size=batch_size, epochs=1)
+        waits.append(gpu.waits)
+    assert waits[0] == waits[1]
 
 
 def test_in_float16_an_interruption_on_a_gpu_changes_no_bit(inputs):

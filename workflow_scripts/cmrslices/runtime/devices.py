@@ -105,6 +105,16 @@ def _take_free_gpu() -> None:
             return
 
 
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor on the device; while it is copied to a GPU, the program goes on.
+
+    A copy that the program need not wait for comes from pinned memory.
+    """
+    if tensor.device.type == device.type:
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def compute_deterministically(device: torch.device, deterministic: bool) -> None:
     """Choose whether the GPU's algorithms give the same bits in every run; call it before anything is computed.
 
