@@ -14,8 +14,10 @@ CPU computes with them, and what is an error on a GPU is one here:
 What the simulation cannot find: faults that depend on time (streams, copies that have not ended), on memory or on more
 than one GPU; other results, because a GPU rounds and adds up otherwise, or in an order that changes; faults in CUDA's
 and cuDNN's own operators, in compilation (it is off), and in custom kernels. Autocast casts by the CPU's list of
-operators, which differs a little from CUDA's. Random numbers are the CPU's. Operators of torch that are put together
-from other ones in C++ are seen as these parts, if torch sees them so on a CPU.
+operators, which differs a little from CUDA's. Random numbers are the CPU's. Operators that torch puts together in C++
+are seen as the parts that they have on a CPU. Where the gradients of several layers meet, torch adds those of a
+`GPUTensor` in another memory format than a CPU's, after which some networks round otherwise. Inference mode only
+switches gradients off.
 """
 
 import contextlib
@@ -34,12 +36,16 @@ from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 GPU = torch.device("cuda", 0)
 NAME = "simulated GPU"
-MEMORY_BYTES = 24 * 2**30
+MEMORY_BYTES, PEAK_BYTES = 24 * 2**30, 3 * 2**30
+CUDNN = 91002
 
 FACTORIES = ("arange", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "randperm", "zeros")
 FROM_DATA = ("as_tensor", "tensor")
 INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_", "aten::_unsafe_index")
-WAITING = ("aten::nonzero", "aten::masked_select", "aten::_unique2", "aten::bincount", "aten::equal")
+WAITING = (
+    *("aten::nonzero", "aten::masked_select", "aten::bincount", "aten::equal", "aten::repeat_interleave"),
+    *("aten::_unique2", "aten::unique_dim", "aten::unique_consecutive"),
+)
 """Operators whose result has a size, or a value, that the program must know before it goes on."""
 NO_WORK = (
     "aten::empty",
@@ -152,11 +158,12 @@ def compute(operator: Any, args: tuple, kwargs: dict) -> Any:
     if name == "aten::copy_":
         return copy_into(*args, **kwargs)
     leaves, structure = tree_flatten((args, kwargs))
+    indices = [index for index in args[1] if index is not None] if name in INDEXING else []
     for leaf in leaves:
         if isinstance(leaf, torch._C.Generator):
             check_generator(Generator.made.get(leaf._cdata, leaf), GPU)
         elif isinstance(leaf, torch.Tensor) and not isinstance(leaf, GPUTensor):
-            if name in INDEXING and isinstance(args[0], GPUTensor):
+            if isinstance(args[0], GPUTensor) and any(leaf is index for index in indices):
                 count_copy_to_gpu(leaf, non_blocking=False)
             elif leaf.dim() or torch.Tag.pointwise not in operator.tags:
                 raise RuntimeError(
@@ -168,7 +175,7 @@ def compute(operator: Any, args: tuple, kwargs: dict) -> Any:
         counts.waits += 1
     elif not operator.is_view and name not in NO_WORK:
         counts.operators += 1
-        counts.waits += name in WAITING or (name in INDEXING and _has_mask(args[1]))
+        counts.waits += name in WAITING or any(index.dtype in (torch.bool, torch.uint8) for index in indices)
     on_cpu, options = tree_unflatten([held(leaf) for leaf in leaves], structure)
     result = operator(*on_cpu, **{key: value for key, value in options.items() if key != "device"})
     # An operator that changes a tensor returns that same tensor.
@@ -176,10 +183,6 @@ def compute(operator: Any, args: tuple, kwargs: dict) -> Any:
     return tree_map_only(
         torch.Tensor, lambda made: changed[id(made)] if id(made) in changed else GPUTensor(made), result
     )
-
-
-def _has_mask(indices: list) -> bool:
-    return any(index is not None and index.dtype in (torch.bool, torch.uint8) for index in indices)
 
 
 def held(value: Any) -> Any:
@@ -351,6 +354,7 @@ def simulated_cuda() -> Iterator[Counts]:
             "get_device_name": NAME,
             "is_bf16_supported": True,
             "mem_get_info": (MEMORY_BYTES, MEMORY_BYTES),
+            "max_memory_allocated": PEAK_BYTES,
             "empty_cache": None,
         }.items():
             patch.setattr(torch.cuda, name, lambda *_, value=value, **__: value)
@@ -359,7 +363,7 @@ def simulated_cuda() -> Iterator[Counts]:
         patch.setattr(torch.accelerator, "current_accelerator", lambda *_, **__: torch.device(GPU.type))
         patch.setattr(torch.accelerator, "current_device_index", lambda: GPU.index)
         patch.setattr(torch.accelerator, "set_device_index", lambda *_: None)
-        patch.setattr(torch.backends.cudnn, "version", lambda: None)
+        patch.setattr(torch.backends.cudnn, "version", lambda: CUDNN)
         patch.setattr(torch.accelerator, "current_stream", lambda *_: SimpleNamespace(is_capturing=lambda: False))
         to = _to(torch.Tensor.to)
         patch.setattr(torch.Tensor, "to", to)

@@ -37,6 +37,7 @@ ERRORS = {
     "a single number of the CPU in a list": (lambda x: torch.stack([x[0], torch.tensor(1.0)]), TWO_DEVICES),
     "a tensor of the CPU indexed from the GPU": (lambda x: ON_CPU[x.long()], TWO_DEVICES),
     "a tensor of the CPU that is changed by one of the GPU": (lambda x: ON_CPU.clone().add_(x), TWO_DEVICES),
+    "values of the CPU at indices": (lambda x: x.index_put_((torch.tensor([0, 1]),), ON_CPU[:2]), TWO_DEVICES),
     "targets that stayed on the CPU": (lambda x: nll(x.reshape(1, 4), torch.tensor([1])), TWO_DEVICES),
     "a generator of the CPU": (lambda x: torch.rand(3, generator=torch.Generator(), device=x.device), OTHER_GENERATOR),
     "a generator of the CPU in place": (lambda x: x.normal_(generator=torch.Generator()), OTHER_GENERATOR),

@@ -513,11 +513,12 @@ MODULES = {
     "cmrslices/segmentation/channels_last.py": {"train_segmenter", "preprocess_bundled", *SEGMENTING_RULES},
     "cmrslices/runtime/__init__.py": RULES,
     "cmrslices/runtime/checkpoints.py": {*NETWORK_RULES, "segmenter_curves", "preprocess_bundled"},
+    "cmrslices/runtime/device_record.py": {"train_segmenter", "train_classifier", "provenance", *BUNDLE_RULES},
     "cmrslices/runtime/devices.py": {*NETWORK_RULES, "preprocess_bundled"},
     "cmrslices/runtime/cores.py": set(),
     "cmrslices/runtime/errors.py": RULES,
     "cmrslices/runtime/files.py": {
-        *(*NETWORK_RULES, "convert_cohort", "convert_images", "segmenter_curves", "preprocess_bundled"),
+        *(*NETWORK_RULES, "convert_cohort", "convert_images", "segmenter_curves", "preprocess_bundled", "provenance"),
     },
     "cmrslices/runtime/interruption.py": RULES,
     "cmrslices/runtime/job.py": RULES,

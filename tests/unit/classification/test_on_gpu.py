@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 import tiny_classification
 import torch
+from simulated_cuda import NAME as GPU_NAME
 from simulated_cuda import simulated_cuda
 
 from cmrslices.classification import training as module
 from cmrslices.classification.inference import classify
 from cmrslices.classification.training import train_classifier
 from cmrslices.runtime.checkpoints import read_checkpoint
+from cmrslices.runtime.device_record import NAME, read_tries
 from cmrslices.segmentation.preprocessed import PreprocessedCase, write_preprocessed
 
 NETWORK = "shufflenet_v2_x0_5"
@@ -86,6 +88,8 @@ def test_a_training_goes_on_to_the_same_bits_on_either_device(inputs, on_cpu, fi
     name = request.node.callspec.id
     interrupted(inputs, name, first)
     assert_same(train(inputs, name, then), on_cpu)
+    names = [told["device"] for told in read_tries(inputs / name / NAME)]
+    assert names == ["CPU" if device is CPU else GPU_NAME for device in (first, then)]
 
 
 ROOM = {"slices on the GPU": 2**30, "slices on the CPU": 80_000}

@@ -21,6 +21,7 @@ from cmrslices.classification.slices import Slices, on_gpu_if_it_has_room, read_
 from cmrslices.cohorts.tables import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
+from cmrslices.runtime.device_record import recorded
 from cmrslices.runtime.devices import (
     Precision,
     autocast,
@@ -29,6 +30,7 @@ from cmrslices.runtime.devices import (
     job_device,
     lowered_dtype,
     on_device,
+    used,
 )
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.interruption import Interrupted, Interruption, defer_signals
@@ -178,11 +180,13 @@ def train_classifier(
     if not trained:
         checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
         torch.set_num_threads(threads)
-        compute_deterministically(job_device(settings.precision), settings.deterministic)
+        device = job_device(settings.precision)
+        compute_deterministically(device, settings.deterministic)
         torch.manual_seed(seed)
         model = networks.build(network, settings.image_size_px, initial)
         train, validation = read_fold(store, folds, slices, settings, memory_mb)
-        with defer_signals() as interruption:
+        described = partial(used, device, settings.precision)
+        with recorded(weights, made_from, described), defer_signals() as interruption:
             best, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
             trained = {
                 "network": network,
