@@ -144,7 +144,8 @@ def test_a_checkpoint_made_under_other_settings_is_set_aside(train, killed_in_ep
 
 
 def test_the_checkpoint_goes_when_the_training_ends(train):
-    assert sorted(file.name for file in train("run").iterdir()) == ["history.csv", "weights.pth", "weights_kept.pth"]
+    left = ["computed_on.yaml", "history.csv", "weights.pth", "weights_kept.pth"]
+    assert sorted(file.name for file in train("run").iterdir()) == left
 
 
 def test_the_weights_are_those_of_the_best_epoch(train, monkeypatch):

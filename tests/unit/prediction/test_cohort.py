@@ -7,6 +7,7 @@ import SimpleITK as sitk
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from simulated_cuda import simulated_cuda
 from tiny_models import build_network, configuration_of, mirrored_axes, waves, write_model
 from tiny_plans import DATASET, MODELS, PATCH, PLANS, PLANS_OF
 
@@ -536,6 +537,39 @@ def test_a_slice_of_one_tile_keeps_its_prediction():
     ((rows, columns, share),) = places(torch.zeros(1, 2, *PATCH), PATCH)
     assert (rows, columns) == (slice(0, PATCH[0]), slice(0, PATCH[1]))
     assert (share == 1).all()
+
+
+ON_GPU = {
+    "one model": CONSTANT,
+    "by region": {"router": "reference", "models": ROUTED},
+    "2D and 3D": {"router": "reference", "models": MIXED},
+    "mixed": SOFT,
+    "joint network": {"router": "constant", "model": "joint"},
+    "decoders of a joint network": {"router": "classifier", "mixing": "soft", "floor": 0.05, "decoders_of": "joint"},
+}
+
+
+@pytest.mark.parametrize("name", ON_GPU)
+def test_on_a_gpu_label_maps_and_routes_are_those_of_the_cpu(project, monkeypatch, name):
+    """On a CPU, networks compute in the memory format channels last, which rounds otherwise; not here."""
+    monkeypatch.setattr(sliding_window, "channels_last", lambda network: network)
+    regions = project.weigh(0.7) if ON_GPU[name].get("mixing") else project.regions
+    regions = None if ON_GPU[name]["router"] == "constant" else regions
+    expected, routes = project.predict(ON_GPU[name], regions, "cpu")
+    with simulated_cuda() as counts:
+        predicted, on_gpu = project.predict(ON_GPU[name], regions, "gpu")
+    pd.testing.assert_frame_equal(on_gpu, routes)
+    assert {case: labels.tolist() for case, labels in predicted.items()} == {
+        case: labels.tolist() for case, labels in expected.items()
+    }
+    assert counts.operators > 0
+
+
+def test_on_a_gpu_the_head_names_the_regions_of_the_cpu(project, monkeypatch):
+    monkeypatch.setattr(sliding_window, "channels_last", lambda network: network)
+    expected = project.head("joint").read_text()
+    with simulated_cuda():
+        assert project.head("joint").read_text() == expected
 
 
 def test_damaged_weights_are_named_with_the_remedy(project):

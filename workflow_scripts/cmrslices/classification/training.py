@@ -17,10 +17,11 @@ from torch import nn
 from cmrslices.classification import networks
 from cmrslices.classification.augmentation import augment
 from cmrslices.classification.history import best_epoch
-from cmrslices.classification.slices import Slices, read_stored_slices
+from cmrslices.classification.slices import Slices, on_gpu_if_it_has_room, read_stored_slices
 from cmrslices.cohorts.tables import read_slices
 from cmrslices.labels import SLICE_CLASSES
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, save_whole, training_digest
+from cmrslices.runtime.device_record import recorded
 from cmrslices.runtime.devices import (
     Precision,
     autocast,
@@ -28,6 +29,8 @@ from cmrslices.runtime.devices import (
     compute_deterministically,
     job_device,
     lowered_dtype,
+    on_device,
+    used,
 )
 from cmrslices.runtime.errors import InputError
 from cmrslices.runtime.interruption import Interrupted, Interruption, defer_signals
@@ -105,7 +108,9 @@ class State:
         self.optimizer.load_state_dict(saved["optimizer"])
         if saved["scaler"]:  # empty where nothing was scaled: on a CPU, or in another type than float16
             self.scaler.load_state_dict(saved["scaler"])
-        self.history, self.best, self.losses = saved["history"], saved["best"], saved["losses"]
+        self.history, self.best = saved["history"], saved["best"]
+        device = next(self.model.parameters()).device
+        self.losses = [loss.to(device) for loss in saved["losses"]]
         print(f"resumed after epoch {len(self.history)}, iteration {len(self.losses)}", flush=True)
 
 
@@ -175,11 +180,13 @@ def train_classifier(
     if not trained:
         checkpoint = Checkpoint(Path(weights).with_name("checkpoint.pth"), made_from)
         torch.set_num_threads(threads)
-        compute_deterministically(job_device(settings.precision), settings.deterministic)
+        device = job_device(settings.precision)
+        compute_deterministically(device, settings.deterministic)
         torch.manual_seed(seed)
         model = networks.build(network, settings.image_size_px, initial)
         train, validation = read_fold(store, folds, slices, settings, memory_mb)
-        with defer_signals() as interruption:
+        described = partial(used, device, settings.precision)
+        with recorded(weights, made_from, described), defer_signals() as interruption:
             best, rows = fit(model, train, validation, settings, seed, checkpoint, checkpoint_every, interruption)
             trained = {
                 "network": network,
@@ -248,7 +255,9 @@ def fit(
     """
     state = initial_state(model, settings)
     state.resume(checkpoint)
-    cross_entropy = nn.CrossEntropyLoss(loss_weights(train.targets, settings.loss_weights)).to(best_device())
+    device = best_device()
+    cross_entropy = nn.CrossEntropyLoss(loss_weights(train.targets, settings.loss_weights)).to(device)
+    train, validation = (on_gpu_if_it_has_room(part, device) for part in (train, validation))
     stop = partial(stop_if_interrupted, state, checkpoint, interruption)
     while state.epoch <= settings.epochs:
         run_epoch(state, train, validation, cross_entropy, settings, seed, stop)
@@ -334,15 +343,17 @@ def train_epoch(
     order_seed = derived_seed(seed, state.epoch)
     order = torch.randperm(len(train.targets), generator=torch.Generator().manual_seed(order_seed))
     # Batches of nearly equal size: batch normalisation cannot train on a last batch of one.
-    mini_batches = order.tensor_split(math.ceil(len(order) / settings.batch_size))
-    for number, batch in list(enumerate(mini_batches))[len(state.losses) :]:
+    number_of_batches = math.ceil(len(order) / settings.batch_size)
+    # Slices and classes are each taken by indices that are on their own device.
+    indices = [order.to(part.device).tensor_split(number_of_batches) for part in train]
+    for number, (of_images, of_targets) in list(enumerate(zip(*indices, strict=True)))[len(state.losses) :]:
         stop()
         torch.manual_seed(derived_seed(seed, state.epoch, number))
         generator.manual_seed(derived_seed(seed, state.epoch, number))
-        images = augment(train.images[batch].to(device).float(), generator)
+        images = augment(on_device(train.images[of_images], device).float(), generator)
         with autocast(device, settings.precision):
             logits = networks.classify_grey(state.model, images)
-        loss = cross_entropy(logits.float(), train.targets[batch].to(device))
+        loss = cross_entropy(logits.float(), train.targets[of_targets])
         state.optimizer.zero_grad(set_to_none=True)
         state.scaler.scale(loss).backward()
         state.scaler.step(state.optimizer)
@@ -358,7 +369,7 @@ def mean_loss(losses: list[torch.Tensor], epoch: int, learning_rate: float) -> f
     InputError
         It is not finite.
     """
-    mean = torch.stack([loss.cpu() for loss in losses]).mean().item()
+    mean = torch.stack(losses).cpu().mean().item()
     if not math.isfinite(mean):
         raise InputError(
             f"classification.learning_rate: the loss is {mean} in epoch {epoch} at a rate of {learning_rate}; lower it"
@@ -391,9 +402,8 @@ def validate(
     for images in validation.images.split(settings.batch_size):
         stop()
         with autocast(device, settings.precision):
-            logits.append(networks.classify_grey(model, images.to(device).float()).float())
-    together = torch.cat(logits)
-    targets = validation.targets.to(device)
+            logits.append(networks.classify_grey(model, on_device(images, device).float()).float())
+    together, targets = torch.cat(logits), validation.targets
     return cross_entropy(together, targets).item(), (together.argmax(dim=1) == targets).double().mean().item()
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
 
 import torch
 
@@ -103,6 +103,39 @@ def _take_free_gpu() -> None:
             _locked.append(file)
             os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
             return
+
+
+def used(device: torch.device, precision: Precision) -> dict[str, Any]:
+    """Describe what this process computes on.
+
+    Returns
+    -------
+    dict
+        ``device`` (its name), ``number_type`` (see `lowered_dtype`) and ``torch`` (its version); of a GPU also
+        ``driver``, ``cuda``, ``cudnn`` (versions) and ``peak_memory_mb``, the most memory that torch's tensors took so
+        far.
+    """
+    number_type = str(lowered_dtype(device, precision) or torch.float32).removeprefix("torch.")
+    common = {"device": "CPU", "number_type": number_type, "torch": str(torch.__version__)}
+    if device.type == "cpu":
+        return common
+    return common | {
+        "device": torch.cuda.get_device_name(),
+        "driver": driver_version(),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "peak_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20),
+    }
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor on the device; while it is copied to a GPU, the program goes on.
+
+    A copy that the program need not wait for comes from pinned memory.
+    """
+    if tensor.device.type == device.type:
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def compute_deterministically(device: torch.device, deterministic: bool) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import yaml
 
+from cmrslices.runtime import device_record
 from cmrslices.runtime.accepted_code import FILE, read_accepted
+from cmrslices.runtime.device_record import read_tries
 
 PROJECT = Path(__file__).parents[3]
 PACKAGES = ("snakemake", "nnunetv2", "torch", "torchvision", "SimpleITK", "numpy", "scipy", "pandas")
@@ -36,15 +38,45 @@ def commit() -> str:
     return answer.stdout.strip() or "unknown"
 
 
+def trainings(results: str | Path, settings: dict[str, Any]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """What each training computed on, as far as it is recorded.
+
+    Parameters
+    ----------
+    results : path
+        The results folder.
+    settings : dict
+        The resolved configuration.
+
+    Returns
+    -------
+    dict
+        ``models`` and ``classifiers``: the name of each to its tries, see `cmrslices.runtime.devices.used`. Trainings
+        without a record are left out.
+    """
+    places = {
+        "models": (settings.get("models", {}), "nnunet/results/*/SliceTrainer__nnUNetPlans__{}/fold_0"),
+        "classifiers": (settings.get("classification", {}).get("networks", {}), "classifiers/{}"),
+    }
+    return {
+        kind: {
+            name: read_tries(file)
+            for name in names
+            for file in Path(results).glob(f"{place.format(name)}/{device_record.NAME}")
+        }
+        for kind, (names, place) in places.items()
+    }
+
+
 def write_provenance(settings: dict[str, Any], path: str | Path) -> None:
-    """Write what made the results as YAML: commit, versions, accepted code and the resolved configuration.
+    """Write what made the results as YAML: commit, versions, accepted code, devices and the resolved configuration.
 
     Parameters
     ----------
     settings : dict
         The resolved configuration.
     path : path
-        The file to write. The record of accepted code lies beside it, if there is one.
+        The file to write, in the results folder. The record of accepted code lies beside it, if there is one.
     """
     accepted = read_accepted(Path(path).with_name(FILE))
     _write(
@@ -53,6 +85,7 @@ def write_provenance(settings: dict[str, Any], path: str | Path) -> None:
             "commit": commit(),
             "versions": versions(),
             **({"accepted_code": accepted} if accepted else {}),
+            "trainings": trainings(Path(path).parent, settings),
             "configuration": settings,
         },
         path,

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from cmrslices.labels import SLICE_CLASSES
+from cmrslices.runtime.devices import on_device
 
 POOLED_STAGES = 3
 """Last stages of the encoder that the region head sees."""
@@ -104,12 +105,14 @@ class JointUNet(nn.Module):
     def _by_region(self, skips: list[torch.Tensor], regions: torch.Tensor) -> list[torch.Tensor]:
         """Each slice's levels by its own decoder, so that no other decoder computes or learns from it."""
         chosen = [torch.nonzero(regions == region).flatten() for region in range(len(self.decoder))]
+        # One copy to a GPU instead of one for each decoder and stage.
+        together = on_device(torch.cat(chosen), skips[-1].device)
         parts = [
             decoder([stage[own] for stage in skips])
-            for decoder, own in zip(self.decoder, chosen, strict=True)
+            for decoder, own in zip(self.decoder, together.split([len(own) for own in chosen]), strict=True)
             if len(own)
         ]
-        order = torch.argsort(torch.cat(chosen))
+        order = torch.argsort(together)
         return [torch.cat(level)[order] for level in zip(*parts, strict=True)]
 
 

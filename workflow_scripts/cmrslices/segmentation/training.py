@@ -2,13 +2,15 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from cmrslices.runtime.checkpoints import Checkpoint, FinishedTraining, training_digest
-from cmrslices.runtime.devices import compute_deterministically, job_device
+from cmrslices.runtime.device_record import recorded
+from cmrslices.runtime.devices import compute_deterministically, job_device, used
 from cmrslices.runtime.interruption import defer_signals
 from cmrslices.segmentation.joint_network import joint_architecture
 from cmrslices.segmentation.nnunet import set_nnunet_folders
@@ -90,7 +92,8 @@ def train_segmenter(
     trainer.checkpoint = Checkpoint(Path(weights).with_name("checkpoint_latest.pth"), made_from)
     if starts_from:
         trainer.start_from(starts_from)
-    with defer_signals() as trainer.interruption:
+    described = partial(used, device, training["precision"])
+    with recorded(weights, made_from, described), defer_signals() as trainer.interruption:
         trainer.resume()
         trainer.run_training()
         result.keep()
