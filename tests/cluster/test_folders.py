@@ -5,15 +5,14 @@ import shutil
 import subprocess
 
 from submission import Submission
-from trainings import LOG, ONE_COHORT, TRAINING, WEIGHTS, process_of, same_weights, slurm_log, stopped
+from trainings import LOG, ONE_COHORT, TRAINING, WEIGHTS, hold_after_second_epoch, same_weights, slurm_log, stopped
 
 
 def test_after_a_killed_main_process_no_job_runs_twice_at_once(cluster, training, undisturbed):
     training.start(WEIGHTS)
-    training.wait_for_words("epoch 2/", LOG)
-    (first,) = training.submitted
-    training.kill()
-    with stopped(process_of(training)):  # else it could end before the second comes
+    with stopped(hold_after_second_epoch(training)):
+        (first,) = training.submitted
+        training.kill()
         assert "--unlock" in training.answer("--profile", "slurm", WEIGHTS).stdout
         assert training.answer("--unlock", WEIGHTS).returncode == 0
         training.start(WEIGHTS)

@@ -1,14 +1,11 @@
 """Trainings that SLURM stops go on where they were, and end as if nothing had happened."""
 
-import os
-import signal
-
 from trainings import (
     CLASSIFIER,
     CLASSIFIER_LOG,
     LOG,
     WEIGHTS,
-    process_of,
+    hold_after_second_epoch,
     same_classifiers,
     same_weights,
     slurm_log,
@@ -17,9 +14,8 @@ from trainings import (
 
 def test_a_training_goes_on_where_its_time_limit_stopped_it(cluster, training, undisturbed):
     training.start(WEIGHTS)
-    training.wait_for_words("epoch 2/", LOG)
+    hold_after_second_epoch(training)  # as on a slow machine
     cluster.run("scontrol", "update", f"JobId={training.submitted[0]}", "TimeLimit=1")
-    os.kill(process_of(training), signal.SIGSTOP)  # a slow machine; SLURM lets it go on when the time is up
     said = training.wait()
     assert "SLURM status is: 'TIMEOUT'" in said
     assert "interrupted (SIGTERM) after epoch" in training.text(slurm_log(training.submitted[0]))
@@ -29,7 +25,7 @@ def test_a_training_goes_on_where_its_time_limit_stopped_it(cluster, training, u
 
 def test_a_cancelled_training_is_submitted_again_and_goes_on(cluster, training, undisturbed):
     training.start(WEIGHTS)
-    training.wait_for_words("epoch 2/", LOG)
+    hold_after_second_epoch(training)
     cluster.run("scancel", training.submitted[0])
     said = training.wait()
     assert "SLURM status is: 'CANCELLED'" in said
@@ -40,7 +36,7 @@ def test_a_cancelled_training_is_submitted_again_and_goes_on(cluster, training, 
 
 def test_a_cancelled_classifier_is_submitted_again_and_goes_on(cluster, training, undisturbed):
     training.start(CLASSIFIER)
-    training.wait_for_words("epoch 2/", CLASSIFIER_LOG)
+    hold_after_second_epoch(training, CLASSIFIER_LOG)
     cluster.run("scancel", training.submitted[0])
     said = training.wait()
     assert "SLURM status is: 'CANCELLED'" in said
@@ -52,7 +48,7 @@ def test_a_cancelled_classifier_is_submitted_again_and_goes_on(cluster, training
 
 def test_a_requeued_training_goes_on_as_the_same_job(cluster, training, undisturbed):
     training.start(WEIGHTS)
-    training.wait_for_words("epoch 2/", LOG)
+    hold_after_second_epoch(training)
     cluster.run("scontrol", "requeue", training.submitted[0])
     training.wait()
     assert len(training.submitted) == 1
@@ -71,7 +67,7 @@ def test_a_job_out_of_memory_gets_more_in_its_next_try(training, undisturbed):
 
 def test_a_job_that_preemption_cancelled_is_submitted_again(cluster, training, undisturbed):
     training.start("--set-resources", "train_segmenter:slurm_partition=spare", "--", WEIGHTS)
-    training.wait_for_words("epoch 2/", LOG)
+    hold_after_second_epoch(training)
     cluster.run("sbatch", "-p", "gpu", f"--gpus={cluster.gpus}", "-o", "/dev/null", "--wrap", "sleep 5")
     said = training.wait()
     assert "SLURM status is: 'CANCELLED'" in said

@@ -3,7 +3,8 @@
 import os
 import re
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 from workflow import TINY, merged
@@ -16,12 +17,12 @@ ONE_COHORT = merged(
         "demo": {"folder": "raw", "patients": {"nhs": 4}},
     },
 )
-EPOCHS = {"epochs": 6, "iterations_per_epoch": 45, "checkpoint_every": 1}
+EPOCHS = {"epochs": 6, "iterations_per_epoch": 10, "checkpoint_every": 1}
 TRAINING = ONE_COHORT | {
     "segmentation": ONE_COHORT["segmentation"] | EPOCHS,
     "classification": ONE_COHORT["classification"] | {"epochs": 15, "checkpoint_every": 1},
 }
-"""Trainings that last long enough to be disturbed."""
+"""Trainings of some epochs, to be disturbed in one of them."""
 
 WEIGHTS = "results/nnunet/results/Dataset001_nhs/SliceTrainer__nnUNetPlans__baseline/fold_0/checkpoint_final.pth"
 OTHER_WEIGHTS = WEIGHTS.replace("baseline", "apex")
@@ -58,10 +59,21 @@ def slurm_log(job, training="train_segmenter/baseline"):
     return f"results/logs/slurm/rule_{training}/{job}.log"
 
 
-def process_of(submission):
-    """Process id of the running training."""
-    lock = submission.text("results/logs/train_segmenter/.baseline.log.lock")
-    return int(re.search(r"process (\d+)", lock)[1])
+def process_of(submission, log=LOG):
+    """Process id of the running training that writes this log."""
+    lock = Path(log).with_name(f".{Path(log).name}.lock")
+    return int(re.search(r"process (\d+)", submission.text(lock))[1])
+
+
+def hold_after_second_epoch(submission, log=LOG):
+    """Hold a training, so that it is still there when it is disturbed, and return its process id.
+
+    SLURM lets a process go on when it ends its job.
+    """
+    submission.wait_for_words("epoch 2/", log)
+    process = process_of(submission, log)
+    os.kill(process, signal.SIGSTOP)
+    return process
 
 
 @contextmanager
@@ -71,4 +83,5 @@ def stopped(process):
     try:
         yield
     finally:
-        os.kill(process, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)

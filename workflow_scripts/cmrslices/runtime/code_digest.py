@@ -67,10 +67,8 @@ class _Import(NamedTuple):
     name: str
     source: str
     attribute: str
-
-    @property
-    def dotted(self) -> str:
-        return f"{self.source}.{self.attribute}" if self.attribute else self.source
+    file: Path | None
+    """Of the library's module that the name is or comes from."""
 
 
 class _Source(NamedTuple):
@@ -86,19 +84,31 @@ class _Source(NamedTuple):
 def _read(path: Path) -> _Source:
     writer = _Writer()
     code = writer.json_of(ast.parse(path.read_bytes()))
-    imports = tuple(name for statement in writer.imports for name in _bound_names(statement, path))
-    files = frozenset(file for name in imports for file in _imported_files(name.dotted))
+    named = [name for statement in writer.imports for name in _bound_names(statement, path)]
+    imports = tuple(_bound(*name) for name in named)
+    files = frozenset(file for _, source, attribute in named for file in _imported_files(_dotted(source, attribute)))
     return _Source(_sha256(code), imports, files, code != EMPTY or bool(imports))
 
 
-def _bound_names(statement: ast.Import | ast.ImportFrom, path: Path) -> list[_Import]:
-    """What an import statement binds."""
+def _bound_names(statement: ast.Import | ast.ImportFrom, path: Path) -> list[tuple[str, str, str]]:
+    """Name, source and attribute of what an import statement binds."""
     if isinstance(statement, ast.Import):
-        return [_Import(alias.asname or alias.name, alias.name, "") for alias in statement.names]
+        return [(alias.asname or alias.name, alias.name, "") for alias in statement.names]
     if statement.level:
         raise ValueError(f"{path}, line {statement.lineno}: a relative import; write the module's full name")
-    source = statement.module or ""
-    return [_Import(alias.asname or alias.name, source, alias.name) for alias in statement.names]
+    return [(alias.asname or alias.name, statement.module or "", alias.name) for alias in statement.names]
+
+
+def _bound(name: str, source: str, attribute: str) -> _Import:
+    for module, rest in ((_dotted(source, attribute), ""), (source, attribute)):
+        file = _module_file(module)
+        if file:
+            return _Import(name, source, rest, file)
+    return _Import(name, source, attribute, None)
+
+
+def _dotted(source: str, attribute: str) -> str:
+    return f"{source}.{attribute}" if attribute else source
 
 
 def _bindings(path: Path) -> list[str]:
@@ -107,11 +117,7 @@ def _bindings(path: Path) -> list[str]:
 
 
 def _binding(name: _Import) -> list[str]:
-    for module, attribute in ((name.dotted, ""), (name.source, name.attribute)):
-        file = _module_file(module)
-        if file:
-            return [name.name, _read(file).code, attribute]
-    return [name.name, name.source, name.attribute]
+    return [name.name, _read(name.file).code if name.file else name.source, name.attribute]
 
 
 def _imported_files(module: str) -> list[Path]:
@@ -165,7 +171,9 @@ class _Writer:
         if isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.append(node)
             return False
-        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        is_text = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
         return not is_text
 
 
