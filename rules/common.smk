@@ -43,7 +43,7 @@ guard_slurm()
 if SETTINGS.shared_cores:
     share_cores(os.environ)
 
-CODE = {}  # name of each rule's script: digest of its code as it is now
+CODE = {}  # script to the digest of its code as it is now, for those of planned jobs
 
 RESULTS = Path(SETTINGS.results)
 ACCEPTED = accepted_code.read_accepted(workflow.modifier.modify_path(str(RESULTS / accepted_code.FILE)))
@@ -93,9 +93,17 @@ wildcard_constraints:
 
 
 def code_of(script):
-    """Digest of a script and of the library modules that it imports: a change re-runs the rule, if not accepted."""
-    CODE[script] = code_digest(LIBRARY / f"{script}.py")
-    return accepted_code.digest_of_results(ACCEPTED, script, CODE[script])
+    """Digest of a script and of the library modules that it imports: a change re-runs the rule, if not accepted.
+
+    It is computed when a job of the rule needs it, because each job on a cluster reads these rule files twice.
+    """
+
+    def digest(wildcards):
+        if script not in CODE:
+            CODE[script] = code_digest(LIBRARY / f"{script}.py")
+        return accepted_code.digest_of_results(ACCEPTED, script, CODE[script])
+
+    return digest
 
 
 def caption(name, category, **labels):

@@ -1,7 +1,7 @@
 """A real SLURM on this machine: munged, slurmctld and slurmd as plain processes, with null devices as GPUs.
 
-`python cluster.py start FOLDER` and `python cluster.py stop FOLDER` do the same by hand. One cluster at a time runs
-on a machine: SLURM's commands find it by the link /etc/slurm/slurm.conf.
+`python cluster.py start FOLDER` and `python cluster.py stop FOLDER` do the same by hand. Several clusters can run on a
+machine: each has a folder of SLURM's commands that talk to it, to be put first in the PATH.
 """
 
 import contextlib
@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
-SYSTEM_CONFIGURATION = Path("/etc/slurm/slurm.conf")
+DAEMONS = ("munged", "slurmctld", "slurmd")
+COMMANDS = ("sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo", "sacct", "sacctmgr", "sshare")
+PATIENCE_S = 800
+"""How long something is waited for that comes within seconds, unless other work fills the machine."""
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 
 # Without accounting database, as on a small site. The node claims more than this machine has (config_overrides),
@@ -25,8 +27,8 @@ PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 SLURM_CONF = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort=16817
-SlurmdPort=16818
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -84,6 +86,7 @@ class Cluster:
         self.folder = Path(folder).resolve()
         self.node = socket.gethostname().partition(".")[0]
         self.configuration = self.folder / "slurm.conf"
+        self.commands = self.folder / "commands"
 
     def start(self) -> None:
         """Start it and wait until its node takes jobs."""
@@ -96,21 +99,19 @@ class Cluster:
         )
         self.start_controller()
         self._daemon("slurmd", "-f", str(self.configuration))
-        wait_for(lambda: self.run("sinfo", "-h", "-N", "-o", "%T").split()[:1] == ["idle"], 60, "an idle node")
+        wait_for(lambda: self.run("sinfo", "-h", "-N", "-o", "%T").split()[:1] == ["idle"], "an idle node")
 
     def stop(self) -> None:
         """End all jobs, then the daemons that this cluster started."""
-        if SYSTEM_CONFIGURATION.is_symlink() and SYSTEM_CONFIGURATION.resolve() == self.configuration:
-            if self._pid("slurmctld"):
-                self.cancel_all()
-            SYSTEM_CONFIGURATION.unlink()
+        if self._pid("slurmctld"):
+            self.cancel_all()
         for name in ("slurmd", "slurmctld", "munged"):
             self._end(name, signal.SIGTERM)
 
     def start_controller(self) -> None:
         """Start slurmctld with the state that it left."""
         self._daemon("slurmctld", "-f", str(self.configuration))
-        wait_for(lambda: "is UP" in self.run("scontrol", "ping"), 60, "slurmctld")
+        wait_for(lambda: "is UP" in self.run("scontrol", "ping"), "slurmctld")
 
     def kill_controller(self) -> None:
         """End slurmctld; jobs go on."""
@@ -123,13 +124,13 @@ class Cluster:
 
     def run(self, *command: str) -> str:
         """Output of one of SLURM's commands; empty if it fails."""
-        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+        answer = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE_S)
         return answer.stdout if answer.returncode == 0 else ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which SLURM's commands find the cluster."""
-        return {**os.environ, "PATH": PATH, "SLURM_CONF": str(self.configuration)}
+        return {**os.environ, "PATH": f"{self.commands}:{PATH}"}
 
     def jobs(self, *states: str) -> list[str]:
         """Ids of the jobs in the given states; without states, of those that have not ended."""
@@ -139,16 +140,17 @@ class Cluster:
     def cancel_all(self) -> None:
         """Cancel all jobs and wait for their end."""
         self.run("scancel", "--full", "-u", "root")
-        wait_for(lambda: not self.jobs(), 60, "the end of the cancelled jobs")
+        wait_for(lambda: not self.jobs(), "the end of the cancelled jobs")
 
     def _configure(self) -> None:
-        for name in ("state", "spool"):
+        for name in ("state", "spool", "commands"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(self.gpus):
             device = self.folder / f"nvidia{number}"
             if not device.exists():
                 os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-        self.configuration.write_text(SLURM_CONF.format(host=self.node, folder=self.folder, gpus=self.gpus))
+        settings = {"host": self.node, "folder": self.folder, "gpus": self.gpus, "ports": free_ports(2)}
+        self.configuration.write_text(SLURM_CONF.format(**settings))
         devices = f"{self.folder}/nvidia[0-{self.gpus - 1}]"
         (self.folder / "gres.conf").write_text(f"NodeName={self.node} Name=gpu File={devices}\n")
         (self.folder / "plugstack.conf").touch()
@@ -156,16 +158,19 @@ class Cluster:
         if not key.exists():
             key.touch(0o600)
             key.write_bytes(os.urandom(128))
-        # Snakemake's jobs drop SLURM_CONF before their inner srun, so the system's place has to lead here.
-        SYSTEM_CONFIGURATION.parent.mkdir(exist_ok=True)
-        SYSTEM_CONFIGURATION.unlink(missing_ok=True)
-        SYSTEM_CONFIGURATION.symlink_to(self.configuration)
+        # A variable would not do: Snakemake's jobs drop SLURM_CONF before their inner srun.
+        for name in COMMANDS:
+            command = self.commands / name
+            command.write_text(
+                f'#!/bin/sh\nSLURM_CONF={self.configuration} exec {shutil.which(name, path=PATH)} "$@"\n'
+            )
+            command.chmod(0o755)
 
     def _daemon(self, name: str, *options: str) -> None:
         command = [shutil.which(name, path=PATH), *options]
         with (self.folder / f"{name}.start.log").open("ab") as log:
-            subprocess.run(command, env=self.environment, stdout=log, stderr=log, check=True, timeout=60)
-        wait_for(lambda: self._pid(name), 20, name)
+            subprocess.run(command, env=self.environment, stdout=log, stderr=log, check=True, timeout=PATIENCE_S)
+        wait_for(lambda: self._pid(name), name)
 
     def _pid(self, name: str) -> int | None:
         """Process id of a daemon of this cluster, if it lives."""
@@ -178,38 +183,39 @@ class Cluster:
     def _end(self, name: str, number: signal.Signals) -> None:
         if pid := self._pid(name):
             os.kill(pid, number)
-            wait_for(lambda: self._pid(name) is None, 60, f"the end of {name}")
+            wait_for(lambda: self._pid(name) is None, f"the end of {name}")
 
 
-def wait_for(condition: Callable[[], object], seconds: float, what: str) -> None:
+def wait_for(condition: Callable[[], object], what: str) -> None:
     """Wait until a condition holds; TimeoutError names what was waited for."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s for {what}")
+            raise TimeoutError(f"waited {PATIENCE_S} s for {what}")
         time.sleep(0.2)
 
 
 def why_not() -> str | None:
     """Why no cluster can be started here, if so."""
-    missing = [name for name in PROGRAMS if not shutil.which(name, path=PATH)]
+    missing = [name for name in (*DAEMONS, *COMMANDS) if not shutil.which(name, path=PATH)]
     if missing:
         return f"{', '.join(missing)} not found: install slurmctld, slurmd, slurm-client and munge"
     if os.geteuid() != 0:
         return "slurmd and the device files of its GPUs need root"
-    if SYSTEM_CONFIGURATION.is_file() and not SYSTEM_CONFIGURATION.is_symlink():
-        return f"this machine belongs to a cluster ({SYSTEM_CONFIGURATION})"
-    if _in_use():
-        return f"another test cluster runs here ({SYSTEM_CONFIGURATION.resolve().parent})"
     return None
 
 
-def _in_use() -> bool:
-    if not SYSTEM_CONFIGURATION.is_symlink():
-        return False
-    return Cluster(SYSTEM_CONFIGURATION.resolve().parent)._pid("slurmctld") is not None
+def free_ports(number: int) -> list[int]:
+    """Ports on which nothing listens now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 if __name__ == "__main__":
     action, folder = sys.argv[1:]
     {"start": Cluster.start, "stop": Cluster.stop}[action](Cluster(folder))
+    if action == "start":
+        print(f"export PATH={Cluster(folder).commands}:$PATH")

@@ -1,30 +1,25 @@
-"""A SLURM for the tests of a file."""
+"""A SLURM for each process that runs these tests, and trainings that are disturbed on it."""
 
-import fcntl
-import tempfile
-from pathlib import Path
+import shutil
 
 import pytest
 from cluster import Cluster, why_not
+from shared import made_once
+from submission import Submission
+from trainings import CLASSIFIER, ONE_COHORT, TRAINING, WEIGHTS
 
 
-def pytest_collection_modifyitems(items):
-    """One file of cluster tests comes first and one last, so that no process waits for the only cluster meanwhile."""
-    items.sort(key=lambda item: item.path.name == "test_edits.py")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    with (Path(tempfile.gettempdir()) / "test_slurm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one cluster at a time on a machine
-        if reason := why_not():
-            pytest.skip(reason)
-        cluster = Cluster(tmp_path_factory.mktemp("slurm"))
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.stop()
+    """A SLURM that no other process uses, so that a test may stop its node or its controller."""
+    if reason := why_not():
+        pytest.skip(reason)
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture
@@ -32,3 +27,33 @@ def idle_cluster(cluster):
     yield cluster
     cluster.cancel_all()
     cluster.run("scontrol", "update", f"NodeName={cluster.node}", "State=RESUME")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cluster, tmp_path_factory, worker_id):
+    """A working directory with a segmenter and a classifier whose trainings nothing disturbed; read it only."""
+
+    def make(folder):
+        folder.mkdir()
+        answer = Submission(cluster, folder, TRAINING).answer("--cores", "2", WEIGHTS, CLASSIFIER)
+        assert answer.returncode == 0, answer.stdout[-5000:]
+
+    return made_once("undisturbed", make, tmp_path_factory, worker_id)
+
+
+@pytest.fixture
+def training(idle_cluster, undisturbed, tmp_path):
+    """The same working directory before the trainings."""
+    folder = tmp_path / "run"
+    shutil.copytree(undisturbed, folder)
+    for made in ("nnunet/results", "classifiers", "logs/train_segmenter", "logs/train_classifier"):
+        shutil.rmtree(folder / "results" / made)
+    submission = Submission(idle_cluster, folder, TRAINING)
+    yield submission
+    submission.kill()
+
+
+@pytest.fixture
+def short_trainings(idle_cluster, training):
+    """The same with trainings of a few seconds."""
+    return Submission(idle_cluster, training.folder, ONE_COHORT)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from cluster import PATH, wait_for
+from cluster import PATIENCE_S, Cluster, wait_for
 from places import ROOT
 
 FAST_POLL = Path(__file__).parent / "fast_poll"
@@ -19,6 +19,8 @@ class Submission:
 
     Parameters
     ----------
+    cluster : Cluster
+        Takes the jobs.
     folder : path
         The working directory.
     overlay : dict
@@ -27,15 +29,14 @@ class Submission:
         Folder of the Snakefile; calls are made from there.
     """
 
-    def __init__(self, folder: Path, overlay: dict, project: Path = ROOT) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, overlay: dict, project: Path = ROOT) -> None:
         self.folder = Path(folder)
         self.project = Path(project)
         self.overlay = self.folder / "overlay.yaml"
         self.overlay.write_text(yaml.safe_dump(overlay))
         self.terminal = self.folder / "terminal.txt"
-        self.environment = {**os.environ, "PATH": PATH, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FAST_POLL)}
+        self.environment = {**cluster.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FAST_POLL)}
         self.environment["CMRSLICES_DEVICE"] = "cpu"  # the GPUs of this cluster are device files of another kind
-        self.environment.pop("SLURM_CONF", None)
         self.process = None
 
     def start(self, *arguments: str) -> None:
@@ -47,24 +48,29 @@ class Submission:
                 start_new_session=True,
             )
 
-    def wait(self, seconds: float) -> str:
+    def wait(self) -> str:
         """Wait for the end of a run that must succeed; return what it said."""
-        status = self.process.wait(seconds)
+        status = self.process.wait(PATIENCE_S)
         assert status == 0, self.said[-5000:]
         return self.said
 
-    def run(self, *arguments: str, seconds: float = 300) -> str:
+    def wait_for_failure(self) -> str:
+        """Wait for the end of a run that must fail; return what it said."""
+        assert self.process.wait(PATIENCE_S) != 0, self.said[-5000:]
+        return self.said
+
+    def run(self, *arguments: str) -> str:
         """Start, and wait for success."""
         self.start(*arguments)
-        return self.wait(seconds)
+        return self.wait()
 
-    def answer(self, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess:
+    def answer(self, *arguments: str) -> subprocess.CompletedProcess:
         """A Snakemake beside the main process, such as a dry run; with both outputs in `stdout`."""
         return subprocess.run(
             self._command(*arguments),
             **{"cwd": self.project, "env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
             text=True,
-            timeout=seconds,
+            timeout=PATIENCE_S,
         )
 
     def kill(self) -> None:
@@ -88,9 +94,9 @@ class Submission:
         path = self.folder / file
         return path.read_text() if path.exists() else ""
 
-    def wait_for_words(self, words: str, file: str = "terminal.txt", seconds: float = 180) -> None:
+    def wait_for_words(self, words: str, file: str = "terminal.txt") -> None:
         """Wait until a file, by default what the main process says, holds the words."""
-        wait_for(lambda: words in self.text(file) or self.ended, seconds, f"{words!r} in {file}")
+        wait_for(lambda: words in self.text(file) or self.ended, f"{words!r} in {file}")
         assert words in self.text(file), self.said[-5000:]
 
     @property

@@ -18,22 +18,22 @@ LOG = "results/logs/assign_regions/nhs.log"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(cluster, tmp_path_factory):
     """A copy of the project with the slices of a small cohort, made without SLURM."""
     project = tmp_path_factory.mktemp("undisturbed") / "project"
     copy_project(project)
-    answer = Submission(project, ONE_COHORT, project).answer("--cores", "2", SLICES)
+    answer = Submission(cluster, project, ONE_COHORT, project).answer("--cores", "2", SLICES)
     assert answer.returncode == 0, answer.stdout[-5000:]
     return project
 
 
 @pytest.fixture
-def submission(undisturbed, tmp_path):
+def submission(idle_cluster, undisturbed, tmp_path):
     """The same project before its conversion, which comes before `assign_regions`."""
     project = tmp_path / "project"
     shutil.copytree(undisturbed, project)
     shutil.rmtree(project / "results")
-    submission = Submission(project, ONE_COHORT, project)
+    submission = Submission(idle_cluster, project, ONE_COHORT, project)
     yield submission
     submission.kill()
 
@@ -79,13 +79,13 @@ def test_a_job_that_starts_after_an_edit_stops_and_says_what_differs(idle_cluste
         submission.wait_for_words("submitted with SLURM jobid")
         assert idle_cluster.jobs("PENDING") == submission.submitted
         file.write_text(text)
-    assert submission.process.wait(120) != 0
+    submission.wait_for_failure()
     assert submission.text(CONVERTED), "the conversion does not use what was edited, so it goes on"
     assert f"ERROR: assign_regions cohort=nhs: {told}" in submission.text(LOG)
     assert f"log: {LOG}, " in submission.said.partition("Error in rule assign_regions")[2]
     assert not submission.text(SLICES)
 
     file.write_text(planned)
-    submission.run("--", SLICES, seconds=120)
+    submission.run("--", SLICES)
     assert len(submission.submitted) == 1
     assert submission.text(SLICES) == (undisturbed / SLICES).read_text()

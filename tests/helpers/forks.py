@@ -1,14 +1,20 @@
 """Snakemake's command line, each call in a fork of one process that has imported it already.
 
-A dry run costs a third of a second instead of two; everything else is as in a terminal.
+A dry run costs half a second instead of two; everything else is as in a terminal. The scripts of a run are forks, too:
+see `script_forks`.
 """
 
+import atexit
+import functools
 import gc
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import script_forks
 
 # What a first call imports late; the project's own library stays out, for its modules change between calls.
 PRELOADED = ("pydantic", "smart_open", "nbformat", "snakemake.api", "snakemake.dag", "snakemake.workflow")
@@ -19,25 +25,28 @@ class Snakemake:
 
     Parameters
     ----------
-    answer : path
-        File that takes what a call prints.
+    folder : path
+        Takes what a call prints.
+    scripts : str
+        What the command line of a rule's script begins with.
     """
 
-    def __init__(self, answer):
-        self.answer = Path(answer)
+    def __init__(self, folder, scripts):
+        self.streams = [Path(folder) / name for name in ("stdout", "stderr")]
         self.process = subprocess.Popen(
-            [sys.executable, __file__, answer],
+            [sys.executable, __file__, scripts, *self.streams],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
     def __call__(self, folder, arguments):
-        """Exit status, and what was printed to both streams, of a call in a folder."""
-        print(json.dumps([str(folder), [str(argument) for argument in arguments]]), file=self.process.stdin, flush=True)
+        """Exit status, and what was printed, of a call in a folder."""
+        arguments = [str(argument) for argument in arguments]
+        print(json.dumps([str(folder), arguments]), file=self.process.stdin, flush=True)
         status = int(self.process.stdout.readline())
-        return status, self.answer.read_text()
+        return subprocess.CompletedProcess(arguments, status, *(stream.read_text() for stream in self.streams))
 
     def close(self):
         """End the process."""
@@ -46,23 +55,41 @@ class Snakemake:
         self.process.stdout.close()
 
 
-def serve(answer):
-    """Run the calls that arrive on the standard input."""
+@functools.cache
+def forked_snakemake():
+    """The process that runs the calls of this one."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")  # all processes of a test run share what runs the scripts
+    owner = os.getppid() if run else os.getpid()
+    scripts = script_forks.command(Path(tempfile.gettempdir()) / f"scripts_{run or owner}", owner)
+    snakemake = Snakemake(folder.name, scripts)
+    atexit.register(snakemake.close)
+    return snakemake
+
+
+def serve(scripts, *streams):
+    """Run the calls that arrive on the standard input; `scripts` is what a script's command line begins with."""
     import importlib
 
+    sys.dont_write_bytecode = True  # of modules that tests edit; the jobs of a run still write theirs
     for name in PRELOADED:
         importlib.import_module(name)
     from snakemake import cli
+    from snakemake.script import PythonScript
 
+    def execute_script(self, fname, edit=False):
+        self._execute_cmd("{scripts} {fname:q}", scripts=scripts, fname=fname)
+
+    PythonScript.execute_script = execute_script
     cli.get_argument_parser()  # finds the plugins
     gc.freeze()
     for line in sys.stdin:
         folder, arguments = json.loads(line)
         child = os.fork()
         if child == 0:
-            output = os.open(answer, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
+            for descriptor, stream in enumerate(streams, 1):
+                os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
             os.chdir(folder)
             cli.main(arguments)
         _, status = os.waitpid(child, 0)
@@ -70,4 +97,4 @@ def serve(answer):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from forks import forked_snakemake
 from places import ROOT
 
 PROJECT = ("Snakefile", "config.yaml", "rules", "envs", "report", "resources", "workflow_scripts", "pyproject.toml")
@@ -67,6 +68,11 @@ DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
 
 def snakemake(folder, *arguments):
     """What Snakemake answers to arguments that are typed in a folder."""
+    return forked_snakemake()(folder, arguments)
+
+
+def unforked_snakemake(folder, *arguments):
+    """The same in a process that imports Snakemake anew."""
     command = [sys.executable, "-m", "snakemake", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -96,31 +102,12 @@ class Workflow:
 
     def planned(self, *arguments, **changes):
         """Rule to number of jobs that a dry run lists."""
-        answer = self.run("-n", *arguments, **changes)
-        return job_counts(answer.returncode, answer.stdout + answer.stderr)
+        return job_counts(self.run("-n", *arguments, **changes))
 
     def _arguments(self, arguments, changes):
         file = self.folder / "overlay.yaml"
         file.write_text(yaml.safe_dump(merged(self.overlay, changes)))
         return ["-s", self.project / "Snakefile", "-d", self.folder, "--configfile", file, "--nocolor", *arguments]
-
-
-class ForkedWorkflow(Workflow):
-    """The same with quick dry runs.
-
-    Parameters
-    ----------
-    snakemake : Snakemake
-        The process that runs them.
-    """
-
-    def __init__(self, folder, overlay, project, snakemake):
-        super().__init__(folder, overlay, project)
-        self.snakemake = snakemake
-
-    def planned(self, *arguments, **changes):
-        """Rule to number of jobs that a dry run lists."""
-        return job_counts(*self.snakemake(self.project, self._arguments(["-n", *arguments], changes)))
 
 
 AGGREGATION = ("select_classifier", "calibrate", "reliability", "readings", "table1", "table3", "figure2")
@@ -148,9 +135,10 @@ def aggregate_again(published, folder, project=ROOT):
     assert answer.returncode == 0, answer.stderr
 
 
-def job_counts(status, text):
+def job_counts(dry):
     """Rule to number of jobs in what a dry run printed."""
-    assert status == 0, text
+    text = dry.stdout + dry.stderr
+    assert dry.returncode == 0, text
     if "Nothing to be done" in text:
         return {}
     table = text.split("Job stats:")[-1].split("total")[0]

@@ -7,8 +7,7 @@ from workflow import job_counts, snakemake
 
 def planned(folder, *arguments):
     """Rule to number of jobs that a dry run in a folder lists."""
-    dry = snakemake(folder, "-n", "--nocolor", *arguments)
-    return job_counts(dry.returncode, dry.stdout + dry.stderr)
+    return job_counts(snakemake(folder, "-n", "--nocolor", *arguments))
 
 
 @pytest.mark.parametrize("profile", ["demo", "public", "slurm"])

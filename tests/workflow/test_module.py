@@ -35,8 +35,7 @@ def answer(folder, snakefile, *arguments):
 
 def planned(folder, snakefile, *targets):
     """Rule to number of jobs that a dry run lists."""
-    dry = answer(folder, snakefile, "-n", *targets)
-    return job_counts(dry.returncode, dry.stdout + dry.stderr)
+    return job_counts(answer(folder, snakefile, "-n", *targets))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +75,7 @@ def test_accepted_code_is_read_below_the_prefix(example):
         dry = snakemake(example, "-n", "--nocolor")
     finally:
         record.unlink()
-    assert "cmr_split_cohort" in job_counts(dry.returncode, dry.stdout)
+    assert "cmr_split_cohort" in job_counts(dry)
 
 
 @pytest.mark.parametrize("prefix", [None, "heart"])
@@ -92,7 +91,7 @@ def test_the_configuration_of_the_caller_is_laid_over_that_of_the_workflow(tmp_p
     snakefile += 'print("module:", cmr.config["seed"], cmr.config["segmentation"]["epochs"])\n'
     dry = answer(tmp_path, snakefile, "-n")
     assert "module: 5 1000" in dry.stdout
-    assert job_counts(dry.returncode, dry.stdout)["train_segmenter"] == jobs["train_segmenter"] - 1
+    assert job_counts(dry)["train_segmenter"] == jobs["train_segmenter"] - 1
 
 
 def test_the_first_rule_of_the_caller_stays_the_default_target(tmp_path):

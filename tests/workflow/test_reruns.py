@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from places import LIBRARY, ROOT
-from workflow import DEMO, Workflow
+from workflow import DEMO, job_counts, unforked_snakemake
 
 from cmrslices.config import described_keys
 from cmrslices.runtime.code_digest import code_files
@@ -371,7 +371,8 @@ def test_a_new_3d_model_re_runs_nothing_else(changeable):
 
 def test_the_table_of_keys_is_that_of_a_real_snakemake_call(changeable):
     change, jobs = KEYS["evaluation.significance"]
-    assert Workflow.planned(changeable, **change) == jobs
+    arguments = changeable._arguments(["-n"], change)
+    assert job_counts(unforked_snakemake(changeable.project, *arguments)) == jobs
 
 
 # ---- Raw data ---------------------------------------------------------------

@@ -14,6 +14,8 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Iterator
+from json.encoder import encode_basestring_ascii as _json_text
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,9 @@ LIBRARY = Path(__file__).parents[2]
 
 DERIVED_FIELDS = {"ctx", "kind", "type_comment"}
 """Fields of Python's syntax tree that say nothing about what the code computes."""
+
+EMPTY = '["Module"]'
+"""JSON of a file without code."""
 
 
 def code_digest(script: str | Path) -> str:
@@ -52,7 +57,7 @@ def code_files(script: str | Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(file for name in _read(path).imports for file in _imported_files(name.dotted))
+            waiting.extend(_read(path).imported_files)
     return found
 
 
@@ -62,47 +67,48 @@ class _Import(NamedTuple):
     name: str
     source: str
     attribute: str
-
-    @property
-    def dotted(self) -> str:
-        return f"{self.source}.{self.attribute}" if self.attribute else self.source
+    file: Path | None
+    """Of the library's module that the name is or comes from."""
 
 
 class _Source(NamedTuple):
-    """A file's code without import statements, as a digest, and the names that its import statements bind."""
+    """A file's code without import statements, as a digest, the names that these bind, and the files that they run."""
 
     code: str
     imports: tuple[_Import, ...]
+    imported_files: frozenset[Path]
     does_something: bool
 
 
 @functools.cache
 def _read(path: Path) -> _Source:
-    tree = ast.parse(path.read_bytes())
-    imports: list[_Import] = []
-    code = _canonical(_Stripper(imports, path).visit(tree))
-    return _Source(_digest(code), tuple(imports), bool(tree.body or imports))
+    writer = _Writer()
+    code = writer.json_of(ast.parse(path.read_bytes()))
+    named = [name for statement in writer.imports for name in _bound_names(statement, path)]
+    imports = tuple(_bound(*name) for name in named)
+    files = frozenset(file for _, source, attribute in named for file in _imported_files(_dotted(source, attribute)))
+    return _Source(_sha256(code), imports, files, code != EMPTY or bool(imports))
 
 
-class _Stripper(ast.NodeTransformer):
-    """Takes docstrings, other bare texts and import statements out of a syntax tree, and collects the imports."""
+def _bound_names(statement: ast.Import | ast.ImportFrom, path: Path) -> list[tuple[str, str, str]]:
+    """Name, source and attribute of what an import statement binds."""
+    if isinstance(statement, ast.Import):
+        return [(alias.asname or alias.name, alias.name, "") for alias in statement.names]
+    if statement.level:
+        raise ValueError(f"{path}, line {statement.lineno}: a relative import; write the module's full name")
+    return [(alias.asname or alias.name, statement.module or "", alias.name) for alias in statement.names]
 
-    def __init__(self, imports: list[_Import], path: Path) -> None:
-        self.imports = imports
-        self.path = path
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else self.generic_visit(node)
+def _bound(name: str, source: str, attribute: str) -> _Import:
+    for module, rest in ((_dotted(source, attribute), ""), (source, attribute)):
+        file = _module_file(module)
+        if file:
+            return _Import(name, source, rest, file)
+    return _Import(name, source, attribute, None)
 
-    def visit_Import(self, node: ast.Import) -> None:
-        self.imports += [_Import(alias.asname or alias.name, alias.name, "") for alias in node.names]
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level:
-            raise ValueError(f"{self.path}, line {node.lineno}: a relative import; write the module's full name")
-        source = node.module or ""
-        self.imports += [_Import(alias.asname or alias.name, source, alias.name) for alias in node.names]
+def _dotted(source: str, attribute: str) -> str:
+    return f"{source}.{attribute}" if attribute else source
 
 
 def _bindings(path: Path) -> list[str]:
@@ -111,11 +117,7 @@ def _bindings(path: Path) -> list[str]:
 
 
 def _binding(name: _Import) -> list[str]:
-    for module, attribute in ((name.dotted, ""), (name.source, name.attribute)):
-        file = _module_file(module)
-        if file:
-            return [name.name, _read(file).code, attribute]
-    return [name.name, name.source, name.attribute]
+    return [name.name, _read(name.file).code if name.file else name.source, name.attribute]
 
 
 def _imported_files(module: str) -> list[Path]:
@@ -134,21 +136,45 @@ def _module_file(module: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _canonical(node: Any) -> Any:
-    """A syntax tree as lists and text that are the same on every version of Python.
+class _Writer:
+    """Writes a syntax tree as JSON: lists and text that are the same on every version of Python.
 
-    Fields that are absent or empty are left out, because newer versions add such fields.
+    Docstrings, other bare texts and import statements are left out; the statements are collected in `imports`. Fields
+    that are absent or empty are left out, because newer versions of Python add such fields. The JSON is written at once
+    and not from lists, because each call of Snakemake and each of its jobs reads all code.
     """
-    if isinstance(node, ast.JoinedStr):
-        return ["JoinedStr", [_canonical(part) for part in _merged_texts(node.values)]]
-    if isinstance(node, ast.Constant):
-        return ["Constant", type(node.value).__name__, repr(node.value)]
-    if isinstance(node, ast.AST):
-        fields = [(name, value) for name, value in ast.iter_fields(node) if name not in DERIVED_FIELDS]
-        return [type(node).__name__, *([name, _canonical(value)] for name, value in fields if value not in (None, []))]
-    if isinstance(node, list):
-        return [_canonical(part) for part in node]
-    return repr(node)
+
+    def __init__(self) -> None:
+        self.imports: list[ast.Import | ast.ImportFrom] = []
+
+    def json_of(self, node: Any) -> str:
+        """JSON of a node, of a list of nodes, or of a plain value."""
+        if isinstance(node, ast.Constant):
+            return f'["Constant", "{type(node.value).__name__}", {_json_text(repr(node.value))}]'
+        if isinstance(node, ast.JoinedStr):
+            return f'["JoinedStr", {self.json_of(_merged_texts(node.values))}]'
+        if isinstance(node, ast.AST):
+            return f'["{type(node).__name__}"{"".join(self._fields(node))}]'
+        if isinstance(node, list):
+            return f"[{', '.join([self.json_of(part) for part in node])}]"
+        return _json_text(repr(node))
+
+    def _fields(self, node: ast.AST) -> Iterator[str]:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name not in DERIVED_FIELDS and value is not None:
+                counted = [part for part in value if self._counts(part)] if isinstance(value, list) else value
+                if counted != []:
+                    yield f', ["{name}", {self.json_of(counted)}]'
+
+    def _counts(self, node: Any) -> bool:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.append(node)
+            return False
+        is_text = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
+        return not is_text
 
 
 def _merged_texts(parts: list[ast.expr]) -> list[ast.expr]:
@@ -164,4 +190,8 @@ def _merged_texts(parts: list[ast.expr]) -> list[ast.expr]:
 
 
 def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return _sha256(json.dumps(content))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -32,7 +32,7 @@ def write_plan(folder: str | Path, jobs: Iterable[Any], code: Mapping[str, str])
     jobs : iterable of snakemake.jobs.Job
         The jobs that the run will start.
     code : mapping of str to str
-        Name of each rule's script to the digest of its code.
+        Name of the script of each rule to the digest of its code. It may be filled while the jobs' parameters are read.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
