@@ -348,7 +348,12 @@ rule training_gain:
             report(
                 RESULTS / "figures/training_gain/{cohort}.html",
                 **caption("training_gain", "7 What the numbers say")
-                | {"labels": lambda w: {"cohort": TITLES["cohorts"][w.cohort], "shown": "Training against gain"}},
+                | {
+                    "labels": lambda w: {
+                        "cohort": TITLES["cohorts"][w.cohort],
+                        "shown": "Training against gain",
+                    }
+                },
             ),
         ],
     log:
