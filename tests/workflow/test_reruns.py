@@ -17,12 +17,20 @@ from cmrslices.runtime.code_digest import code_files
 
 STARRED = {"table1": 1, "table3": 1, "provenance": 1, "timings": 1}
 ANSWERS = {"answers": 1, "forest": 3, "training_gain": 3}
+
+
+def without_gain(jobs):
+    """The jobs where the baseline is no plain one, so that nothing is drawn beside it."""
+    return {name: count for name, count in jobs.items() if name != "training_gain"}
+
+
 COMPARED = {**STARRED, **ANSWERS, "budget": 1}
 TABLES = {**COMPARED, "boundary_table": 1}
 PICTURES = {"example_slices": 3, "worst_cases": 3}
 FUNCTION = {"cardiac_function": 1, "bland_altman": 3}
 RESULTS = {**TABLES, "figure2": 1, **FUNCTION, **PICTURES}
 SEGMENTED = {"predict": 15, "score": 15, "boundaries": 15, **RESULTS}
+THREE_APPROACHES = {"predict": 9, "score": 9, "boundaries": 9}
 ONE_APPROACH = {
     **{name: count for name, count in RESULTS.items() if name != "table1"},
     **{"predict": 3, "score": 3, "boundaries": 3},
@@ -156,14 +164,14 @@ KEYS = {
     "regions.rule": ({"regions": {"rule": "ends"}}, {**EVERYTHING_TRAINED, "assign_regions": 3, "cohort_summary": 1}),
     "models.<name>.sampling": (
         {"models": {"baseline": {"sampling": "region", "region": "base"}}},
-        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
+        {**without_gain(SEGMENTED), "train_segmenter": 1, "segmenter_curves": 1, **THREE_APPROACHES},
     ),
     "models.<name>.configuration": (
         {"models": {"baseline": {"configuration": "3d_fullres"}}},
         {
-            **SEGMENTED,
+            **without_gain(SEGMENTED),
             **PLANNED_IN_3D,
-            **{"train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
+            **{"train_segmenter": 1, "segmenter_curves": 1, **THREE_APPROACHES},
         },
     ),
     "models.<name>.planner": (
@@ -178,7 +186,7 @@ KEYS = {
     "models.<name>.starts_from": ({"models": {"sampling_low": {"starts_from": "baseline"}}}, ONE_MODEL),
     "models.<name>.network": (
         {"models": {"baseline": {"network": "joint"}}},
-        {**SEGMENTED, "train_segmenter": 1, "segmenter_curves": 1, "predict": 9, "score": 9, "boundaries": 9},
+        {**without_gain(SEGMENTED), "train_segmenter": 1, "segmenter_curves": 1, **THREE_APPROACHES},
     ),
     "models.<name>.region": ({"models": {"base": {"region": "apex"}}}, ONE_REGION_MODEL),
     "segmentation.epochs": (segmentation(epochs=2), TRAINED),
@@ -278,7 +286,7 @@ KEYS = {
     ),
     "evaluation.baseline": (
         {"evaluation": {"baseline": "sampling_low"}},  # which is no plain baseline
-        {**{name: count for name, count in COMPARED.items() if name != "training_gain"}, **PICTURES},
+        {**without_gain(COMPARED), **PICTURES},
     ),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
@@ -617,6 +625,7 @@ MODULES = {
     "cmrslices/evaluation/cells.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/bland_altman.py": {"bland_altman"},
     "cmrslices/evaluation/forest.py": ANSWER_PICTURES,
+    "cmrslices/evaluation/region_rules.py": set(),
     "cmrslices/evaluation/training_gain.py": {"training_gain"},
     "cmrslices/evaluation/function.py": FUNCTION_RULES,
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},

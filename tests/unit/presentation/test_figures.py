@@ -1,5 +1,6 @@
 """What all figures have in common."""
 
+import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
@@ -26,6 +27,12 @@ def test_the_figure_grows_by_its_legend_so_that_panels_keep_their_height():
     figure, legend = drawn_with_legend(["a name"] * 30)
     millimetres = figures.MM_PER_INCH * figure.get_size_inches()[1]
     assert millimetres == pytest.approx(60 + figures.MM_PER_INCH * legend.get_window_extent().height / figure.dpi)
+
+
+def test_no_setting_of_another_library_changes_a_figure():
+    expected = drawn_with_legend(["a name"])[1].get_window_extent().bounds
+    with mpl.rc_context({"legend.fontsize": 30, "font.size": 30}):
+        assert drawn_with_legend(["a name"])[1].get_window_extent().bounds == expected
 
 
 def test_short_names_stand_in_three_columns():

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from matplotlib import style
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -41,8 +41,8 @@ UNDATED = {".png": {"Software": None}, ".pdf": {"CreationDate": None}}
 
 
 def print_style() -> AbstractContextManager:
-    """Matplotlib settings of every figure."""
-    return mpl.rc_context(STYLE)
+    """Matplotlib settings of every figure, whatever a configuration file or another library has set."""
+    return style.context(["default", STYLE])
 
 
 def size_inches(height_mm: float) -> tuple[float, float]:
