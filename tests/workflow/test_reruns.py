@@ -579,6 +579,7 @@ MODULES = {
     "cmrslices/runtime/whole_folders.py": DEMO_RULES,
     "cmrslices/cohorts/splits.py": {"split_cohort"},
     "cmrslices/runtime/status.py": set(),
+    "cmrslices/runtime/trained_weights.py": {"provenance", *BUNDLE_RULES},
     "cmrslices/segmentation/preprocessed.py": {
         *PREPROCESSING_RULES,
         *("train_classifier", "classify"),

@@ -12,7 +12,7 @@ from cmrslices.config import Classified, Extent, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
 from cmrslices.evaluation.answer_tables import answers_markdown, introduction
-from cmrslices.evaluation.answers import Design, answers
+from cmrslices.evaluation.answers import SUBGROUPS, Design, answers
 from cmrslices.evaluation.forest import draw_forest, select
 from cmrslices.evaluation.region_rules import (
     REGION_RULES,
@@ -71,12 +71,13 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
 
 
 def _by_region_rule(found: pd.DataFrame, scores: pd.DataFrame, settings: Settings, design: Design) -> pd.DataFrame:
-    """The answers under every rule that names regions; those under the configured one are at hand."""
+    """Answers about all patients under every rule that names regions; those under the configured one are at hand."""
     configured = RegionRule(**settings.regions.model_dump())
     parts = [found.assign(region_rule=configured.rule)]
+    of_everyone = scores.drop(columns=SUBGROUPS, errors="ignore")
     for rule in REGION_RULES:
         if rule != configured.rule:
-            others = under_region_rule(scores, configured._replace(rule=rule))
+            others = under_region_rule(of_everyone, configured._replace(rule=rule))
             asked = answers(others, design._replace(bounds={}), settings.evaluation.margin)
             parts.append(asked.assign(region_rule=rule))
     return pd.concat(parts, ignore_index=True)

@@ -110,8 +110,9 @@ def draw_forest(answers: pd.DataFrame, title: str, approaches: Mapping[str, str]
         for panel in panels[1]:
             panel.set_xlabel("points of DSC %")
         figure.suptitle(title, fontsize=figures.STYLE["axes.titlesize"])
+        lines = [figures.legend_line(approaches[name], *looks[name]) for name in named]
         several = bool((answers["runs"] > 1).any())
-        figures.legend_below(figure, _legend(approaches, named, several=several, margin=margin))
+        figures.legend_below(figure, _legend(lines, several=several, margin=margin))
     return figure
 
 
@@ -152,8 +153,8 @@ def _draw_line(panel: Axes, found: pd.Series, height: float, colour: str, marker
     panel.plot(found["estimate"], height, marker, color=colour, markerfacecolor=face, **point)
 
 
-def _legend(approaches: Mapping[str, str], named: list[str], several: bool, margin: float) -> list[Line2D]:
-    lines = [figures.legend_line(approaches[name], *figures.looks(approaches)[name]) for name in named]
+def _legend(lines: list[Line2D], several: bool, margin: float) -> list[Line2D]:
+    """The approaches' lines, and after them what the marks say."""
     marks: dict[str, Any] = {"color": GAP_COLOUR, "linestyle": "", "markersize": figures.MARKER_SIZE}
     runs = [Line2D([], [], marker="|", label="lowest and highest run", **marks)] if several else []
     return [

@@ -7,7 +7,8 @@ A user who forces a training wants it anew.
 from collections.abc import Iterable
 from pathlib import Path
 
-TRAININGS = ("train_segmenter", "train_classifier")
+from cmrslices.runtime.trained_weights import TRAININGS
+
 LEFT = ("*_kept.pth", "checkpoint_latest*.pth", "checkpoint.pth", "checkpoint_previous.pth")
 
 
@@ -40,7 +41,7 @@ def forget_forced(rule: str, outputs: Iterable[str]) -> str | None:
     outputs : iterable of str
         Its outputs.
     """
-    if not rule.endswith(TRAININGS):
+    if not rule.endswith(tuple(TRAININGS)):
         return None
     removed = {output: forget_training(output) for output in outputs if output.endswith(".pth")}
     told = [

@@ -3,8 +3,9 @@
 import contextlib
 import subprocess
 import tomllib
+from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from cmrslices.runtime import device_record
 from cmrslices.runtime.accepted_code import FILE, read_accepted
 from cmrslices.runtime.device_record import read_tries
+from cmrslices.runtime.trained_weights import TRAININGS
 
 PROJECT = Path(__file__).parents[3]
 PACKAGES = ("snakemake", "nnunetv2", "torch", "torchvision", "SimpleITK", "numpy", "scipy", "pandas")
@@ -54,18 +56,17 @@ def trainings(results: str | Path, settings: dict[str, Any]) -> dict[str, dict[s
         ``models`` and ``classifiers``: the name of each to its tries, see `cmrslices.runtime.devices.used`. Trainings
         without a record are left out.
     """
-    places = {
-        "models": (settings.get("models", {}), "nnunet/results/*/SliceTrainer__nnUNetPlans__{}/fold_0"),
-        "classifiers": (settings.get("classification", {}).get("networks", {}), "classifiers/{}"),
-    }
+    networks = settings.get("classification", {}).get("networks", {})
     return {
-        kind: {
-            name: read_tries(file)
-            for name in names
-            for file in Path(results).glob(f"{place.format(name)}/{device_record.NAME}")
-        }
-        for kind, (names, place) in places.items()
+        "models": _tries(results, "train_segmenter", settings.get("models", {})),
+        "classifiers": _tries(results, "train_classifier", networks),
     }
+
+
+def _tries(results: str | Path, rule: str, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Read the tries of the trainings of one rule that have a record."""
+    record = PurePosixPath(TRAININGS[rule]).with_name(device_record.NAME)
+    return {name: read_tries(file) for name in names for file in Path(results).glob(str(record).format(name=name))}
 
 
 def write_provenance(settings: dict[str, Any], path: str | Path) -> None:

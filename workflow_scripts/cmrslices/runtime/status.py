@@ -9,12 +9,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from cmrslices.runtime.progress import last_progress
+from cmrslices.runtime.trained_weights import TRAININGS
 
-TRAININGS = {
-    "train_segmenter": "nnunet/results/*/SliceTrainer__nnUNetPlans__{name}/fold_0/checkpoint_final.pth",
-    "train_classifier": "classifiers/{name}/weights.pth",
-}
-"""Rule to the weights that its jobs make, below the results folder."""
 FAILED = re.compile(r"^(ERROR: .*|Traceback \(most recent call last\):)$", re.M)
 TAIL_BYTES = 100_000
 """How much of the end of a log is read."""
