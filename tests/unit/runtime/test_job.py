@@ -117,6 +117,29 @@ def test_a_fault_of_the_machine_is_said_with_its_remedy(tmp_path, body, reason):
     assert "Traceback" not in answer.stderr
 
 
+def test_a_worker_that_ends_while_the_reason_is_written_does_not_hide_it(tmp_path):
+    answer, log = run_job(
+        tmp_path,
+        """
+        import signal, subprocess
+
+        class Killed(RuntimeError):
+            def __str__(self):
+                subprocess.run(["true"])  # a worker ends now
+                return "DataLoader worker (pid 1) is killed by signal: Killed."
+
+        def fail(*_):
+            raise Killed
+
+        signal.signal(signal.SIGCHLD, fail)
+        subprocess.run(["true"])
+        """,
+    )
+    assert answer.returncode == 1
+    for said in (answer.stderr, log):
+        assert "a worker process was killed, likely for memory: give the rule more mem_mb" in said
+
+
 def test_a_disk_that_is_too_full_for_the_log_is_said_on_the_terminal(tmp_path):
     body = """
     import resource

@@ -80,6 +80,27 @@ def raise_on_signal() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def handler_restored(number: int) -> Iterator[None]:
+    """Give a signal back, after the body, the handler that it had before, even if the body's handler raises.
+
+    torch's handler of SIGCHLD raises whenever a worker process ends after one of them was killed: a fault of the body,
+    which must not come a second time while its reason is being written.
+
+    Parameters
+    ----------
+    number : int
+        The signal.
+    """
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        while signal.getsignal(number) is not before:
+            with contextlib.suppress(Exception):  # a signal that came just before
+                signal.signal(number, before)
+
+
+@contextlib.contextmanager
 def block_signals() -> Iterator[None]:
     """Block SIGTERM and SIGINT for the worker processes that the body starts.
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 import socket
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.interruption import Interrupted, raise_on_signal
+from cmrslices.runtime.interruption import Interrupted, handler_restored, raise_on_signal
 from cmrslices.runtime.job_plan import check_as_planned
 
 POLL_S = 2
@@ -91,7 +92,8 @@ def job_log(path: str | Path) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(_alone(path, terminal))
             stack.enter_context(_printed_to(path))
-            yield
+            with handler_restored(signal.SIGCHLD):
+                yield
         except BaseException as fault:
             reason = _reason(fault)
             with contextlib.suppress(OSError):  # the disk of the log may be full
