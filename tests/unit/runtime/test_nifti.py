@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from damage import DAMAGES
+from damage import DAMAGES as DAMAGED
 from raw_cohorts import BARE, SPACING_MM, oblique
 
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.nifti import check_gzip, check_volume, read_volume
+from cmrslices.runtime.nifti import DAMAGES, check_volume, open_image, pack, read_volume
 
 AFFINES = {"bare": BARE, "oblique": oblique(), "shifted": np.diag([1.5, 1.25, 8, 1]) + 20 * np.eye(4, k=3)}
 
@@ -99,14 +99,14 @@ def file(tmp_path):
 
 
 @pytest.mark.parametrize("refuse", [read_volume, check_volume])
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_is_named_with_a_remedy(file, damage, refuse):
     damage(file)
     with pytest.raises(InputError, match=r"a\.nii\.gz: cannot be read \(.*\); delete the folder of its cohort and run"):
         refuse(file)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGED)
 def test_simpleitk_alone_does_not_notice_a_damage_to_a_larger_file(file, damage):
     noise = np.random.default_rng(0).integers(1, 255, (256, 216, 10), dtype=np.uint8)
     by_nibabel(file, noise, BARE)
@@ -151,12 +151,33 @@ def test_an_image_over_time_is_refused(tmp_path):
         read_volume(tmp_path / "a.nii.gz")
 
 
-def test_a_whole_gzipped_file_passes(file):
-    check_gzip(file)
+def test_an_image_of_another_tool_has_the_content_of_its_file(file):
+    image, expected = open_image(file), nib.load(file)
+    np.testing.assert_array_equal(np.asanyarray(image.dataobj), np.asanyarray(expected.dataobj))
+    assert image.header == expected.header
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_gzipped_file_does_not_pass(file, damage):
+@pytest.mark.parametrize("suffix", [".img", ".img.gz"])
+def test_an_analyze_image_has_the_content_of_its_two_files(tmp_path, suffix):
+    voxels = np.arange(60, dtype=np.int16).reshape(5, 4, 3)
+    path = tmp_path / f"a{suffix}"
+    nib.save(nib.AnalyzeImage(voxels, np.eye(4)), path)
+    np.testing.assert_array_equal(np.asanyarray(open_image(path).dataobj), voxels)
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_gzipped_image_of_another_tool_does_not_open(file, damage):
     damage(file)
-    with pytest.raises((OSError, EOFError)):
-        check_gzip(file)
+    with pytest.raises(DAMAGES):
+        open_image(file)
+
+
+def test_a_packed_image_is_what_nibabel_saves(tmp_path):
+    image = nib.Nifti1Image(np.arange(60, dtype=np.int16).reshape(5, 4, 3), np.diag([1.5, 1.5, 8.0, 1.0]))
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert gzip.decompress(pack(image)) == gzip.decompress((tmp_path / "a.nii.gz").read_bytes())
+
+
+def test_the_same_image_is_packed_to_the_same_bytes():
+    image = nib.Nifti1Image(np.zeros((5, 4, 3), np.int16), np.eye(4))
+    assert pack(image) == pack(image)

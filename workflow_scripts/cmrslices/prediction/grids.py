@@ -1,25 +1,15 @@
 """A label map of another tool is brought onto the grid of its image: decided by the headers, never by the content."""
 
-import zlib
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px
 from cmrslices.cohorts.convert.nifti_header import has_lost_header, has_lost_spacing, read_grid
 from cmrslices.runtime.errors import InputError
-from cmrslices.runtime.nifti import LPS_OF_RAS, check_gzip
-
-DAMAGES = (
-    *(HeaderDataError, WrapStructError, OverflowError, MemoryError),
-    *(ImageFileError, EOFError, OSError, ValueError, zlib.error),
-)
-"""What nibabel and gzip raise where a file is damaged or no NIfTI."""
+from cmrslices.runtime.nifti import DAMAGES, LPS_OF_RAS, open_image
 
 
 class LabelMap(NamedTuple):
@@ -53,9 +43,7 @@ def read_label_map(path: Path) -> LabelMap:
         The file is damaged, has another number of axes, or its header contradicts itself.
     """
     try:
-        if path.suffix == ".gz":
-            check_gzip(path)
-        file = cast(nib.Nifti1Image, nib.load(path))
+        file = cast(nib.Nifti1Image, open_image(path))
         if len(file.shape) < 3 or set(file.shape[3:]) - {1}:
             raise InputError(f"{path}: {_size(file.shape)} voxels; write one label map of three axes for each case")
         voxels = np.asanyarray(file.dataobj)

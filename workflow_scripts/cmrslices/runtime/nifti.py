@@ -4,21 +4,28 @@ SimpleITK, and nnU-Net with it, fills with zeros what is missing of a truncated 
 with its checksum.
 """
 
-import gzip
 import io
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, igzip_lib
+from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from cmrslices.runtime.errors import InputError
 
 LPS_OF_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-PIECE_BYTES = 2**20
+HEADER_DAMAGES: tuple[type[Exception], ...] = (HeaderDataError, WrapStructError, OverflowError, MemoryError)
+DAMAGES: tuple[type[Exception], ...] = (
+    *(*HEADER_DAMAGES, ImageFileError, EOFError, OSError, ValueError, zlib.error),
+    cast(type[Exception], igzip_lib.IsalError),  # a class, which isal's types call an instance
+)
+"""What nibabel and gzip raise for files that are cut off, damaged, or no image."""
 METRE, MICRON = 1, 3
 """Codes of units of space in a NIfTI header that are not mm."""
 
@@ -57,10 +64,10 @@ def read_volume(path: str | Path) -> Volume:
         The file is missing, truncated, damaged, or no gzipped 3D NIfTI.
     """
     try:
-        content = io.BytesIO(gzip.decompress(Path(path).read_bytes()))
+        content = _unpacked(Path(path))
         header = nib.Nifti1Header.from_fileobj(content)
         voxels = header.data_from_fileobj(content).T
-    except (OSError, EOFError, ValueError, zlib.error, HeaderDataError, WrapStructError) as fault:
+    except DAMAGES as fault:
         raise _unreadable(path, " ".join(str(fault).split())) from None
     if voxels.ndim != 3:
         raise _unreadable(path, f"{voxels.ndim}D, where 3D is needed")
@@ -99,17 +106,36 @@ def check_volume(path: str | Path) -> None:
     read_volume(path)
 
 
-def check_gzip(path: str | Path) -> None:
-    """Compare the content of a gzipped file of any size with gzip's checksum and length, piece by piece.
+def open_image(path: str | Path) -> nib.spatialimages.SpatialImage:
+    """Open an image of another tool with nibabel, after comparing what is gzipped with its checksum, in one pass.
+
+    Parameters
+    ----------
+    path : path
+        NIfTI or Analyze.
 
     Raises
     ------
-    OSError, EOFError, zlib.error
-        The file cannot be read, is truncated or damaged.
+    DAMAGES
+        The file cannot be read, is truncated, damaged, or no image.
     """
-    with gzip.open(path) as content:
-        while content.read(PIECE_BYTES):
-            pass
+    image = cast(nib.spatialimages.SpatialImage, nib.load(path))
+    return type(image).from_file_map({name: _unpacked_part(part) for name, part in image.file_map.items()})
+
+
+def pack(image: nib.Nifti1Image) -> bytes:
+    """Content of a gzipped NIfTI file; the same image gives the same bytes."""
+    return igzip.compress(image.to_bytes(), mtime=0)
+
+
+def _unpacked_part(part: FileHolder) -> FileHolder:
+    path = Path(part.filename or "")
+    gzipped = path.suffix == ".gz" and path.exists()  # Analyze has a part that may be missing
+    return FileHolder(fileobj=_unpacked(path)) if gzipped else part
+
+
+def _unpacked(path: Path) -> io.BytesIO:
+    return io.BytesIO(igzip.decompress(path.read_bytes()))
 
 
 def _unreadable(path: str | Path, reason: str) -> InputError:

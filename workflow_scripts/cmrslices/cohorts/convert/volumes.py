@@ -1,7 +1,6 @@
 """Raw NIfTI files in, converted ones out: a stack is read with every check, and written so that SimpleITK reads it."""
 
 import contextlib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,16 +8,13 @@ from typing import cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from cmrslices.cohorts.convert.geometry import TOLERANCE_PX, corner_distance_px
 from cmrslices.cohorts.convert.nifti_header import has_lost_header, has_lost_spacing, read_grid
 from cmrslices.cohorts.convert.raw import RawCase, RawPatient
 from cmrslices.labels import LABELS
 from cmrslices.runtime.errors import CollectedErrors, InputError
-from cmrslices.runtime.nifti import check_gzip
+from cmrslices.runtime.nifti import DAMAGES, HEADER_DAMAGES, open_image, pack
 
 ROUNDING = 1e-3
 """Some tools store label values as floating-point numbers that are off a whole number by rounding."""
@@ -152,9 +148,7 @@ def _read_volume(path: Path, frame: int | None) -> tuple[np.ndarray, np.ndarray,
     if not path.is_file():
         raise InputError(f"{path}: the file is missing; restore it")
     with _readable(path):
-        if path.suffix == ".gz":
-            check_gzip(path)
-        file = cast(nib.Nifti1Image, nib.load(path))
+        file = cast(nib.Nifti1Image, open_image(path))
         voxels = _select_frame(file, frame, path)
     if voxels.dtype.kind not in "iuf":
         raise InputError(f"{path}: voxels of type {voxels.dtype}; grey values or labels are needed")
@@ -169,10 +163,10 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (HeaderDataError, WrapStructError, OverflowError, MemoryError) as fault:
+    except HEADER_DAMAGES as fault:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: its header is damaged ({reason}); export it again") from None
-    except (ImageFileError, EOFError, OSError, ValueError, zlib.error) as fault:
+    except DAMAGES as fault:
         reason = " ".join(str(fault).split())
         raise InputError(f"{path}: truncated or not what its name says ({reason}); fetch it again") from None
 
@@ -261,13 +255,14 @@ def map_labels(label: np.ndarray, label_map: dict[str, int], path: Path) -> np.n
     """
     if label.dtype.kind == "f":
         label = _whole_numbers(label, path)
-    unknown = np.setdiff1d(label, [0, *label_map.values()])
-    if unknown.size:
-        known = ", ".join(f"{value} {name}" for name, value in label_map.items())
-        raise InputError(f"{path}: unknown label values {_some(unknown)}; known are 0 and {known}")
-    mapped = np.zeros(label.shape, dtype=np.uint8)
+    mapped, known = np.zeros_like(label, dtype=np.uint8), label == 0
     for name, value in label_map.items():
-        mapped[label == value] = LABELS[name]
+        carried = label == value
+        np.copyto(mapped, LABELS[name], where=carried)
+        known |= carried
+    if not known.all():
+        values = ", ".join(f"{value} {name}" for name, value in label_map.items())
+        raise InputError(f"{path}: unknown label values {_some(label[~known])}; known are 0 and {values}")
     return mapped
 
 
@@ -312,9 +307,9 @@ def check_labelled_slices(label: np.ndarray, path: Path) -> None:
 
 
 def write_volume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write a NIfTI file with the affine as qform and sform. Nothing else of the source's header is kept."""
+    """Write a gzipped NIfTI file with the affine as qform and sform. Nothing else of the source's header is kept."""
     file = nib.Nifti1Image(voxels, affine, dtype=voxels.dtype)
     file.set_qform(affine, code="scanner")
     file.set_sform(affine, code="scanner")
     file.header.set_xyzt_units("mm")
-    nib.save(file, path)
+    path.write_bytes(pack(file))

@@ -1,27 +1,17 @@
 """NIfTI images of one patient in: every frame that is wanted, with the checks that images with labels go through."""
 
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from cmrslices.cohorts.convert.nifti_header import read_grid
 from cmrslices.cohorts.convert.volumes import check_axes, check_image
 from cmrslices.cohorts.unlabelled.layouts import Image
 from cmrslices.runtime.errors import CollectedErrors, InputError
-from cmrslices.runtime.nifti import check_gzip
-
-UNREADABLE = (
-    *(HeaderDataError, WrapStructError, ImageFileError, OverflowError, MemoryError),
-    *(EOFError, OSError, ValueError, zlib.error),
-)
-"""What nibabel raises for files that are cut off, damaged, or no NIfTI."""
+from cmrslices.runtime.nifti import DAMAGES, open_image
 
 
 @dataclass(frozen=True)
@@ -114,9 +104,7 @@ def _read_file(path: Path, dimensions: int) -> tuple[np.ndarray, np.ndarray, tup
     if not path.is_file():
         raise InputError(f"{path}: the file is missing; restore it")
     try:
-        if path.suffix == ".gz":
-            check_gzip(path)
-        file = cast(nib.Nifti1Image, nib.load(path))
+        file = cast(nib.Nifti1Image, open_image(path))
         if len(file.shape) != dimensions or file.shape[2] == 1:
             found = "a single slice" if len(file.shape) > 2 and file.shape[2] == 1 else f"{len(file.shape)}D"
             needed = "x, y, slices, frames" if dimensions == 4 else "x, y, slices"
@@ -125,7 +113,7 @@ def _read_file(path: Path, dimensions: int) -> tuple[np.ndarray, np.ndarray, tup
         affine, repairs = read_grid(file, path)
     except InputError:
         raise
-    except UNREADABLE as fault:
+    except DAMAGES as fault:
         reason = " ".join(str(fault).split())
         raise InputError(
             f"{path}: truncated, damaged or not what its name says ({reason}); fetch or export it again"
