@@ -1,7 +1,8 @@
 """What the scores of one or several runs say: the questions, each with its formula and its interval."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ SUBGROUPS = ["phase", "group", "vendor"]
 """Columns of the scores by which patients or cases are told apart, where they have them."""
 EVERYONE = "all"
 """Subgroup of all patients and phases."""
+ASKED = "asked"
+"""Axis of the answers to one question, in the order in which they were asked."""
 ANY_SCORING = "any"
 """Scoring rule of the questions that do not depend on it."""
 COUNTED = {"dsc": "scored", "missed": "carries", "invented": "lacks", "invented_mm2": "invented"}
@@ -146,8 +149,8 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
     # Arrays with different places on an axis are an error; xarray would go on with the places that they share.
     with xr.set_options(arithmetic_join="exact"):
         for cohort, part in scores.groupby("cohort", observed=True):
-            for answer in _ask_cohort(part, design):
-                tables.append(_rows(answer, margin).assign(cohort=cohort))
+            for question, asked in groupby(_ask_cohort(part, design), attrgetter("question")):
+                tables.append(_rows(question, list(asked), margin).assign(cohort=cohort))
     found = pd.concat(tables, ignore_index=True)
     kind = found["subgroup"].str.split(" ").str[0]
     found["p_holm"] = found.groupby(["scoring", "question", kind])["p"].transform(holm)
@@ -332,28 +335,35 @@ def break_even(right: np.ndarray, wrong: np.ndarray) -> np.ndarray:
         return np.where(right > wrong, 100 * np.clip(right / (right - wrong), 0, 1), np.nan)
 
 
-def _rows(answer: Answer, margin: float) -> pd.DataFrame:
-    values = answer.values.sel(run=ALL_RUNS, drop=True)
-    single = answer.values.isel(without=NOBODY).drop_sel(run=ALL_RUNS)
-    low, high = interval(values, answer.patients)
-    p, equivalent = p_different(values, answer.patients), p_equivalent(values, answer.patients, margin)
-    if answer.question in PERCENTAGES:
+def _rows(question: str, asked: Sequence[Answer], margin: float) -> pd.DataFrame:
+    """Rows of the answers to one question about several approaches, all computed at once: that is much faster."""
+    values, patients = (_side_by_side([getattr(one, part) for one in asked]) for part in ("values", "patients"))
+    single = values.isel(without=NOBODY).drop_sel(run=ALL_RUNS)
+    values = values.sel(run=ALL_RUNS, drop=True)
+    low, high = interval(values, patients)
+    p, equivalent = p_different(values, patients), p_equivalent(values, patients, margin)
+    if question in PERCENTAGES:
         low, high = (bound.clip(0, 100) for bound in (low, high))
     columns = {
         "estimate": values.isel(without=NOBODY),
         "low": low,
         "high": high,
-        "p": p if answer.question in TESTED else xr.full_like(p, np.nan),
-        "p_equivalent": equivalent if answer.question in DIFFERENCES else xr.full_like(p, np.nan),
+        "p": p if question in TESTED else xr.full_like(p, np.nan),
+        "p_equivalent": equivalent if question in DIFFERENCES else xr.full_like(p, np.nan),
         "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(p, np.nan),
         "lowest_run": single.min("run"),
         "highest_run": single.max("run"),
         "runs": single.sizes["run"],
-        "patients": answer.patients,
+        "patients": patients,
     }
     axes = [name for name in ("scoring", "subgroup", "label", "region") if name in values.dims]
-    table = xr.Dataset(columns).to_dataframe(axes).reset_index().dropna(subset="estimate")
+    table = xr.Dataset(columns).to_dataframe([ASKED, *axes]).reset_index().dropna(subset="estimate")
     numbers = ["estimate", "low", "high", "run_sd", "lowest_run", "highest_run"]
     place = {"scoring": ANY_SCORING, "subgroup": EVERYONE} | {axis: table[axis] for axis in axes}
-    names = {"question": answer.question, "approach": answer.approach, "versus": answer.versus}
-    return table.round(dict.fromkeys(numbers, DECIMALS)).assign(**place, **names)
+    of_rows = [asked[number] for number in table[ASKED]]
+    compared = {name: [getattr(one, name) for one in of_rows] for name in ("approach", "versus")}
+    return table.round(dict.fromkeys(numbers, DECIMALS)).assign(question=question, **place, **compared)
+
+
+def _side_by_side(arrays: Sequence[xr.DataArray]) -> xr.DataArray:
+    return xr.concat(arrays, pd.RangeIndex(len(arrays), name=ASKED), join="exact")
