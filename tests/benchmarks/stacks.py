@@ -9,10 +9,15 @@ import SimpleITK as sitk
 PHASES = ("ED", "ES")
 SHAPE = (10, 216, 256)
 SPACING_MM = (1.4, 1.4, 10.0)
+CAVITY = {"ED": 0.65, "ES": 0.5}
+"""Radius of the LVBP, as a share of that of the LVM."""
 
 
-def label_map(draw: np.random.Generator, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
-    """Label map, shape (slices, rows, columns), uint8: the labels of this project, slice 0 at the base, ends empty."""
+def label_map(draw: np.random.Generator, shape: tuple[int, int, int] = SHAPE, phase: str = "ED") -> np.ndarray:
+    """Label map, shape (slices, rows, columns), uint8: the labels of this project, slice 0 at the base, ends empty.
+
+    At ES the LVBP is smaller, and the LVM thicker.
+    """
     z, y, x = np.indices(shape, sparse=True)
     scale, depth = shape[2] / 256, (z - 1) / max(shape[0] - 3, 1)
     centre_y, centre_x = (side / 2 + draw.uniform(-6, 6) * scale for side in shape[1:])
@@ -21,7 +26,7 @@ def label_map(draw: np.random.Generator, shape: tuple[int, int, int] = SHAPE) ->
     label = np.zeros(shape, dtype=np.uint8)
     label[inside & ((x - centre_x + 1.6 * radius) ** 2 + (y - centre_y) ** 2 < (1.1 * radius) ** 2)] = 3
     label[inside & ((x - centre_x) ** 2 + (y - centre_y) ** 2 < radius**2)] = 2
-    label[inside & ((x - centre_x) ** 2 + (y - centre_y) ** 2 < (0.65 * radius) ** 2)] = 1
+    label[inside & ((x - centre_x) ** 2 + (y - centre_y) ** 2 < (CAVITY[phase] * radius) ** 2)] = 1
     return label
 
 
@@ -45,7 +50,7 @@ def raw_cohort(folder: Path, patients: int, shape: tuple[int, int, int] = SHAPE)
     draw = np.random.default_rng(0)
     for patient in (f"p{number:05}" for number in range(patients)):
         for phase in PHASES:
-            label = label_map(draw, shape)
+            label = label_map(draw, shape, phase)
             files = {"image": f"{patient}_{phase}.nii.gz", "label": f"{patient}_{phase}_label.nii.gz"}
             write(image(draw, label), folder / files["image"])
             write(label, folder / files["label"])

@@ -1,5 +1,6 @@
 """A cohort's conversion: every case is accounted for, and the output has one layout."""
 
+import runpy
 import shutil
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 import yaml
+from places import ROOT
 from raw_cohorts import SPACING_MM, convert_to, grey, heart, mnms_cohort, nifti_cohort, oblique, save, write_csv
 
 from cmrslices.cohorts.convert import FORMATS, nifti, volumes
@@ -271,3 +273,9 @@ def test_faults_are_offered_as_an_exclusion_list(convert, raw, capfd):
     listed = yaml.safe_load(capfd.readouterr().out.split("configuration:\n")[1])
     assert set(listed["cohorts"]["demo"]["exclude"]) == {"p1", "p3"}
     assert convert(**listed["cohorts"]["demo"])
+
+
+def test_the_synthetic_cohort_of_the_benchmarks_is_converted(convert, raw):
+    stacks = runpy.run_path(str(ROOT / "tests/benchmarks/stacks.py"))
+    stacks["raw_cohort"](raw, patients=6, shape=(10, 54, 64))
+    convert()
