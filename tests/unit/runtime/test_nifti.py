@@ -151,6 +151,15 @@ def test_an_image_over_time_is_refused(tmp_path):
         read_volume(tmp_path / "a.nii.gz")
 
 
+def test_too_little_memory_is_no_fault_of_the_file(file, monkeypatch):
+    def fail(_):
+        raise MemoryError
+
+    monkeypatch.setattr("cmrslices.runtime.nifti.igzip.decompress", fail)
+    with pytest.raises(MemoryError):
+        read_volume(file)
+
+
 def test_an_image_of_another_tool_has_the_content_of_its_file(file):
     image, expected = open_image(file), nib.load(file)
     np.testing.assert_array_equal(np.asanyarray(image.dataobj), np.asanyarray(expected.dataobj))

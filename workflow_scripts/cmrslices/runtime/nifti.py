@@ -67,6 +67,8 @@ def read_volume(path: str | Path) -> Volume:
         content = _unpacked(Path(path))
         header = nib.Nifti1Header.from_fileobj(content)
         voxels = header.data_from_fileobj(content).T
+    except MemoryError:  # of a file of the workflow's own, it is the job that has too little
+        raise
     except DAMAGES as fault:
         raise _unreadable(path, " ".join(str(fault).split())) from None
     if voxels.ndim != 3:
