@@ -197,7 +197,7 @@ rule figure2:
 
 
 rule cardiac_function:
-    """Volumes, ejection fractions and LV mass of every patient, and which region their errors come from."""
+    """Volumes, ejection fractions and LV mass of every patient; their errors by region, and what approaches change."""
     input:
         scores=all_scores,
         cases=expand(RESULTS / "cohorts/{cohort}/cases.csv", cohort=COHORTS),
@@ -220,6 +220,18 @@ rule cardiac_function:
                 **caption("volume_errors", "3 Tables", table="Errors of the volumes"),
             ),
         ],
+        changes=[
+            RESULTS / "tables/function_changes.csv",
+            RESULTS / "tables/function_changes.md",
+            report(
+                RESULTS / "tables/function_changes.html",
+                **caption(
+                    "function_changes",
+                    "7 What the numbers say",
+                    table="Errors of cardiac function, compared",
+                ),
+            ),
+        ],
         patients=RESULTS / "tables/patients_function.csv",
     log:
         RESULTS / "logs/cardiac_function.log",
@@ -229,6 +241,8 @@ rule cardiac_function:
     params:
         cohorts=TITLES["cohorts"],
         approaches=TITLES["approaches"],
+        baseline=BASELINE,
+        primary=SETTINGS.primary(),
         code=code_of("cardiac_function"),
     script:
         "../workflow_scripts/cardiac_function.py"

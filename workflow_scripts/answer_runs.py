@@ -1,9 +1,9 @@
 """What published runs say, with intervals: python workflow_scripts/answer_runs.py FOLDER.
 
 FOLDER, such as results/published/acdc, holds a folder seed* or fold* per run that publish.py made. Written into it:
-answers.csv and .md, for each cohort a forest plot and a picture of training against gain, and agreement.csv and .md,
-the paper's Tables 1 and 3 cell by cell, and region_rules.csv and .md: whether the answers hold by another rule of
-which slices are base and apex.
+answers.csv and .md; for each cohort a forest plot and a picture of training against gain; agreement.csv and .md, the
+paper's Tables 1 and 3 cell by cell; function_changes.csv and .md, the errors of volumes and ejection fractions; and
+region_rules.csv and .md: whether the answers hold by another rule of which slices are base and apex.
 """
 
 import sys

@@ -11,7 +11,7 @@ from places import LIBRARY, ROOT
 from workflow import DEMO, job_counts, unforked_snakemake
 
 from cmrslices.config import described_keys
-from cmrslices.runtime.code_digest import code_files
+from cmrslices.runtime import code_digest
 
 # ---- Configuration ----------------------------------------------------------
 
@@ -286,12 +286,15 @@ KEYS = {
     ),
     "evaluation.baseline": (
         {"evaluation": {"baseline": "sampling_low"}},  # which is no plain baseline
-        {**without_gain(COMPARED), **PICTURES},
+        {**without_gain(COMPARED), "cardiac_function": 1, **PICTURES},
     ),
     "evaluation.significance": ({"evaluation": {"significance": 0.05}}, STARRED),
     "evaluation.scoring": ({"evaluation": {"scoring": "all"}}, COMPARED),
     "evaluation.margin": ({"evaluation": {"margin": 2.0}}, {**ANSWERS, "provenance": 1}),
-    "evaluation.primary": ({"evaluation": {"primary": ["sampling_low"]}}, {**ANSWERS, "provenance": 1}),
+    "evaluation.primary": (
+        {"evaluation": {"primary": ["sampling_low"]}},
+        {**ANSWERS, "cardiac_function": 1, "provenance": 1},
+    ),
     "evaluation.profile_points": ({"evaluation": {"profile_points": 51}}, {"figure2": 1, "provenance": 1}),
     "quality.approaches": (
         {"quality": {"approaches": ["baseline"]}},
@@ -629,6 +632,8 @@ MODULES = {
     "cmrslices/evaluation/region_rules.py": set(),
     "cmrslices/evaluation/training_gain.py": {"training_gain"},
     "cmrslices/evaluation/function.py": FUNCTION_RULES,
+    "cmrslices/evaluation/function_change_tables.py": {"cardiac_function"},
+    "cmrslices/evaluation/function_changes.py": {"cardiac_function"},
     "cmrslices/evaluation/function_tables.py": {"cardiac_function"},
     "cmrslices/evaluation/volume_agreement.py": FUNCTION_RULES,
     "cmrslices/evaluation/volume_errors.py": {"cardiac_function"},
@@ -661,6 +666,7 @@ MODULES = {
     },
     "cmrslices/presentation/paper.py": {*FUNCTION_RULES, *PAPER_RULES},
     "cmrslices/evaluation/profile.py": {"figure2"},
+    "cmrslices/presentation/sections.py": {"answers", "cardiac_function"},
     "cmrslices/presentation/tables.py": {
         *(*ANSWER_PICTURES, "figure2", *FUNCTION_RULES, *TABLE_RULES, *REPORT_RULES, *PATIENT_RULES, *WORTH_RULES),
     },
@@ -676,7 +682,7 @@ MODULES = {
     },
     "cmrslices/evaluation/label_maps.py": {"boundaries", *SCORE_RULES, *FLAG_RULES},
     "cmrslices/evaluation/scores.py": {*SCORE_RULES, *WORTH_RULES},
-    "cmrslices/evaluation/statistics.py": {*ANSWER_PICTURES, "boundary_table", *STATISTICS_RULES},
+    "cmrslices/evaluation/statistics.py": {*ANSWER_PICTURES, "boundary_table", *STATISTICS_RULES, "cardiac_function"},
     "cmrslices/evaluation/jackknife.py": {
         *("figure2", *ANSWER_PICTURES, "boundary_table"),
         *STATISTICS_RULES,
@@ -684,7 +690,7 @@ MODULES = {
         *WORTH_RULES,
     },
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
-    "cmrslices/evaluation/rule_agreement.py": {"answers", *ANSWER_PICTURES},
+    "cmrslices/evaluation/rule_agreement.py": {"answers"},
     "cmrslices/evaluation/scoring.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/table1.py": {"table1"},
     "cmrslices/classification/table2.py": {"select_classifier"},
@@ -740,9 +746,20 @@ def jobs_after(rules):
     return dict(jobs)
 
 
-def scripts():
-    """Every script, by its name."""
-    return sorted(file.stem for file in LIBRARY.glob("*.py"))
+def one_module_for_each_answer():
+    """Of the modules whose change re-runs the same jobs, the first one."""
+    answers = {tuple(sorted(jobs_after(importers(module)).items())): module for module in reversed(modules())}
+    return sorted(answers.values())
+
+
+def digests_of_rules():
+    return {rule: code_digest.code_digest(LIBRARY / f"{rule}.py") for rule in RULES}
+
+
+@pytest.fixture(scope="module")
+def digests():
+    """Digests of the scripts as they are."""
+    return digests_of_rules()
 
 
 @contextmanager
@@ -767,22 +784,30 @@ def test_every_row_is_a_module_or_a_folder():
 
 
 @pytest.mark.parametrize("module", modules())
-def test_module_is_imported_by_the_scripts_of_these_rules(module):
-    found = {rule for rule in RULES if LIBRARY / module in code_files(LIBRARY / f"{rule}.py")}
-    assert found == importers(module)
+def test_changed_code_of_a_module_changes_the_digests_of_the_rules_that_import_it(digests, monkeypatch, module):
+    read, changed = code_digest._read, LIBRARY / module
+    other = read(changed)._replace(code="other", does_something=True)
+    monkeypatch.setattr(code_digest, "_read", lambda path: other if path == changed else read(path))
+    assert {rule for rule, digest in digests_of_rules().items() if digest != digests[rule]} == importers(module)
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", one_module_for_each_answer())
 def test_changed_code_of_a_module_re_runs_the_rules_that_import_it(changeable, module):
     with edited([changeable.project / "workflow_scripts" / module], other_code):
         assert changeable.planned() == jobs_after(importers(module))
 
 
-@pytest.mark.parametrize("script", scripts())
+@pytest.mark.parametrize("script", sorted(rule for rule in RULES if AFTER[rule]))
 def test_changed_code_of_a_script_re_runs_its_rule(changeable, script):
-    rules = set() if script in COMMANDS else {script}
     with edited([changeable.project / f"workflow_scripts/{script}.py"], other_code):
-        assert changeable.planned() == jobs_after(rules)
+        assert changeable.planned() == AFTER[script]
+
+
+def test_changed_code_of_commands_and_of_rules_that_are_not_in_the_finished_run_re_runs_nothing(changeable):
+    unused = {rule for rule in RULES if not AFTER[rule]}
+    assert {file.stem for file in LIBRARY.glob("*.py")} == RULES | COMMANDS
+    with edited([changeable.project / f"workflow_scripts/{name}.py" for name in unused | COMMANDS], other_code):
+        assert changeable.planned() == {}
 
 
 def test_changed_code_of_the_demo_makes_its_cohorts_again(changeable):

@@ -39,6 +39,17 @@ NOTES = ("", *NO_PHASE.values(), NO_EDV, ES_LARGER)
 """What may be said of a patient's quantity: why it is empty, or that it is doubtful."""
 
 
+def with_unit(quantity: str) -> str:
+    """Name of a quantity, with its unit, as readers see it.
+
+    Examples
+    --------
+    >>> with_unit("LVEF")
+    'LVEF (%)'
+    """
+    return f"{quantity} ({QUANTITIES[quantity]})"
+
+
 def with_fractions(volumes: pd.DataFrame) -> pd.DataFrame:
     """Add stroke volume and ejection fraction of both ventricles.
 

@@ -352,9 +352,12 @@ def finished_run(tmp_path_factory):
         cases=[tables["cases"]],
         cohorts={"acdc": "ACDC"},
         approaches={name: name for name in of_run.approaches},
+        baseline="baseline",
+        primary={},
         literature=ROOT / "resources/literature/function.csv",
         table=[run / "tables/cardiac_function.csv"],
         errors=[run / "tables/volume_errors.csv"],
+        changes=[run / "tables/function_changes.csv"],
         patients=run / "tables/patients_function.csv",
     )
     shares = read_slices(tables["slices"])[["case", "slice"]].assign(**dict.fromkeys(SLICE_CLASSES, 0.25))

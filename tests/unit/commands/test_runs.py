@@ -7,7 +7,8 @@ import pytest
 import yaml
 from places import ROOT
 
-from cmrslices.commands.runs import read_runs
+from cmrslices.commands.runs import read_function, read_runs
+from cmrslices.runtime.errors import InputError
 
 PUBLISHED = ROOT / "results/published/acdc/seed1"
 MODELS = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
@@ -44,3 +45,9 @@ def test_an_approach_by_an_extent_or_a_head_is_judged_by_its_published_regions(t
     _, found = read_runs(tmp_path)
     assert (found["right:mine"] == (found["region"] == "middle")).all()
     assert set(found["approach"]) == {"baseline", "mine"}
+
+
+def test_a_run_without_the_function_of_its_patients_is_named(tmp_path):
+    (tmp_path / "seed7/tables").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"seed7/tables/patients_function\.csv: is missing; publish the run again"):
+        read_function(tmp_path)

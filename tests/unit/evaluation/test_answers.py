@@ -13,12 +13,13 @@ from cmrslices.commands.publication import default_configuration
 from cmrslices.commands.runs import write_answers_of_runs
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, with_subgroups
-from cmrslices.evaluation.answer_tables import answers_markdown, answers_page, introduction, sections
+from cmrslices.evaluation.answer_tables import introduction, sections
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE, Design, answers, break_even
 from cmrslices.evaluation.cells import ALL_LABELS, ANY_LABEL
 from cmrslices.evaluation.statistics import WHOLE_HEART, holm, improvements, regional_gap
 from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import LABELS, REGIONS, TABLE_ORDER
+from cmrslices.presentation.sections import sections_markdown, sections_page
 from cmrslices.runtime.errors import InputError
 
 SLICES = {"baseline": 100, "routed": 400, "bound": 400}
@@ -602,8 +603,8 @@ def test_a_longer_training_is_told_below_the_changes_with_its_matched_control():
     note = part_of(shown(found, {"routed": "bound", "bound": "bound"}), "What does an approach change?").note
     assert '4.00 times as many, matched control "bound": routed.' in note
     assert "4.00 times as many, a control itself: bound." in note
-    assert note in answers_markdown("", shown(found, {"routed": "bound", "bound": "bound"}))
-    assert note in html.unescape(answers_page("", shown(found, {"routed": "bound", "bound": "bound"})))
+    assert note in sections_markdown("", shown(found, {"routed": "bound", "bound": "bound"}))
+    assert note in html.unescape(sections_page("", "", shown(found, {"routed": "bound", "bound": "bound"})))
 
 
 def test_a_longer_training_without_a_control_is_told_as_such():

@@ -68,9 +68,12 @@ def write(folder, inputs):
         **inputs,
         cohorts=COHORTS,
         approaches=APPROACHES,
+        baseline="baseline",
+        primary={"other": "baseline"},
         literature=LITERATURE,
         table=[folder / f"function.{ending}" for ending in ("csv", "md", "tex", "html")],
         errors=[folder / f"errors.{ending}" for ending in ("csv", "md", "html")],
+        changes=[folder / f"changes.{ending}" for ending in ("csv", "md", "html")],
         patients=folder / "patients.csv",
     )
     return folder
@@ -124,6 +127,23 @@ def test_the_errors_of_a_row_sum_to_its_last_column(written):
     table = pd.read_csv(written / "errors.csv")
     wide = table.pivot(index=["cohort", "approach", "quantity"], columns="region", values="mean_error")
     np.testing.assert_allclose(wide[list(TABLE_ORDER)].sum(axis=1), wide["all"], rtol=1e-4)
+
+
+def test_the_change_of_an_error_is_the_difference_of_the_errors_in_the_table_of_agreement(written):
+    told = pd.read_csv(written / "function.csv").set_index(["cohort", "quantity", "approach"])["mean_absolute_error"]
+    told = told.unstack("approach")
+    found = pd.read_csv(written / "changes.csv").query("question == 'change'").set_index(["cohort", "quantity"])
+    pd.testing.assert_series_equal(
+        found["estimate"].sort_index(), told["other"] - told["baseline"], rtol=0, atol=1e-4, check_names=False
+    )
+
+
+def test_a_title_is_the_same_in_every_table_of_changes(written):
+    text = (written / "changes.md").read_text()
+    for question in ("of a remedy smaller", "How large are", "What does an approach change"):
+        assert question in text
+    assert text.count(r"Other \| one") == 3 * len(COHORTS)
+    assert "ACDC n = 6 patients; M&Ms n = 3 patients" in text
 
 
 def test_every_patient_is_listed_by_name_with_the_group_where_a_cohort_has_it(written):

@@ -11,9 +11,11 @@ from cmrslices.cohorts.regions import RegionRule
 from cmrslices.config import Classified, Extent, Settings, load_settings
 from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_files import design_of, with_right, write_tables
-from cmrslices.evaluation.answer_tables import answers_markdown, introduction
+from cmrslices.evaluation.answer_tables import introduction
 from cmrslices.evaluation.answers import SUBGROUPS, Design, answers
 from cmrslices.evaluation.forest import draw_forest, select
+from cmrslices.evaluation.function_change_tables import write_function_changes
+from cmrslices.evaluation.function_changes import function_changes
 from cmrslices.evaluation.region_rules import (
     REGION_RULES,
     across_region_rules,
@@ -26,12 +28,13 @@ from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation import tables
 from cmrslices.presentation.figures import write_figure
 from cmrslices.presentation.paper import read_paper
+from cmrslices.presentation.sections import sections_markdown
 from cmrslices.presentation.writing import write_text
 from cmrslices.runtime.errors import InputError
 
 
 def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
-    """Write the answers, their pictures and the agreement with the paper into the folder of the published runs.
+    """Write answers and their pictures, errors of cardiac function, and the agreement with the paper beside the runs.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
     Raises
     ------
     InputError
-        As in `read_runs`.
+        As in `read_runs` and `read_function`.
     """
     folder = Path(folder)
     settings, scores = read_runs(folder)
@@ -66,8 +69,11 @@ def write_answers_of_runs(folder: str | Path, paper: Path) -> None:
     compared = across_region_rules(_by_region_rule(found, scores, settings, design), scoring)
     section = region_rules_section(compared, found, cohorts, approaches)
     intro = introduction(found, cohorts, scoring, margin)
-    formats = {".csv": lambda: tables.csv(compared), ".md": lambda: answers_markdown(intro, [section])}
+    formats = {".csv": lambda: tables.csv(compared), ".md": lambda: sections_markdown(intro, [section])}
     write_text([folder / "region_rules.csv", folder / "region_rules.md"], formats)
+    changes = function_changes(read_function(folder), baseline, settings.primary())
+    changes_files = [folder / "function_changes.csv", folder / "function_changes.md"]
+    write_function_changes(changes_files, changes, cohorts, approaches)
 
 
 def _by_region_rule(found: pd.DataFrame, scores: pd.DataFrame, settings: Settings, design: Design) -> pd.DataFrame:
@@ -103,7 +109,7 @@ def read_runs(folder: Path) -> tuple[Settings, pd.DataFrame]:
     InputError
         There is no run, or the configurations differ in more than seed and fold, or two runs have the same of both.
     """
-    runs = sorted([*folder.glob("seed*"), *folder.glob("fold*")])
+    runs = _runs(folder)
     found = {run: load_settings(yaml.safe_load((run / "config.yaml").read_text())) for run in runs}
     if not found:
         raise InputError(f"{folder}: holds no folder seed* or fold*; publish a run there (docs/public.md)")
@@ -120,6 +126,36 @@ def read_runs(folder: Path) -> tuple[Settings, pd.DataFrame]:
         seen[drawn] = run
     parts = [_read_run(run, settings).assign(run=run.name) for run, settings in found.items()]
     return found[runs[0]], pd.concat(parts, ignore_index=True)
+
+
+def read_function(folder: Path) -> pd.DataFrame:
+    """Read volumes, ejection fractions and LV mass in published runs, as `function_changes` takes them.
+
+    Parameters
+    ----------
+    folder : Path
+        It holds a folder ``seed*`` or ``fold*`` for each published run.
+
+    Returns
+    -------
+    DataFrame
+        tables/patients_function.csv of every run, with the name of the run's folder in the column run.
+
+    Raises
+    ------
+    InputError
+        A run has no such table.
+    """
+    files = {run.name: run / "tables/patients_function.csv" for run in _runs(folder)}
+    for file in files.values():
+        if not file.exists():
+            raise InputError(f"{file}: is missing; publish the run again (docs/public.md)")
+    parts = [pd.read_csv(file, dtype={"patient": str}).assign(run=run) for run, file in files.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _runs(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("seed*"), *folder.glob("fold*")])
 
 
 def _without_seed_and_fold(settings: Settings) -> dict:

@@ -11,8 +11,6 @@ from cmrslices.evaluation.agreement import agreement, paper_cells
 from cmrslices.evaluation.answer_tables import (
     agreement_caption,
     agreement_cells,
-    answers_markdown,
-    answers_page,
     introduction,
     sections,
 )
@@ -21,7 +19,10 @@ from cmrslices.evaluation.scores import read_scores
 from cmrslices.prediction.routing import read_regions
 from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
+from cmrslices.presentation.sections import sections_markdown, sections_page
 from cmrslices.presentation.writing import Files, write_table, write_text
+
+TITLE = "What the numbers say"
 
 
 def write_answers(
@@ -119,8 +120,8 @@ def write_tables(
     parts = sections(found, cohorts, approaches, controls, scoring)
     formats = {
         ".csv": lambda: tables.csv(found),
-        ".md": lambda: answers_markdown(intro, parts),
-        ".html": lambda: answers_page(intro, parts),
+        ".md": lambda: sections_markdown(intro, parts),
+        ".html": lambda: sections_page(TITLE, intro, parts),
     }
     write_text(table, formats)
     cells = agreement_cells(beside, cohorts, approaches)

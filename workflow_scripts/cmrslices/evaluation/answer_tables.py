@@ -1,19 +1,19 @@
 """Answers laid out for readers: a table for each question, and the agreement with the paper."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pandas as pd
 
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
-from cmrslices.evaluation.rule_agreement import FINDING, LEVEL_OF_MARKS, across_rules
+from cmrslices.evaluation.rule_agreement import FINDING, across_rules
 from cmrslices.evaluation.scoring import SCORING_RULES
-from cmrslices.evaluation.statistics import REGION_TITLES, WHOLE_HEART
+from cmrslices.evaluation.statistics import LEVEL_OF_MARKS, REGION_TITLES, WHOLE_HEART
 from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import NON_CARDIAC, REGIONS
-from cmrslices.presentation import pages, tables
+from cmrslices.presentation import tables
+from cmrslices.presentation.sections import Section
 
 NEAR = "≈"
 QUESTIONS = {
@@ -87,16 +87,6 @@ TRAINING = "training, times the slices of {}"
 """Title of the column that says how much longer an approach was trained than the one that it is compared with."""
 
 
-class Section(NamedTuple):
-    """A question, how its table is read, the finished cells, which of them are bold, and what is said below."""
-
-    title: str
-    caption: str
-    cells: pd.DataFrame
-    bold: pd.DataFrame
-    note: str = ""
-
-
 def introduction(found: pd.DataFrame, cohorts: Mapping[str, str], scoring: str, margin: float) -> str:
     """What the intervals and marks say, and how many patients and runs there are.
 
@@ -164,26 +154,6 @@ def sections(
         CLASSIFIER_QUESTION[0]: _bound_note(found, approaches),
     }
     return [part._replace(note=notes.get(part.title, "")) for part in made]
-
-
-def answers_markdown(intro: str, parts: list[Section]) -> str:
-    """The introduction and the sections as Markdown."""
-    texts = [f"## {part.title}\n\n{tables.markdown(part.cells, part.caption, part.bold, part.note)}" for part in parts]
-    return "\n".join([f"{intro}\n", *texts])
-
-
-def answers_page(intro: str, parts: list[Section]) -> str:
-    """The introduction and the sections as an HTML page."""
-    body = [
-        (
-            pages.heading(part.title),
-            pages.paragraph(part.caption),
-            pages.table(part.cells, part.bold),
-            *map(pages.paragraph, filter(None, [part.note])),
-        )
-        for part in parts
-    ]
-    return pages.page("What the numbers say", pages.paragraph(intro), *(text for texts in body for text in texts))
 
 
 def agreement_caption(beside: pd.DataFrame) -> str:

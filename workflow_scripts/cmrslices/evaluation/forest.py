@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 
 from cmrslices.evaluation.answers import ENDS, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
-from cmrslices.evaluation.rule_agreement import LEVEL_OF_MARKS
-from cmrslices.evaluation.statistics import REGION_TITLES
+from cmrslices.evaluation.statistics import LEVEL_OF_MARKS, REGION_TITLES
 from cmrslices.labels import LABELS, REGIONS
 from cmrslices.presentation import figures
 from cmrslices.presentation.writing import Files

@@ -1,4 +1,4 @@
-"""Cardiac function as tables: agreement with the reference, where the error comes from, and every patient."""
+"""Cardiac function as tables: agreement with the reference, errors by region and by approach, and every patient."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +7,13 @@ import pandas as pd
 
 from cmrslices.cohorts.tables import read_cases
 from cmrslices.evaluation.function import patient_function, regional_volumes, with_volumes
+from cmrslices.evaluation.function_change_tables import write_function_changes
+from cmrslices.evaluation.function_changes import function_changes
 from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.volume_agreement import volume_agreement
 from cmrslices.evaluation.volume_errors import ALL_SLICES, volume_errors
-from cmrslices.function import QUANTITIES
+from cmrslices.function import QUANTITIES, with_unit
 from cmrslices.labels import TABLE_ORDER
 from cmrslices.presentation import tables
 from cmrslices.presentation.paper import read_paper
@@ -49,12 +51,15 @@ def write_cardiac_function(
     cases: list[str],
     cohorts: Mapping[str, str],
     approaches: Mapping[str, str],
+    baseline: str,
+    primary: Mapping[str, str],
     literature: str | Path,
     table: Files,
     errors: Files,
+    changes: Files,
     patients: str | Path,
 ) -> None:
-    """Write the agreement of volumes, ejection fractions and LV mass, the regions' errors, and every patient.
+    """Write the agreement of volumes, ejection fractions and LV mass, their errors, and every patient.
 
     Parameters
     ----------
@@ -64,10 +69,15 @@ def write_cardiac_function(
         cases.csv of each cohort.
     cohorts, approaches : dict of name to title
         In the order of the rows.
+    baseline : str
+        The approach that the others are compared with.
+    primary : dict of str to str
+        Each approach of the primary comparisons to its control.
     literature : path
         Published errors, to be read beside ours.
-    table, errors : Files
-        To write: `volume_agreement` and `volume_errors`. In LaTeX, the first has a row per cohort and approach.
+    table, errors, changes : Files
+        To write: `volume_agreement`, `volume_errors` and `function_changes`. In LaTeX, the first has a row per cohort
+        and approach.
     patients : path
         The CSV to write: `patient_function`, with the patient's group and vendor where a cohort has them.
 
@@ -87,6 +97,8 @@ def write_cardiac_function(
         cells = compact_cells if Path(file).suffix == ".tex" else agreement_cells
         write_table([file], agreement, "Cardiac function", caption, cells(agreement, titles), label="tab:function")
     write_table(errors, regions, "Errors of the volumes by region", ERRORS, errors_cells(regions, titles))
+    compared = function_changes(function.assign(run=""), baseline, primary)
+    write_function_changes(changes, compared, cohorts, approaches)
     Path(patients).write_text(tables.csv(with_origin(function, listed)), encoding="utf-8")
 
 
@@ -135,7 +147,7 @@ def compact_cells(agreement: pd.DataFrame, titles: Mapping[str, Mapping[str, str
     keys = ["cohort", "approach"]
     rows = pd.MultiIndex.from_frame(agreement[keys].drop_duplicates())
     wide = agreement.assign(text=text).pivot(index=keys, columns="quantity", values="text")
-    wide = wide.reindex(index=rows, columns=list(QUANTITIES)).rename(columns=_with_unit).rename_axis(columns=None)
+    wide = wide.reindex(index=rows, columns=list(QUANTITIES)).rename(columns=with_unit).rename_axis(columns=None)
     names = rows.to_frame(index=False)
     cells = wide.reset_index(drop=True)
     cells.insert(0, "Dataset", tables.sparse(tables.titled(names["cohort"], titles["cohort"])))
@@ -221,14 +233,10 @@ def _places(rows: pd.DataFrame, titles: Mapping[str, Mapping[str, str]]) -> pd.D
     return pd.DataFrame(
         {
             "Dataset": tables.titled(rows["cohort"], titles["cohort"]),
-            "Quantity": rows["quantity"].map(_with_unit),
+            "Quantity": rows["quantity"].map(with_unit),
             "Approach": tables.titled(rows["approach"], titles["approach"]),
         }
     )
-
-
-def _with_unit(quantity: str) -> str:
-    return f"{quantity} ({QUANTITIES[quantity]})"
 
 
 def _range(low: float, high: float) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cmrslices.cohorts.regions import RegionRule, slice_regions
-from cmrslices.evaluation.answer_tables import Section, rules_section
+from cmrslices.evaluation.answer_tables import rules_section
 from cmrslices.evaluation.rule_agreement import across_rules
 from cmrslices.labels import NON_CARDIAC, REGIONS
+from cmrslices.presentation.sections import Section
 
 REGION_RULES = {
     "centres": "slice k of the N labelled ones, from k = 0, lies at (k + 1/2)/N, its centre",

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 
 from cmrslices.evaluation.answers import EVERYONE
+from cmrslices.evaluation.statistics import LEVEL_OF_MARKS
 
 FINDING = ["question", "cohort", "approach", "versus", "label", "region"]
 QUESTIONS = ["primary", "gap", "change", "contrast"]
 EVERY_RULE = "under every rule"
 TURNS = "no: its sign turns"
 NONE = "under none after correction"
-LEVEL_OF_MARKS = 0.05
-"""A corrected p below it is a finding that holds."""
 
 
 def across_rules(found: pd.DataFrame, by: str, rules: Collection[str]) -> pd.DataFrame:

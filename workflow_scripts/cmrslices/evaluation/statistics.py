@@ -12,6 +12,8 @@ WHOLE_HEART = "all"
 """Region of all slices of the heart together."""
 REGION_TITLES = {WHOLE_HEART: "whole heart"}
 """Names of regions where readers see others than the tables' columns have."""
+LEVEL_OF_MARKS = 0.05
+"""A corrected p below it is a finding that holds."""
 
 
 def regional_gap(scores: pd.DataFrame, significance: float) -> pd.DataFrame:
