@@ -1,7 +1,8 @@
 """What holds for every test."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,38 @@ LONG = (
 """Files and folders whose tests take long, the longest first."""
 
 
+WAITING = "cluster/"
+"""Where tests wait for SLURM most of the time: each of them can run in any process."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that at the end no process works alone."""
-    items.sort(key=lambda item: duration_rank(item.path.relative_to(Path(__file__).parent)))
+    """Order the tests by groups, each of which one process runs.
+
+    What takes long comes first, so that at the end no process works alone. What waits comes between what works, so that
+    there is always work for every core.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: duration_rank(file_of(item))):
+        file = str(file_of(item))
+        name = f"{file} {len(groups)}" if file.startswith(WAITING) else file
+        groups.setdefault(name, []).append(item)
+        item.add_marker(pytest.mark.xdist_group(name))
+    waiting = [tests for name, tests in groups.items() if name.startswith(WAITING)]
+    working = [tests for name, tests in groups.items() if not name.startswith(WAITING)]
+    items[:] = chain.from_iterable(in_turn(working, waiting))
+
+
+def in_turn(first: Iterable, second: Iterable) -> list:
+    """The members of both, one of each in turn.
+
+    >>> in_turn("abcd", "xy")
+    ['a', 'x', 'b', 'y', 'c', 'd']
+    """
+    return [member for pair in zip_longest(first, second) for member in pair if member is not None]
+
+
+def file_of(item: pytest.Item) -> Path:
+    return item.path.relative_to(Path(__file__).parent)
 
 
 def duration_rank(file: Path) -> int:

@@ -7,6 +7,7 @@ from cluster import Cluster, why_not
 from shared import made_once
 from submission import Submission
 from trainings import CLASSIFIER, ONE_COHORT, TRAINING, WEIGHTS
+from workflow import Workflow
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +36,10 @@ def undisturbed(cluster, tmp_path_factory, worker_id):
 
     def make(folder):
         folder.mkdir()
-        answer = Submission(cluster, folder, TRAINING).answer("--cores", "2", WEIGHTS, CLASSIFIER)
-        assert answer.returncode == 0, answer.stdout[-5000:]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CMRSLICES_DEVICE", "cpu")  # as on the cluster
+            answer = Workflow(folder, TRAINING).run("--cores", "2", WEIGHTS, CLASSIFIER)
+        assert answer.returncode == 0, answer.stderr[-5000:]
 
     return made_once("undisturbed", make, tmp_path_factory, worker_id)
 

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
+from shared import made_once
 from submission import Submission
-from workflow import TINY, copy_project, merged
+from workflow import TINY, Workflow, copy_project, merged
 
 ONE_COHORT = merged(
     TINY,
@@ -17,14 +18,16 @@ CONVERTED = "results/cohorts/nhs/cases.csv"
 LOG = "results/logs/assign_regions/nhs.log"
 
 
-@pytest.fixture(scope="module")
-def undisturbed(cluster, tmp_path_factory):
+@pytest.fixture(scope="session")
+def undisturbed(cluster, tmp_path_factory, worker_id):
     """A copy of the project with the slices of a small cohort, made without SLURM."""
-    project = tmp_path_factory.mktemp("undisturbed") / "project"
-    copy_project(project)
-    answer = Submission(cluster, project, ONE_COHORT, project).answer("--cores", "2", SLICES)
-    assert answer.returncode == 0, answer.stdout[-5000:]
-    return project
+
+    def make(project):
+        copy_project(project)
+        answer = Workflow(project, ONE_COHORT, project).run("--cores", "2", SLICES)
+        assert answer.returncode == 0, answer.stderr[-5000:]
+
+    return made_once("unedited", make, tmp_path_factory, worker_id)
 
 
 @pytest.fixture

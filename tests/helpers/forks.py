@@ -38,13 +38,13 @@ class Snakemake:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
     def __call__(self, folder, arguments):
-        """Exit status, and what was printed, of a call in a folder."""
+        """Exit status, and what was printed, of a call in a folder, with the variables of this process."""
         arguments = [str(argument) for argument in arguments]
-        print(json.dumps([str(folder), arguments]), file=self.process.stdin, flush=True)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        print(json.dumps([str(folder), arguments, environment]), file=self.process.stdin, flush=True)
         status = int(self.process.stdout.readline())
         return subprocess.CompletedProcess(arguments, status, *(stream.read_text() for stream in self.streams))
 
@@ -85,12 +85,14 @@ def serve(scripts, *streams):
     cli.get_argument_parser()  # finds the plugins
     gc.freeze()
     for line in sys.stdin:
-        folder, arguments = json.loads(line)
+        folder, arguments, environment = json.loads(line)
         child = os.fork()
         if child == 0:
             for descriptor, stream in enumerate(streams, 1):
                 os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
             os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
             cli.main(arguments)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
