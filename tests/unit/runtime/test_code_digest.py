@@ -47,8 +47,14 @@ def project(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from cmrslices.outer import f\n\nf()\n")
     monkeypatch.setattr(code_digest, "LIBRARY", tmp_path)
-    code_digest._read.cache_clear()
+    forget()
     return script, package
+
+
+def forget():
+    """Files are read, and looked for, once in a process."""
+    code_digest._read.cache_clear()
+    code_digest._file_in.cache_clear()
 
 
 def digest_after(project, file, text):
@@ -58,7 +64,7 @@ def digest_after(project, file, text):
 
 
 def digest(script):
-    code_digest._read.cache_clear()
+    forget()
     return code_digest.code_digest(script)
 
 
@@ -134,7 +140,7 @@ def test_other_versions_of_python_give_every_module_the_same_digest(version):
         "print(json.dumps([code_digest(file) for file in files]))\n"
     )
     answer = subprocess.run([python, "-B", "-c", code], capture_output=True, text=True, check=True)
-    code_digest._read.cache_clear()
+    forget()
     ours = [code_digest.code_digest(file) for file in sorted(LIBRARY.rglob("*.py"))]
     assert json.loads(answer.stdout) == ours
 

@@ -126,12 +126,14 @@ def _imported_files(module: str) -> list[Path]:
     return [file for stem in stems if (file := _module_file(stem))]
 
 
-@functools.cache
 def _module_file(module: str) -> Path | None:
     """File of a module or package of the library, by its dotted name."""
-    if module.partition(".")[0] != "cmrslices":
-        return None
-    stem = LIBRARY.joinpath(*module.split("."))
+    return _file_in(LIBRARY, module) if module.partition(".")[0] == "cmrslices" else None
+
+
+@functools.cache
+def _file_in(library: Path, module: str) -> Path | None:
+    stem = library.joinpath(*module.split("."))
     candidates = (stem.with_suffix(".py"), stem / "__init__.py")
     return next((file for file in candidates if file.is_file()), None)
 
