@@ -6,7 +6,9 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
+TESTS = Path(__file__).parent
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LONG = (
     "cluster/test_whole.py",
@@ -15,36 +17,48 @@ LONG = (
     "cluster/test_controller.py",
     "cluster/test_edits.py",
     "cluster",
-    "workflow/test_whole.py",
+    "workflow/test_whole.py",  # makes the finished run that others wait for
+    "unit/runtime/test_interruption.py",
+    "workflow/test_dag.py",
     "workflow/test_reruns.py",
     "workflow",
-    "unit/runtime/test_interruption.py",
     "unit/segmentation",
     "unit/prediction",
     "unit/evaluation/test_answers.py",
 )
 """Files and folders whose tests take long, the longest first."""
+WAITING = "tests/cluster/"
+"""Where tests wait for SLURM most of the time; no two of them need the same process."""
 
 
-WAITING = "cluster/"
-"""Where tests wait for SLURM most of the time: each of them can run in any process."""
+class Groups(LoadScopeScheduling):
+    """Hands out files of tests to the processes, and those tests alone that wait."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    return Groups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests by groups, each of which one process runs.
+    """What takes long comes first, so that at the end no process works alone.
 
-    What takes long comes first, so that at the end no process works alone. What waits comes between what works, so that
-    there is always work for every core.
+    What waits comes between what works, so that there is always work for every core.
     """
     groups: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: duration_rank(file_of(item))):
-        file = str(file_of(item))
-        name = f"{file} {len(groups)}" if file.startswith(WAITING) else file
-        groups.setdefault(name, []).append(item)
-        item.add_marker(pytest.mark.xdist_group(name))
+    for item in sorted(items, key=lambda item: duration_rank(item.path.relative_to(TESTS))):
+        groups.setdefault(group_of(item.nodeid), []).append(item)
     waiting = [tests for name, tests in groups.items() if name.startswith(WAITING)]
     working = [tests for name, tests in groups.items() if not name.startswith(WAITING)]
     items[:] = chain.from_iterable(in_turn(working, waiting))
+
+
+def group_of(test: str) -> str:
+    """What one process runs: the tests of a file, or one test that waits."""
+    return test if test.startswith(WAITING) else test.partition("::")[0]
 
 
 def in_turn(first: Iterable, second: Iterable) -> list:
@@ -54,10 +68,6 @@ def in_turn(first: Iterable, second: Iterable) -> list:
     ['a', 'x', 'b', 'y', 'c', 'd']
     """
     return [member for pair in zip_longest(first, second) for member in pair if member is not None]
-
-
-def file_of(item: pytest.Item) -> Path:
-    return item.path.relative_to(Path(__file__).parent)
 
 
 def duration_rank(file: Path) -> int:
