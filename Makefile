@@ -15,9 +15,9 @@ judge-demo: env ## Label maps of three bad segmenters are judged, without any tr
 	$(BIN)/snakemake --profile demo --configfile judge.yaml demo/judge.yaml --cores $(CORES)
 	$(BIN)/snakemake --profile demo --configfile judge.yaml demo/judge.yaml --report results/judge_demo/report.html
 
-# Three processes more than cores, for some tests wait for SLURM most of the time.
+# Two processes more than cores, for some tests wait for SLURM most of the time.
 test: env ## All tests
-	$(BIN)/python -m pytest -n $$(($(CORES) + 3)) --dist loadscope --no-loadscope-reorder --durations 20 tests
+	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadscope --no-loadscope-reorder --durations 20 tests
 
 lint: env ## Style, spelling, types and import contract of the code, and Snakemake's own checks
 	$(BIN)/ruff check .

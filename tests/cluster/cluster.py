@@ -60,6 +60,7 @@ PreemptMode=REQUEUE
 JobRequeue=1
 ReturnToService=2
 MinJobAge=3600
+FirstJobId={first_job}
 CompleteWait=0
 SlurmctldTimeout=30
 SlurmdTimeout=30
@@ -84,6 +85,8 @@ class Cluster:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).resolve()
+        self.first_job = 1
+        self.ports = free_ports(2)
         self.node = socket.gethostname().partition(".")[0]
         self.configuration = self.folder / "slurm.conf"
         self.commands = self.folder / "commands"
@@ -118,9 +121,14 @@ class Cluster:
         self._end("slurmctld", signal.SIGTERM)
 
     def lose_state(self) -> None:
-        """Forget all jobs, as a slurmctld does whose state folder is lost; it must not run."""
+        """Forget all jobs, as a slurmctld does whose state folder is lost; it must not run.
+
+        The next job gets an id that no job had: slurmd still knows those that run.
+        """
         shutil.rmtree(self.folder / "state")
         (self.folder / "state").mkdir()
+        self.first_job += 10_000
+        self._write_configuration()
 
     def run(self, *command: str) -> str:
         """Output of one of SLURM's commands; empty if it fails."""
@@ -149,8 +157,7 @@ class Cluster:
             device = self.folder / f"nvidia{number}"
             if not device.exists():
                 os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-        settings = {"host": self.node, "folder": self.folder, "gpus": self.gpus, "ports": free_ports(2)}
-        self.configuration.write_text(SLURM_CONF.format(**settings))
+        self._write_configuration()
         devices = f"{self.folder}/nvidia[0-{self.gpus - 1}]"
         (self.folder / "gres.conf").write_text(f"NodeName={self.node} Name=gpu File={devices}\n")
         (self.folder / "plugstack.conf").touch()
@@ -165,6 +172,10 @@ class Cluster:
                 f'#!/bin/sh\nSLURM_CONF={self.configuration} exec {shutil.which(name, path=PATH)} "$@"\n'
             )
             command.chmod(0o755)
+
+    def _write_configuration(self) -> None:
+        settings = {"host": self.node, "folder": self.folder, "gpus": self.gpus, "ports": self.ports}
+        self.configuration.write_text(SLURM_CONF.format(**settings, first_job=self.first_job))
 
     def _daemon(self, name: str, *options: str) -> None:
         command = [shutil.which(name, path=PATH), *options]

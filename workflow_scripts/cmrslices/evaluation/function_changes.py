@@ -64,10 +64,10 @@ def function_changes(function: pd.DataFrame, baseline: str, primary: Mapping[str
     >>> columns = ["cohort", "approach", "patient", "quantity", "reference", "predicted", "run"]
     >>> found = function_changes(pd.DataFrame(rows, columns=columns), "baseline", {})
     >>> found[["question", "approach", "estimate", "low", "high", "patients"]].round(2)
-      question  approach  estimate   low  high  patients
-    0    error  baseline       7.0  3.07 10.93         6
-    1    error     other       3.5  1.54  5.46         6
-    2   change     other      -3.5 -5.46 -1.54         6
+      question  approach  estimate   low   high  patients
+    0    error  baseline       7.0  3.07  10.93         6
+    1    error     other       3.5  1.54   5.46         6
+    2   change     other      -3.5 -5.46  -1.54         6
     """
     names = [str(name) for name in function["approach"].unique()]
     asked = [*_questions(names, baseline, primary)]
