@@ -47,14 +47,8 @@ def project(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from cmrslices.outer import f\n\nf()\n")
     monkeypatch.setattr(code_digest, "LIBRARY", tmp_path)
-    forget()
-    return script, package
-
-
-def forget():
-    """Files are read, and looked for, once in a process."""
     code_digest._read.cache_clear()
-    code_digest._file_in.cache_clear()
+    return script, package
 
 
 def digest_after(project, file, text):
@@ -64,7 +58,7 @@ def digest_after(project, file, text):
 
 
 def digest(script):
-    forget()
+    code_digest._read.cache_clear()
     return code_digest.code_digest(script)
 
 
@@ -140,7 +134,7 @@ def test_other_versions_of_python_give_every_module_the_same_digest(version):
         "print(json.dumps([code_digest(file) for file in files]))\n"
     )
     answer = subprocess.run([python, "-B", "-c", code], capture_output=True, text=True, check=True)
-    forget()
+    code_digest._read.cache_clear()
     ours = [code_digest.code_digest(file) for file in sorted(LIBRARY.rglob("*.py"))]
     assert json.loads(answer.stdout) == ours
 

@@ -14,6 +14,7 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as _json_text
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,12 +129,9 @@ def _imported_files(module: str) -> list[Path]:
 
 def _module_file(module: str) -> Path | None:
     """File of a module or package of the library, by its dotted name."""
-    return _file_in(LIBRARY, module) if module.partition(".")[0] == "cmrslices" else None
-
-
-@functools.cache
-def _file_in(library: Path, module: str) -> Path | None:
-    stem = library.joinpath(*module.split("."))
+    if module.partition(".")[0] != "cmrslices":
+        return None
+    stem = LIBRARY.joinpath(*module.split("."))
     candidates = (stem.with_suffix(".py"), stem / "__init__.py")
     return next((file for file in candidates if file.is_file()), None)
 
@@ -143,8 +141,7 @@ class _Writer:
 
     Docstrings, other bare texts and import statements are left out; the statements are collected in `imports`. Fields
     that are absent or empty are left out, because newer versions of Python add such fields. The JSON is written at once
-    and not from lists, and types are compared and not asked for, because each call of Snakemake and each of its jobs
-    reads all code.
+    and not from lists, because each call of Snakemake and each of its jobs reads all code.
     """
 
     def __init__(self) -> None:
@@ -152,38 +149,32 @@ class _Writer:
 
     def json_of(self, node: Any) -> str:
         """JSON of a node, of a list of nodes, or of a plain value."""
-        kind = type(node)
-        if kind is ast.Constant:
+        if isinstance(node, ast.Constant):
             return f'["Constant", "{type(node.value).__name__}", {_json_text(repr(node.value))}]'
-        if kind is ast.JoinedStr:
+        if isinstance(node, ast.JoinedStr):
             return f'["JoinedStr", {self.json_of(_merged_texts(node.values))}]'
-        if kind is list:
+        if isinstance(node, ast.AST):
+            return f'["{type(node).__name__}"{"".join(self._fields(node))}]'
+        if isinstance(node, list):
             return f"[{', '.join([self.json_of(part) for part in node])}]"
-        if not issubclass(kind, ast.AST):
-            return _json_text(repr(node))
-        written = [f'["{kind.__name__}"']
-        fields = vars(node)
-        for name, start in _written_fields(kind._fields):
-            value = fields.get(name)
-            if type(value) is list:
-                value = [part for part in value if self._counts(part)] or None
-            if value is not None:
-                written.append(f"{start}{self.json_of(value)}]")
-        return f"{''.join(written)}]"
+        return _json_text(repr(node))
+
+    def _fields(self, node: ast.AST) -> Iterator[str]:
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name not in DERIVED_FIELDS and value is not None:
+                counted = [part for part in value if self._counts(part)] if isinstance(value, list) else value
+                if counted != []:
+                    yield f', ["{name}", {self.json_of(counted)}]'
 
     def _counts(self, node: Any) -> bool:
-        kind = type(node)
-        if kind is ast.Import or kind is ast.ImportFrom:
+        if isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.append(node)
             return False
-        is_text = kind is ast.Expr and type(node.value) is ast.Constant and type(node.value.value) is str
+        is_text = (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        )
         return not is_text
-
-
-@functools.cache
-def _written_fields(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Of a node's fields, those that count, and how the JSON of each begins."""
-    return [(name, f', ["{name}", ') for name in names if name not in DERIVED_FIELDS]
 
 
 def _merged_texts(parts: list[ast.expr]) -> list[ast.expr]:
