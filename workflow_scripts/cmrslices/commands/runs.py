@@ -134,7 +134,7 @@ def read_function(folder: Path) -> pd.DataFrame:
     Parameters
     ----------
     folder : Path
-        It holds a folder ``seed*`` or ``fold*`` for each published run.
+        As `read_runs` takes it.
 
     Returns
     -------
