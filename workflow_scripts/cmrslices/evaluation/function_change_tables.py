@@ -25,7 +25,7 @@ QUESTIONS = {
     "change": (
         "What does an approach change about the errors?",
         "Mean absolute error of the approach minus that of the baseline, in the unit of the quantity; below 0 is "
-        "better. Approaches may differ in how long they were trained: the training budget says it.",
+        "better. Trained approaches may differ in how long they were trained: see the training budget.",
     ),
 }
 ROWS = ["cohort", "approach", "versus"]
