@@ -26,7 +26,7 @@ LONG = (
     "unit/prediction",
     "unit/evaluation/test_answers.py",
 )
-"""Files and folders whose tests take long, the longest first."""
+"""Files and folders whose tests take long, in the order in which they start."""
 WAITING = "tests/cluster/"
 """Where tests wait for SLURM most of the time; no two of them need the same process."""
 

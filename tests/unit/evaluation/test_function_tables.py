@@ -138,11 +138,12 @@ def test_the_change_of_an_error_is_the_difference_of_the_errors_in_the_table_of_
     )
 
 
-def test_a_title_is_the_same_in_every_table_of_changes(written):
+def test_every_question_about_changes_has_a_table_with_titles_and_numbers_of_patients(written):
     text = (written / "changes.md").read_text()
     for question in ("of a remedy smaller", "How large are", "What does an approach change"):
         assert question in text
     assert text.count(r"Other \| one") == 3 * len(COHORTS)
+    assert text.count("| versus") == 1, "of the primary comparisons, whose controls may all be one"
     assert "ACDC n = 6 patients; M&Ms n = 3 patients" in text
 
 

@@ -13,7 +13,7 @@ from cmrslices.evaluation.statistics import LEVEL_OF_MARKS, REGION_TITLES, WHOLE
 from cmrslices.evaluation.training_note import training_note
 from cmrslices.labels import NON_CARDIAC, REGIONS
 from cmrslices.presentation import tables
-from cmrslices.presentation.sections import Section
+from cmrslices.presentation.sections import Section, answer_cell
 
 NEAR = "≈"
 QUESTIONS = {
@@ -213,7 +213,9 @@ def _section(table: pd.DataFrame, across: str, title: str, caption: str) -> Sect
     }
     told = [name for name in rows if needed.get(name, True)]
     columns = [name for name in COLUMN_ORDER if name in set(table[across])]
-    text = [_cell(row) for _, row in table.iterrows()]
+    near = table["p_equivalent"] < LEVEL_OF_MARKS
+    marks = near.map({True: f" {NEAR}", False: ""})
+    text = [answer_cell(row, mark) for (_, row), mark in zip(table.iterrows(), marks, strict=True)]
     bold = table["p_holm"] < LEVEL_OF_MARKS
     places = pd.MultiIndex.from_frame(table[rows].drop_duplicates())
     wide = table.assign(text=text, bold=bold).pivot(index=rows, columns=across, values=["text", "bold"])
@@ -256,10 +258,3 @@ def rules_section(
         cells.insert(cells.columns.get_loc("versus") + 1, TRAINING.format("versus"), told.to_numpy())
     bold = rules[[f"{rule}_holds" for rule in names]].set_axis(names, axis=1).eq(True)
     return Section(*question, cells, bold)
-
-
-def _cell(row: pd.Series) -> str:
-    lowest, highest = tables.number(row["lowest_run"]), tables.number(row["highest_run"])
-    runs = f" ({lowest} to {highest})" if row["runs"] > 1 else ""
-    near = f" {NEAR}" if row["p_equivalent"] < LEVEL_OF_MARKS else ""
-    return f"{tables.with_interval(row['estimate'], row['low'], row['high'])}{near}{runs}"

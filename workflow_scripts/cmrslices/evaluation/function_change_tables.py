@@ -8,7 +8,7 @@ from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
 from cmrslices.evaluation.statistics import LEVEL_OF_MARKS
 from cmrslices.function import QUANTITIES, with_unit
 from cmrslices.presentation import tables
-from cmrslices.presentation.sections import Section, sections_markdown, sections_page
+from cmrslices.presentation.sections import Section, answer_cell, sections_markdown, sections_page
 from cmrslices.presentation.writing import Files, write_text
 
 TITLE = "Errors of cardiac function, compared"
@@ -83,7 +83,7 @@ def sections(changes: pd.DataFrame, cohorts: Mapping[str, str], approaches: Mapp
 def _section(
     table: pd.DataFrame, text: tuple[str, str], cohorts: Mapping[str, str], approaches: Mapping[str, str]
 ) -> Section:
-    told = table.assign(text=[_cell(row) for _, row in table.iterrows()], bold=table["p_holm"] < LEVEL_OF_MARKS)
+    told = table.assign(text=[answer_cell(row) for _, row in table.iterrows()], bold=table["p_holm"] < LEVEL_OF_MARKS)
     wide = told.pivot(index=ROWS, columns="quantity", values=["text", "bold"])
     wide = wide.reindex(pd.MultiIndex.from_frame(table[ROWS].drop_duplicates()))
     quantities = [name for name in QUANTITIES if name in wide["text"]]
@@ -95,14 +95,8 @@ def _section(
             "versus": tables.titled(names["versus"], approaches),
         }
     )
-    if table["versus"].nunique() == 1:  # the baseline, which the caption names, or nothing
+    if "primary" not in set(table["question"]):  # the caption names the baseline, or nothing is compared
         cells = cells.drop(columns="versus")
     values = wide["text"][quantities].fillna("").rename(columns=with_unit).rename_axis(columns=None)
     bold = wide["bold"][quantities].eq(True).rename(columns=with_unit).rename_axis(columns=None)
     return Section(*text, cells.join(values.reset_index(drop=True)), bold.reset_index(drop=True))
-
-
-def _cell(row: pd.Series) -> str:
-    value = tables.with_interval(row["estimate"], row["low"], row["high"])
-    lowest, highest = tables.number(row["lowest_run"]), tables.number(row["highest_run"])
-    return f"{value} ({lowest} to {highest})" if row["runs"] > 1 else value

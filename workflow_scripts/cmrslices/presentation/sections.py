@@ -35,3 +35,22 @@ def sections_page(title: str, intro: str, parts: list[Section]) -> str:
         for part in parts
     ]
     return pages.page(title, pages.paragraph(intro), *(text for texts in body for text in texts))
+
+
+def answer_cell(row: pd.Series, mark: str = "") -> str:
+    """An answer with its interval, a mark, and the lowest and the highest run where there are several.
+
+    Parameters
+    ----------
+    row : Series
+        estimate, low, high, runs, lowest_run and highest_run.
+    mark : str, optional
+
+    Examples
+    --------
+    >>> answer_cell(pd.Series({"estimate": 1.0, "low": 0.5, "high": 1.5, "runs": 3, "lowest_run": 0, "highest_run": 2}))
+    '1.00 [0.50, 1.50] (0.00 to 2.00)'
+    """
+    value = tables.with_interval(row["estimate"], row["low"], row["high"])
+    lowest, highest = tables.number(row["lowest_run"]), tables.number(row["highest_run"])
+    return f"{value}{mark} ({lowest} to {highest})" if row["runs"] > 1 else f"{value}{mark}"
