@@ -47,7 +47,7 @@ def project(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from cmrslices.outer import f\n\nf()\n")
     monkeypatch.setattr(code_digest, "LIBRARY", tmp_path)
-    code_digest._read.cache_clear()
+    code_digest.forget()
     return script, package
 
 
@@ -58,7 +58,7 @@ def digest_after(project, file, text):
 
 
 def digest(script):
-    code_digest._read.cache_clear()
+    code_digest.forget()
     return code_digest.code_digest(script)
 
 
@@ -122,19 +122,20 @@ def test_the_digest_of_a_text_is_the_same_on_every_version_of_python(project):
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
-def test_other_versions_of_python_give_every_module_the_same_digest(version):
+def test_other_versions_of_python_give_every_module_the_same_digest(version, tmp_path):
     python = other_python(version)
     if python is None:
         pytest.skip(f"no Python {version} on this machine")
+    shutil.copytree(LIBRARY, tmp_path / "library", ignore=shutil.ignore_patterns("__pycache__"))  # parsed anew
     code = (
         "import json, pathlib, sys\n"
-        f"sys.path.insert(0, {str(LIBRARY)!r})\n"
+        "sys.path.insert(0, 'library')\n"
         "from cmrslices.runtime.code_digest import code_digest\n"
-        f"files = sorted(pathlib.Path({str(LIBRARY)!r}).rglob('*.py'))\n"
+        "files = sorted(pathlib.Path('library').rglob('*.py'))\n"
         "print(json.dumps([code_digest(file) for file in files]))\n"
     )
-    answer = subprocess.run([python, "-B", "-c", code], capture_output=True, text=True, check=True)
-    code_digest._read.cache_clear()
+    answer = subprocess.run([python, "-B", "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    code_digest.forget()
     ours = [code_digest.code_digest(file) for file in sorted(LIBRARY.rglob("*.py"))]
     assert json.loads(answer.stdout) == ours
 
@@ -147,3 +148,57 @@ def other_python(version):
         if python and subprocess.run(asked, capture_output=True, text=True).stdout.strip() == version:
             return python
     return None
+
+
+def parsed_files(monkeypatch):
+    """Sources that are parsed from now on."""
+    parsed, parse = [], code_digest.ast.parse
+    monkeypatch.setattr(code_digest.ast, "parse", lambda source: parsed.append(source) or parse(source))
+    return parsed
+
+
+def kept(folder):
+    return list(folder.rglob("*.code.json"))
+
+
+def test_code_that_was_parsed_before_is_not_parsed_again(project, monkeypatch):
+    before = digest(project[0])
+    parsed = parsed_files(monkeypatch)
+    assert digest(project[0]) == before
+    assert parsed == []
+
+
+def test_only_the_changed_file_is_parsed_again_even_if_its_time_and_size_are_the_same(project, monkeypatch):
+    file = project[1] / "inner.py"
+    before, times = digest(project[0]), file.stat()
+    parsed = parsed_files(monkeypatch)
+    file.write_bytes(file.read_bytes().replace(b"return 1", b"return 2"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert digest(project[0]) != before
+    assert parsed == [file.read_bytes()]
+
+
+def test_what_another_version_of_this_module_kept_is_not_used(project, monkeypatch):
+    digest(project[0])
+    parsed = parsed_files(monkeypatch)
+    monkeypatch.setattr(code_digest, "KEEPER", b"another")
+    digest(project[0])
+    assert len(parsed) == len(kept(project[0].parent))
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "{}"])
+def test_what_was_kept_and_is_damaged_is_made_again(project, damage):
+    before = digest(project[0])
+    for file in kept(project[0].parent):
+        file.write_text(damage)
+    assert digest(project[0]) == before
+    assert all(json.loads(file.read_text())["code"] for file in kept(project[0].parent))
+
+
+def test_where_nothing_can_be_written_the_digest_is_the_same(project, tmp_path, monkeypatch):
+    before = digest(project[0])
+    for file in kept(tmp_path):
+        file.unlink()
+    monkeypatch.setattr(code_digest, "cache_from_source", lambda path: f"{project[0]}/no folder/{path}")
+    assert digest(project[0]) == before
+    assert kept(tmp_path) == []

@@ -29,11 +29,11 @@ def planned(tmp_path, monkeypatch, script):
         input=INPUTS,
         params=PARAMETERS,
     )
-    code_digest._read.cache_clear()
+    code_digest.forget()
     job_plan.write_plan(tmp_path / "plans", [job], {"train_segmenter": code_digest.code_digest(script)})
 
     def check(inputs=INPUTS, **changes):
-        code_digest._read.cache_clear()
+        code_digest.forget()
         job_plan.check_as_planned("train_segmenter", {"model": "apex"}, inputs, PARAMETERS | changes, script)
 
     return check

@@ -11,10 +11,13 @@ This module needs Python's standard library only.
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterator
+from importlib.util import cache_from_source
 from json.encoder import encode_basestring_ascii as _json_text
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +30,9 @@ DERIVED_FIELDS = {"ctx", "kind", "type_comment"}
 
 EMPTY = '["Module"]'
 """JSON of a file without code."""
+
+KEEPER = Path(__file__).read_bytes()
+"""What is kept of a file is used as long as this module is the same."""
 
 
 def code_digest(script: str | Path) -> str:
@@ -47,6 +53,12 @@ def code_digest(script: str | Path) -> str:
     """
     parts = {_digest([_read(path).code, *_bindings(path)]) for path in code_files(script) if _read(path).does_something}
     return _digest(sorted(parts))[:16]
+
+
+def forget() -> None:
+    """Read the code anew at the next call; a process keeps what it has read."""
+    _read.cache_clear()
+    _module_file.cache_clear()
 
 
 def code_files(script: str | Path) -> set[Path]:
@@ -71,6 +83,13 @@ class _Import(NamedTuple):
     """Of the library's module that the name is or comes from."""
 
 
+class _Content(NamedTuple):
+    """What a file's bytes say: the code without import statements, and name, source and attribute of what these bind."""
+
+    code: str
+    names: list[tuple[str, str, str]]
+
+
 class _Source(NamedTuple):
     """A file's code without import statements, as a digest, the names that these bind, and the files that they run."""
 
@@ -82,12 +101,45 @@ class _Source(NamedTuple):
 
 @functools.cache
 def _read(path: Path) -> _Source:
+    code, names = _content(path)
+    imports = tuple(_bound(*name) for name in names)
+    files = frozenset(file for _, source, attribute in names for file in _imported_files(_dotted(source, attribute)))
+    return _Source(code, imports, files, code != _sha256(EMPTY) or bool(imports))
+
+
+def _content(path: Path) -> _Content:
+    """Content of a file: as it was kept when the same bytes were parsed before, or parsed.
+
+    Parsing all code takes a third of a dry run, and each job on a cluster needs it twice. So it is kept where Python
+    keeps the compiled code, or not at all if nothing can be written there.
+    """
+    source = path.read_bytes()
+    made_from = hashlib.sha256(KEEPER + source).hexdigest()
+    place = Path(cache_from_source(str(path))).with_name(f"{path.stem}.code.json")
+    try:
+        kept = json.loads(place.read_bytes())
+        if kept["made_from"] == made_from:
+            return _Content(kept["code"], kept["names"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    content = _parsed(source, path)
+    _keep({"made_from": made_from, **content._asdict()}, place)
+    return content
+
+
+def _parsed(source: bytes, path: Path) -> _Content:
     writer = _Writer()
-    code = writer.json_of(ast.parse(path.read_bytes()))
-    named = [name for statement in writer.imports for name in _bound_names(statement, path)]
-    imports = tuple(_bound(*name) for name in named)
-    files = frozenset(file for _, source, attribute in named for file in _imported_files(_dotted(source, attribute)))
-    return _Source(_sha256(code), imports, files, code != EMPTY or bool(imports))
+    code = _sha256(writer.json_of(ast.parse(source)))
+    return _Content(code, [name for statement in writer.imports for name in _bound_names(statement, path)])
+
+
+def _keep(content: dict[str, Any], place: Path) -> None:
+    """Write a file in one step, because many jobs may write it at once."""
+    partial = place.with_name(f"{place.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(content))
+        partial.replace(place)
 
 
 def _bound_names(statement: ast.Import | ast.ImportFrom, path: Path) -> list[tuple[str, str, str]]:
@@ -127,6 +179,7 @@ def _imported_files(module: str) -> list[Path]:
     return [file for stem in stems if (file := _module_file(stem))]
 
 
+@functools.cache
 def _module_file(module: str) -> Path | None:
     """File of a module or package of the library, by its dotted name."""
     if module.partition(".")[0] != "cmrslices":
