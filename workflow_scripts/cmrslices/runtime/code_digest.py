@@ -84,7 +84,7 @@ class _Import(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """What a file's bytes say: the code without import statements, and name, source and attribute of what these bind."""
+    """What a file's bytes say: its code without imports, and name, source and attribute of what these bind."""
 
     code: str
     names: list[tuple[str, str, str]]
