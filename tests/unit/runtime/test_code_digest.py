@@ -202,3 +202,12 @@ def test_where_nothing_can_be_written_the_digest_is_the_same(project, tmp_path, 
     monkeypatch.setattr(code_digest, "cache_from_source", lambda path: f"{project[0]}/no folder/{path}")
     assert digest(project[0]) == before
     assert kept(tmp_path) == []
+
+
+def test_a_file_that_fails_to_be_written_leaves_nothing_behind(project, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(code_digest.Path, "replace", full)
+    digest(project[0])
+    assert list(project[0].parent.rglob("*.code.json*")) == []

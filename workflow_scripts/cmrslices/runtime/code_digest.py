@@ -136,10 +136,13 @@ def _parsed(source: bytes, path: Path) -> _Content:
 def _keep(content: dict[str, Any], place: Path) -> None:
     """Write a file in one step, because many jobs may write it at once."""
     partial = place.with_name(f"{place.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
+    try:
         place.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(content))
         partial.replace(place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _bound_names(statement: ast.Import | ast.ImportFrom, path: Path) -> list[tuple[str, str, str]]:
