@@ -110,7 +110,7 @@ def _read(path: Path) -> _Source:
 def _content(path: Path) -> _Content:
     """Content of a file: as it was kept when the same bytes were parsed before, or parsed.
 
-    Parsing all code takes a third of a dry run, and each job on a cluster needs it twice. So it is kept where Python
+    Parsing all code takes a sixth of a dry run, and each job on a cluster needs it twice. So it is kept where Python
     keeps the compiled code, or not at all if nothing can be written there.
     """
     source = path.read_bytes()
@@ -134,7 +134,10 @@ def _parsed(source: bytes, path: Path) -> _Content:
 
 
 def _keep(content: dict[str, Any], place: Path) -> None:
-    """Write a file in one step, because many jobs may write it at once."""
+    """Write a file in one step, because many jobs may write it at once.
+
+    It can be made again, so this does not wait for the disk, as `write_whole` does.
+    """
     partial = place.with_name(f"{place.name}.{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
