@@ -18,7 +18,7 @@ import xarray as xr
 from scipy import stats
 
 from cmrslices.commands.runs import read_runs
-from cmrslices.evaluation.jackknife import interval, leave_out_each
+from cmrslices.evaluation.jackknife import jackknife, leave_out_each
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.labels import LABELS, REGIONS
 
@@ -56,12 +56,12 @@ def difference(sums: np.ndarray) -> np.ndarray:
         return sums[0] / sums[1] - sums[2] / sums[3]
 
 
-def jackknife(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def with_jackknife(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The intervals of the answers; `drawn` has the shape (4, draws, patients)."""
     names = ("first", "first_slices", "second", "second_slices")
     sums = leave_out_each(xr.Dataset({n: (("draw", "patient"), part) for n, part in zip(names, drawn, strict=True)}))
     means = [sums[name] / sums[f"{name}_slices"].where(sums[f"{name}_slices"] > 0) for name in ("first", "second")]
-    low, high = interval(means[0] - means[1], xr.DataArray(drawn.shape[2]))
+    low, high = jackknife(means[0] - means[1], xr.DataArray(drawn.shape[2])).interval()
     return low.to_numpy(), high.to_numpy()
 
 
@@ -111,7 +111,7 @@ def coverage(questions: dict, patients: int, draws: int, bootstrapped: int, seed
     for (question, label, region), sums in questions.items():
         truth = difference(sums.sum(1))
         drawn = sums[:, generator.integers(0, sums.shape[1], (draws, patients))]
-        methods = {"jackknife": jackknife(drawn), "CR2": cr2(drawn)}
+        methods = {"jackknife": with_jackknife(drawn), "CR2": cr2(drawn)}
         if bootstrapped:
             methods |= bootstrap(drawn[:, :bootstrapped], generator)
         for method, (low, high) in methods.items():

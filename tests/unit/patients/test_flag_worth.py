@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from sklearn.metrics import roc_auc_score
 
-from cmrslices.evaluation.jackknife import interval
+from cmrslices.evaluation.jackknife import jackknife
 from cmrslices.patients.flag_worth import ANY, auroc, measure_worth, slice_quality, write_worth
 from cmrslices.patients.flags import FIXED_LIMITS, FLAGS, PLACE
 
@@ -100,7 +100,7 @@ def test_the_interval_is_over_patients(slices):
     scores, bad, patients = slices
     table = pd.DataFrame({"patient": patients, "dsc": np.where(bad, 0.3, 0.9), **dict.fromkeys(FLAGS, 0.0)})
     worth = measure_worth(table.assign(components=scores), LIMITS).set_index("flag").loc["components"]
-    low, high = interval(auroc(scores, bad, patients), xr.DataArray(7))
+    low, high = jackknife(auroc(scores, bad, patients), xr.DataArray(7)).interval()
     assert (worth["auroc_low"], worth["auroc_high"]) == (max(low.item(), 0), min(high.item(), 1))
     assert 0 < worth["auroc_low"] < worth["auroc"] < worth["auroc_high"]
 

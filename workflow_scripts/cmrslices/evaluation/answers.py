@@ -11,7 +11,7 @@ import xarray as xr
 
 from cmrslices.equal_training import trained_alike
 from cmrslices.evaluation.cells import ALL_LABELS, ALL_RUNS, EITHER, Summary, count_cells, summarise
-from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, p_different, p_equivalent
+from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, jackknife
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.evaluation.statistics import WHOLE_HEART, holm
 
@@ -248,7 +248,7 @@ def _about_dsc(summary: Summary, design: Design) -> Iterator[Answer]:
     gap, *changes = gaps_and_changes(summary, design)
     yield gap
     yield from changes
-    low, _ = interval(gap.values.sel(run=ALL_RUNS, drop=True), gap.patients)
+    low, _ = jackknife(gap.values.sel(run=ALL_RUNS, drop=True), gap.patients).interval()
     for change in changes:
         share = 100 * change.values.sel(region=ENDS) / gap.values
         fewest = xr.ufuncs.minimum(change.patients.sel(region=ENDS), gap.patients)
@@ -339,18 +339,18 @@ def _rows(question: str, asked: Sequence[Answer], margin: float) -> pd.DataFrame
     """Rows of the answers to one question about several approaches, all computed at once: that is much faster."""
     values, patients = (_side_by_side([getattr(one, part) for one in asked]) for part in ("values", "patients"))
     single = values.isel(without=NOBODY).drop_sel(run=ALL_RUNS)
-    values = values.sel(run=ALL_RUNS, drop=True)
-    low, high = interval(values, patients)
-    p, equivalent = p_different(values, patients), p_equivalent(values, patients, margin)
+    found = jackknife(values.sel(run=ALL_RUNS, drop=True), patients)
+    low, high = found.interval()
+    unknown = xr.full_like(found.answer, np.nan)
     if question in PERCENTAGES:
         low, high = (bound.clip(0, 100) for bound in (low, high))
     columns = {
-        "estimate": values.isel(without=NOBODY),
+        "estimate": found.answer,
         "low": low,
         "high": high,
-        "p": p if question in TESTED else xr.full_like(p, np.nan),
-        "p_equivalent": equivalent if question in DIFFERENCES else xr.full_like(p, np.nan),
-        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(p, np.nan),
+        "p": found.p_different() if question in TESTED else unknown,
+        "p_equivalent": found.p_equivalent(margin) if question in DIFFERENCES else unknown,
+        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else unknown,
         "lowest_run": single.min("run"),
         "highest_run": single.max("run"),
         "runs": single.sizes["run"],

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cmrslices.evaluation.answers import about_slices, ask_one_run
-from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, interval
+from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, jackknife
 from cmrslices.evaluation.statistics import count_false_positives
 
 KEY = ["cohort", "approach", "region", "label"]
@@ -32,7 +32,7 @@ def false_positives(scores: pd.DataFrame, baseline: str, others: list[str]) -> p
     bounds: dict[str, list[pd.DataFrame]] = {"invented": [], "invented_mm2": []}
     for cohort, answer in ask_one_run(scores, baseline, others, about_slices):
         if answer.question in bounds:
-            low, high = interval(answer.values, answer.patients)
+            low, high = jackknife(answer.values, answer.patients).interval()
             bounds[answer.question].append(answer.table(cohort, low=low, high=high))
     rate = pd.concat(bounds["invented"]).assign(
         rate_low=lambda table: table["low"].clip(0, 100) / 100, rate_high=lambda table: table["high"].clip(0, 100) / 100

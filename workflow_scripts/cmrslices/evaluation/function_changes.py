@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, interval, leave_out_each, p_different
+from cmrslices.evaluation.jackknife import DECIMALS, jackknife, leave_out_each
 from cmrslices.evaluation.statistics import holm
 from cmrslices.function import QUANTITIES
 
@@ -100,13 +100,13 @@ def _answers(error: xr.DataArray, asked: list[Asked], cohort: str) -> pd.DataFra
     differences = xr.concat([_compared(error, one) for one in asked], ASKED)
     counted = xr.Dataset({"error": differences, "tested": differences.notnull().astype(int)}).sum("run")
     sums, patients = leave_out_each(counted), (counted["tested"] > 0).sum("patient")
-    values, single = sums["error"] / sums["tested"], differences.mean("patient")
-    low, high = interval(values, patients)
+    found, single = jackknife(sums["error"] / sums["tested"], patients), differences.mean("patient")
+    low, high = found.interval()
     columns = {
-        "estimate": values.isel(without=NOBODY),
+        "estimate": found.answer,
         "low": low,
         "high": high,
-        "p": p_different(values, patients),
+        "p": found.p_different(),
         "lowest_run": single.min("run"),
         "highest_run": single.max("run"),
         "patients": patients,

@@ -17,6 +17,8 @@ The intervals are about the models that were trained: they say what other patien
 would change is shown by runs, beside them.
 """
 
+from typing import NamedTuple
+
 import xarray as xr
 from scipy import stats
 
@@ -54,75 +56,81 @@ def leave_out_each(sums: xr.Dataset) -> xr.Dataset:
     return xr.concat([total.expand_dims("without"), without], "without")
 
 
-def standard_error(values: xr.DataArray, patients: xr.DataArray) -> xr.DataArray:
-    """Standard error of each answer.
+class Estimate(NamedTuple):
+    """Answers, and how far other patients would move them.
+
+    Attributes
+    ----------
+    answer : DataArray
+        With all patients.
+    standard_error : DataArray
+        NaN where there are fewer patients than `MINIMUM_PATIENTS`, where an answer is undefined without one of its
+        patients, and where all patients say exactly the same: then nothing is known about how patients differ.
+    patients : DataArray of int
+        Patients that each answer is about.
+    """
+
+    answer: xr.DataArray
+    standard_error: xr.DataArray
+    patients: xr.DataArray
+
+    def interval(self) -> tuple[xr.DataArray, xr.DataArray]:
+        """Lower and upper bounds of each answer's interval."""
+        half = stats.t.ppf((1 + LEVEL) / 2, self._freedom()) * self.standard_error
+        return self.answer - half, self.answer + half
+
+    def p_different(self) -> xr.DataArray:
+        """Test each answer against 0: p of the two-sided t-test."""
+        return 2 * self._tail(abs(self.answer / self.standard_error))
+
+    def p_equivalent(self, margin: float) -> xr.DataArray:
+        """Test whether each answer lies within the margin: p of the two one-sided t-tests.
+
+        A small p shows that the answer lies within the margin (D. J. Schuirmann, A comparison of the two one-sided
+        tests procedure and the power approach, *J. Pharmacokinet. Biopharm.* 15, 657-680, 1987).
+
+        Parameters
+        ----------
+        margin : float
+            Above 0, in the unit of the answers.
+        """
+        return self._tail((margin - abs(self.answer)) / self.standard_error)
+
+    def _tail(self, t: xr.DataArray) -> xr.DataArray:
+        return xr.apply_ufunc(stats.t.sf, t, self._freedom())
+
+    def _freedom(self) -> xr.DataArray:
+        return (self.patients - 1).where(self.patients >= MINIMUM_PATIENTS)
+
+
+def jackknife(values: xr.DataArray, patients: xr.DataArray) -> Estimate:
+    """Estimate answers from what they are with all patients and without each of them.
 
     Parameters
     ----------
     values : DataArray, axis without (`NOBODY`, then each patient), and any others
-    patients : DataArray
+    patients : DataArray of int
         Number of patients that each answer is about; it has the other axes of `values`.
 
     Returns
     -------
-    DataArray
-        NaN where there are fewer than `MINIMUM_PATIENTS`, where an answer is undefined without one of its patients, and
-        where all patients say exactly the same: then nothing is known about how patients differ.
+    Estimate
+        With the other axes of `values`.
 
     Examples
     --------
-    Five patients with one slice each: the standard deviation of 1, 2, 3, 4 and 5, divided by the root of 5.
+    Five patients with one slice each: the standard error is the standard deviation of 1, 2, 3, 4 and 5, divided by the
+    root of 5.
 
     >>> sums = leave_out_each(xr.Dataset({"dsc": ("patient", [1.0, 2, 3, 4, 5]), "slices": ("patient", [1] * 5)}))
-    >>> round(standard_error(sums["dsc"] / sums["slices"], xr.DataArray(5)).item(), 4)
+    >>> found = jackknife(sums["dsc"] / sums["slices"], xr.DataArray(5))
+    >>> round(found.standard_error.item(), 4)
     0.7071
-    """
-    deviation = (values.isel(without=EACH) - values.isel(without=NOBODY)).round(DECIMALS)
-    variance = (deviation**2).sum("without", skipna=False) * (patients - 1) / patients
-    return variance.where((patients >= MINIMUM_PATIENTS) & (variance > 0)) ** 0.5
-
-
-def interval(values: xr.DataArray, patients: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
-    """Lower and upper bounds of each answer's interval; the arguments are those of `standard_error`.
-
-    Examples
-    --------
-    >>> sums = leave_out_each(xr.Dataset({"dsc": ("patient", [1.0, 2, 3, 4, 5]), "slices": ("patient", [1] * 5)}))
-    >>> low, high = interval(sums["dsc"] / sums["slices"], xr.DataArray(5))
+    >>> low, high = found.interval()
     >>> round(low.item(), 2), round(high.item(), 2)
     (1.04, 4.96)
     """
     answer = values.isel(without=NOBODY)
-    half = stats.t.ppf((1 + LEVEL) / 2, _freedom(patients)) * standard_error(values, patients)
-    return answer - half, answer + half
-
-
-def p_different(values: xr.DataArray, patients: xr.DataArray) -> xr.DataArray:
-    """Test each answer against 0: p of the two-sided t-test; the arguments are those of `standard_error`."""
-    t = values.isel(without=NOBODY) / standard_error(values, patients)
-    return 2 * _tail(abs(t), patients)
-
-
-def p_equivalent(values: xr.DataArray, patients: xr.DataArray, margin: float) -> xr.DataArray:
-    """Test whether each answer lies within the margin: p of the two one-sided t-tests.
-
-    A small p shows that the answer lies within the margin (D. J. Schuirmann, A comparison of the two one-sided tests
-    procedure and the power approach, *J. Pharmacokinet. Biopharm.* 15, 657-680, 1987).
-
-    Parameters
-    ----------
-    values, patients : DataArray
-        As `standard_error` takes them.
-    margin : float
-        Above 0, in the unit of the answers.
-    """
-    answer, error = values.isel(without=NOBODY), standard_error(values, patients)
-    return _tail((margin - abs(answer)) / error, patients)
-
-
-def _tail(t: xr.DataArray, patients: xr.DataArray) -> xr.DataArray:
-    return xr.apply_ufunc(stats.t.sf, t, _freedom(patients))
-
-
-def _freedom(patients: xr.DataArray) -> xr.DataArray:
-    return (patients - 1).where(patients >= MINIMUM_PATIENTS)
+    deviation = (values.isel(without=EACH) - answer).round(DECIMALS)
+    variance = (deviation**2).sum("without", skipna=False) * (patients - 1) / patients
+    return Estimate(answer, variance.where((patients >= MINIMUM_PATIENTS) & (variance > 0)) ** 0.5, patients)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from cmrslices.evaluation.answers import ask_one_run, gaps_and_changes
-from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, p_different
+from cmrslices.evaluation.jackknife import MINIMUM_PATIENTS, jackknife
 from cmrslices.evaluation.statistics import holm
 
 HOLDS = (
@@ -36,7 +36,7 @@ def patient_tests(scores: pd.DataFrame, baseline: str, others: list[str]) -> pd.
         When the approaches are not scored on the same slices.
     """
     parts = [
-        answer.table(cohort, p_patients=p_different(answer.values, answer.patients))
+        answer.table(cohort, p_patients=jackknife(answer.values, answer.patients).p_different())
         for cohort, answer in ask_one_run(scores, baseline, others, gaps_and_changes)
     ]
     return pd.concat(parts, ignore_index=True)[[*PLACE, "patients", "p_patients"]]

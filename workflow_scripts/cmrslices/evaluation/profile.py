@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.jackknife import interval, leave_out_each
+from cmrslices.evaluation.jackknife import jackknife, leave_out_each
 
 
 def grid(points: int) -> np.ndarray:
@@ -113,5 +113,5 @@ def _interval(cases: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     sums = leave_out_each(xr.Dataset({"dsc": (axes, by_patient.sum()), "cases": (axes, by_patient.count())}))
     means = sums["dsc"] / sums["cases"].where(sums["cases"] > 0)
     counts = xr.DataArray((by_patient.count() > 0).sum().to_numpy(), dims="position")
-    low, high = interval(means, counts)
+    low, high = jackknife(means, counts).interval()
     return low.to_numpy(), high.to_numpy()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from cmrslices.evaluation.jackknife import interval
+from cmrslices.evaluation.jackknife import jackknife
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.patients.flags import FIXED_LIMITS, FLAGS
 from cmrslices.presentation import tables
@@ -82,7 +82,7 @@ def auroc(scores: np.ndarray, bad: np.ndarray, patients: np.ndarray) -> xr.DataA
     Returns
     -------
     DataArray, axis without (1 + patients)
-        As `cmrslices.evaluation.jackknife.interval` takes it; NaN where there is no bad or no other slice.
+        As `cmrslices.evaluation.jackknife.jackknife` takes it; NaN where there is no bad or no other slice.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def measure_worth(slices: pd.DataFrame, limits: Mapping[str, float]) -> pd.DataF
         bad = (part["dsc"] < BAD).to_numpy()
         values = auroc(scores.loc[judged, flag].to_numpy(), bad, part["patient"].to_numpy())
         patients = part["patient"].nunique()
-        low, high = (bound.clip(0, 1).item() for bound in interval(values, xr.DataArray(patients)))
+        low, high = (bound.clip(0, 1).item() for bound in jackknife(values, xr.DataArray(patients)).interval())
         has = raised.loc[judged, flag].to_numpy()
         numbers = (patients, len(part), bad.sum(), has.sum(), (has & bad).sum())
         rows.append((flag, *map(int, numbers), values[0].item(), low, high))

@@ -9,7 +9,7 @@ import pandas as pd
 from cmrslices.cohorts.tables import cases_of, read_slices, read_splits
 from cmrslices.evaluation.answers import ask_one_run, gaps_and_changes
 from cmrslices.evaluation.cells import ALL_LABELS
-from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS, NOBODY, interval
+from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS, jackknife
 from cmrslices.evaluation.scores import read_scores
 from cmrslices.evaluation.scoring import score_under
 from cmrslices.evaluation.statistics import WHOLE_HEART
@@ -189,14 +189,15 @@ def gains(scores: pd.DataFrame, baseline: str, others: Sequence[str]) -> pd.Data
     Returns
     -------
     DataFrame
-        cohort, approach, region (of `REGIONS`), gain, low, high (`interval`; NaN where there is none), in points of
+        cohort, approach, region (of `REGIONS`), gain, low, high (its interval; NaN where there is none), in points of
         DSC %.
     """
     parts = []
     for cohort, answer in ask_one_run(scores, baseline, others, gaps_and_changes):
         if answer.question == "change":
-            low, high = interval(answer.values, answer.patients)
-            parts.append(answer.table(cohort, gain=answer.values.isel(without=NOBODY), low=low, high=high))
+            found = jackknife(answer.values, answer.patients)
+            low, high = found.interval()
+            parts.append(answer.table(cohort, gain=found.answer, low=low, high=high))
     columns = ["cohort", "approach", "region", "gain", "low", "high"]
     if not parts:
         return pd.DataFrame(columns=columns)
