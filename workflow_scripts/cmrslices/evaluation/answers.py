@@ -204,10 +204,7 @@ def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
     approaches = [design.baseline, *design.others]
     unrouted = scores.assign(right=True)
     summary = summarise(_under_each_rule(unrouted, approaches))
-    by_regions = {
-        name: summarise(_under_each_rule(scores.assign(right=scores[right_by(name)]), approaches))
-        for name in design.bounds
-    }
+    by_regions = {name: _by_regions(scores, design, name) for name in design.bounds}
     yield from _about_dsc(summary, design)
     for name, of_approach in by_regions.items():
         yield from _about_regions(of_approach, design, name)
@@ -223,6 +220,13 @@ def _ask_cohort(scores: pd.DataFrame, design: Design) -> Iterator[Answer]:
         yield Answer(
             "errors", name, "", errors.means["errors"], errors.patients["carries"].sel(classifier=EITHER, drop=True)
         )
+
+
+def _by_regions(scores: pd.DataFrame, design: Design, name: str) -> Summary:
+    """The slices whose region an approach names or misses; only of the approaches that are compared on them."""
+    compared = list(dict.fromkeys([design.baseline, name, design.bounds[name] or name]))
+    of_them = scores[scores["approach"].isin(compared)]
+    return summarise(_under_each_rule(of_them.assign(right=of_them[right_by(name)]), compared))
 
 
 def _under_each_rule(scores: pd.DataFrame, approaches: list[str]) -> xr.Dataset:
