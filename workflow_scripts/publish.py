@@ -1,6 +1,6 @@
 """What may be published of a finished run: python workflow_scripts/publish.py RESULTS TARGET.
 
-TARGET is a folder to make, such as results/published/acdc/seed1; docs/public.md says more.
+TARGET is a folder to make, such as results/published/acdc/fold1_seed1; docs/public.md says more.
 """
 
 import sys

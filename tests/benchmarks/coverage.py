@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("cohort")
     parser.add_argument("--approach", default="classification", help="whose change is looked at")
     parser.add_argument("--rule", default="carried", choices=list(SCORING_RULES))
-    parser.add_argument("--patients", type=int, nargs="+", default=[10, 20, 49], help="patients of a draw")
+    parser.add_argument("--patients", type=int, nargs="+", default=[10, 20, 50, 100], help="patients of a draw")
     parser.add_argument("--draws", type=int, default=4000)
     parser.add_argument("--bootstrap", type=int, default=0, help="draws for which the bootstraps are made, too")
     parser.add_argument("--json", type=Path)

@@ -110,27 +110,23 @@ class Workflow:
         return ["-s", self.project / "Snakefile", "-d", self.folder, "--configfile", file, "--nocolor", *arguments]
 
 
-AGGREGATION = ("select_classifier", "calibrate", "reliability", "readings", "table1", "table3", "figure2")
+AGGREGATION = (
+    *("select_classifier", "calibrate", "reliability", "readings", "table1", "table3", "figure2"),
+    *("boundary_table", "cardiac_function", "budget"),
+)
 
 
 def aggregate_again(published, folder, project=ROOT):
-    """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries.
-
-    The training budget, cardiac function and boundaries are made where they are published; older folders lack what they
-    need.
-    """
-    measured = (published / "boundaries").exists()
-    tables = [name for name in ("budget", "cardiac_function") if (published / f"tables/{name}.csv").exists()]
+    """Make the tables and figures of a published run again in a folder, from its slice scores and boundaries."""
     for part in ("scores", "classifiers", "cohorts", "boundaries", "regions", "heads"):
-        if (published / part).exists():
+        if (published / part).exists():  # regions and heads only where an approach reads them
             shutil.copytree(published / part, folder / part)
     for name in ("selected", "calibration"):
         (folder / f"classifiers/{name}.yaml").unlink()
     (folder / "report").mkdir()
     shutil.copy(published / "report/segmenter_curves.csv", folder / "report")
     configuration = ("--configfile", published / "config.yaml", "--config", "results=.")
-    made = (*AGGREGATION, *tables, *(["boundary_table"] if measured else []))
-    rules = ("--no-hooks", "--allowed-rules", *made, "--", *made)
+    rules = ("--no-hooks", "--allowed-rules", *AGGREGATION, "--", *AGGREGATION)
     answer = Workflow(folder, project=project).run("--cores", "1", *configuration, *rules)
     assert answer.returncode == 0, answer.stderr
 
