@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from itertools import chain, zip_longest
@@ -7,6 +8,11 @@ from pathlib import Path
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+from cmrslices.runtime.cores import share_cores
+
+# The processes of the tests are more than the cores. Before a test imports torch: libgomp reads it when it is loaded.
+share_cores(os.environ)
 
 TESTS = Path(__file__).parent
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
