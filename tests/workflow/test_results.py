@@ -27,6 +27,10 @@ def relative(path):
     return str(path.relative_to(ROOT))
 
 
+def test_four_folds_of_the_public_data_are_published():
+    assert len(FOLDS) >= 4
+
+
 @pytest.mark.parametrize("run", RUNS, ids=relative)
 def test_the_tables_come_from_the_published_slice_scores(run, tmp_path):
     aggregate_again(run, tmp_path)
