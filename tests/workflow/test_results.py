@@ -27,8 +27,8 @@ def relative(path):
     return str(path.relative_to(ROOT))
 
 
-def test_four_folds_of_the_public_data_are_published():
-    assert len(FOLDS) >= 4
+def test_all_five_folds_of_the_public_data_are_published():
+    assert [run.name for run in FOLDS] == [f"fold{fold}_seed1" for fold in range(1, 6)]
 
 
 @pytest.mark.parametrize("run", RUNS, ids=relative)
