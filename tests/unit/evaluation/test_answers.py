@@ -281,6 +281,12 @@ def test_runs_do_not_widen_the_interval_and_are_told_beside_it():
     assert alike["run_sd"] == pytest.approx(0)
 
 
+def test_a_run_without_such_slices_is_not_counted():
+    data = scores(noisy, runs=(1, 2, 3))
+    data = data[(data["run"] != 3) | (data["region"] != "apex")]
+    assert [cell(answer(data), "change", region)["runs"] for region in ("base", "apex")] == [3, 2]
+
+
 def test_when_only_patients_differ_the_interval_is_students_over_patients():
     change = {patient: number for number, patient in enumerate(PATIENTS)}
     found = answer(scores(lambda a, s, p, r, label: 0.5 + 0.01 * change[p] * (a == "routed")))
@@ -489,6 +495,27 @@ def test_nearness_is_marked_where_it_is_shown():
 def test_the_range_of_several_runs_stands_behind_each_answer():
     change = shown(answer(scores(noisy, runs=(1, 2))))[1]
     assert change.cells["apex"].str.contains(r"\] .*\(\S+ to \S+\)$").any()
+
+
+def test_what_several_trainings_say_stands_in_the_last_table():
+    """The runs disagree about the sign of the change; every patient of each run agrees with its run."""
+
+    def dsc(approach, run, patient, region, label):
+        return 0.5 + spread(patient) + (0.02 * (run - 2) + 0.01 + spread(patient) / 10) * (approach == "routed")
+
+    *_, last = shown(answer(scores(dsc, runs=(1, 2, 3))))
+    assert last.title == "Would other trainings say the same?"
+    routed = last.cells["approach"] == "routed"
+    assert last.cells.loc[routed, "carried"].str.match(r"1\.\d+ \[-\d.*, \d.*\]").all()
+    assert not last.bold[routed].any(axis=None)
+    change = {part.title: part for part in shown(answer(scores(dsc, runs=(1, 2, 3))))}["What does an approach change?"]
+    assert change.bold[change.cells["approach"] == "routed"].all(axis=None)
+
+
+def test_two_runs_are_too_few_for_an_interval_over_runs():
+    assert "Would other trainings say the same?" not in [
+        part.title for part in shown(answer(scores(noisy, runs=(1, 2))))
+    ]
 
 
 def test_without_other_approaches_only_the_baseline_is_asked_about():

@@ -7,7 +7,8 @@ import pandas as pd
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
-from cmrslices.evaluation.rule_agreement import FINDING, across_rules
+from cmrslices.evaluation.over_runs import over_runs
+from cmrslices.evaluation.rule_agreement import FINDING, across_rules, side_by_side
 from cmrslices.evaluation.scoring import SCORING_RULES
 from cmrslices.evaluation.statistics import LEVEL_OF_MARKS, REGION_TITLES, WHOLE_HEART
 from cmrslices.evaluation.training_note import training_note
@@ -80,6 +81,13 @@ RULES_QUESTION = (
     "Gaps and differences of which at least one rule's interval excludes 0, in points of DSC %. "
     + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
 )
+RUNS_QUESTION = (
+    "Would other trainings say the same?",
+    "The primary comparisons, gaps and changes, mean over the labels, in points of DSC %, under each scoring rule. "
+    f"Brackets: {LEVEL:.0%} intervals over the runs (Student's t, one degree of freedom less than runs). They hold all "
+    "that differs between runs: the trainings, and the patients where runs test different ones. Bold: the difference "
+    f"from 0 over the runs remains after Holm's correction over the answers to the question (p < {LEVEL_OF_MARKS:g}).",
+)
 COLUMN_ORDER = [*REGIONS, REGION_TITLES[WHOLE_HEART], NON_CARDIAC, *CLASSIFIER.values()]
 PAIR = ["approach", "versus"]
 PLACE = ["cohort", "subgroup", *PAIR, "training"]
@@ -149,6 +157,9 @@ def sections(
     rules = across_rules(found, "scoring", SCORING_RULES)
     if len(rules):
         made.append(rules_section(rules, found, cohorts, approaches, list(SCORING_RULES), RULES_QUESTION))
+    runs = side_by_side(over_runs(found), "scoring", SCORING_RULES)
+    if len(runs):
+        made.append(rules_section(runs, found, cohorts, approaches, list(SCORING_RULES), RUNS_QUESTION))
     notes = {
         QUESTIONS["change"][0]: _training_note(found, controls, approaches),
         CLASSIFIER_QUESTION[0]: _bound_note(found, approaches),
@@ -233,12 +244,12 @@ def rules_section(
     names: list[str],
     question: tuple[str, str],
 ) -> Section:
-    """A table of the findings that at least one rule tells from 0.
+    """A table of answers under several rules.
 
     Parameters
     ----------
     rules : DataFrame
-        As `across_rules` gives them.
+        As `side_by_side` gives them.
     found : DataFrame
         The answers from which they come.
     cohorts, approaches : dict of name to title

@@ -115,10 +115,10 @@ def answers(scores: pd.DataFrame, design: Design, margin: float) -> pd.DataFrame
         scoring (`SCORING_RULES`, or `ANY_SCORING`), question, cohort, subgroup (`EVERYONE`, or such as ``phase ED``),
         approach, versus, label (the mean over all and any of them, too), region (the whole heart, too), estimate, low,
         high, p (against 0), p_holm (p after Holm's correction over the answers of the scoring rule, question and kind
-        of subgroup), p_equivalent (that it lies within the margin), runs, run_sd, lowest_run, highest_run (of the
-        estimates of single runs), patients (with such slices: the fewest of those that the answer compares),
-        training_ratio (the slices that the approach's models saw in training, as a multiple of those of `versus`). The
-        questions:
+        of subgroup), p_equivalent (that it lies within the margin), runs (those with such slices),
+        run_sd, lowest_run, highest_run (of the estimates of single runs), patients (with such slices: the fewest of
+        those that the answer compares), training_ratio (the slices that the approach's models saw in training, as a
+        multiple of those of `versus`). The questions:
 
         - ``primary``: an approach of the primary comparisons minus its control (`versus`), mean over the labels, in the
           whole heart and at the apex. Here p_equivalent is after Holm's correction, too.
@@ -357,7 +357,7 @@ def _rows(question: str, asked: Sequence[Answer], margin: float) -> pd.DataFrame
         "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else unknown,
         "lowest_run": single.min("run"),
         "highest_run": single.max("run"),
-        "runs": single.sizes["run"],
+        "runs": single.notnull().sum("run"),
         "patients": patients,
     }
     axes = [name for name in ("scoring", "subgroup", "label", "region") if name in values.dims]

@@ -30,26 +30,47 @@ def across_rules(found: pd.DataFrame, by: str, rules: Collection[str]) -> pd.Dat
     Returns
     -------
     DataFrame
-        question, cohort, approach, versus, label, region; for each rule its estimate, low, high, and whether it
-        holds, such as ``carried_low`` and ``carried_holds``; and verdict: `TURNS` (two intervals exclude 0 on different
-        sides), `EVERY_RULE`, the rules under which the difference holds after Holm's correction, or `NONE`.
-        The rows in which at least one interval excludes 0.
+        As `side_by_side` gives them, but without told: the rows in which at least one interval excludes 0.
     """
-    part = found[found["question"].isin(QUESTIONS) & (found["subgroup"] == EVERYONE)]
-    if part.empty:
-        return pd.DataFrame(columns=[*FINDING, "verdict"])
-    order = part[FINDING].drop_duplicates()
-    part = part.assign(
-        side=np.sign(part["estimate"]).where((part["low"] > 0) | (part["high"] < 0), 0),
-        holds=part["p_holm"] < LEVEL_OF_MARKS,
+    asked = found["question"].isin(QUESTIONS) & (found["subgroup"] == EVERYONE)
+    table = side_by_side(found[asked], by, rules)
+    return table[table["told"].eq(True)].drop(columns="told").reset_index(drop=True)
+
+
+def side_by_side(found: pd.DataFrame, by: str, rules: Collection[str]) -> pd.DataFrame:
+    """Answers under several rules, in one row.
+
+    Parameters
+    ----------
+    found : DataFrame
+        question, cohort, approach, versus, label, region, the rule, estimate, low, high, and p_holm.
+    by : str
+        The column that names the rule.
+    rules : collection of str
+        In the order of the columns.
+
+    Returns
+    -------
+    DataFrame
+        question, cohort, approach, versus, label, region; for each rule its estimate, low, high, and whether it
+        holds, such as ``carried_low`` and ``carried_holds``; told: whether at least one interval excludes 0; and
+        verdict: `TURNS` (two intervals exclude 0 on different sides), `EVERY_RULE`, the rules under which the
+        difference holds after Holm's correction, or `NONE`.
+    """
+    if found.empty:
+        return pd.DataFrame(columns=[*FINDING, "told", "verdict"])
+    order = found[FINDING].drop_duplicates()
+    part = found.assign(
+        side=np.sign(found["estimate"]).where((found["low"] > 0) | (found["high"] < 0), 0),
+        holds=found["p_holm"] < LEVEL_OF_MARKS,
     )
     values = ["estimate", "low", "high", "holds", "side"]
     wide = part.pivot(index=FINDING, columns=by, values=values).reindex(pd.MultiIndex.from_frame(order))
     sides, holds = wide["side"].fillna(0), wide["holds"].eq(True)
     verdicts = [_verdict(set(sides.loc[place]), holds.loc[place], rules) for place in wide.index]
     columns = {f"{rule}_{value}": wide[value, rule] for rule in rules for value in values[:-1]}
-    table = pd.DataFrame(columns, index=wide.index).assign(verdict=verdicts).reset_index()
-    return table[(sides != 0).any(axis=1).to_numpy()].reset_index(drop=True)
+    told = (sides != 0).any(axis=1)
+    return pd.DataFrame(columns, index=wide.index).assign(told=told, verdict=verdicts).reset_index()
 
 
 def _verdict(sides: set[float], holds: pd.Series, rules: Collection[str]) -> str:
