@@ -1,7 +1,7 @@
 """What an approach needs to segment, in one folder: python workflow_scripts/bundle.py RESULTS APPROACH FOLDER.
 
 RESULTS is a finished run, APPROACH a row of its configuration, and FOLDER a folder to make.
-Another workflow segments with it: approaches: { theirs: { title: Theirs, bundle: FOLDER } }. README.md says more.
+Another workflow segments with it: approaches: { theirs: { title: Theirs, bundle: FOLDER } }. docs/bundles.md says more.
 """
 
 import sys

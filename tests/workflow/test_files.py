@@ -181,14 +181,33 @@ DOCS = sorted(
 
 
 @pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "results/README.md", *DOCS])
-def test_links_of_a_document_lead_to_files(document):
+def test_links_of_a_document_lead_to_files_and_headings(document):
+    """A file without a name after ``](`` is the document itself."""
     path = ROOT / document
-    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text())
-    assert [target for target in targets if not (path.parent / target).exists()] == []
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", path.read_text())
+    assert [link for link in links if not leads_somewhere(path, *link)] == []
 
 
-def test_configurations_in_the_readme_are_valid():
-    examples = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+def leads_somewhere(path, name, heading):
+    target = path.parent / name if name else path
+    return target.exists() and (not heading or heading in headings(target))
+
+
+def headings(document):
+    """The headings of a Markdown file as GitHub names them in links."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.M | re.S)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)", text, re.M)}
+
+
+EXAMPLES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("bundles", "changes", "controls", "new_patients", "quality_flags")),
+]
+
+
+@pytest.mark.parametrize("document", EXAMPLES)
+def test_configurations_in_a_document_are_valid(document):
+    examples = re.findall(r"^```yaml\n(.*?)^```", (ROOT / document).read_text(), re.M | re.S)
     assert examples
     for example in examples:
         settings = yaml.safe_load((ROOT / "config.yaml").read_text())

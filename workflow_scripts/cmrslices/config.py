@@ -1,7 +1,7 @@
 """The configuration: every key with its type, its unit and its meaning.
 
-`config.yaml` holds the paper's values. The table of keys in README.md and the schema for editors are made from the
-models here, by `cmrslices.commands.config_files`.
+`config.yaml` holds the paper's values. The table of keys in docs/configuration.md and the schema for editors are made
+from the models here, by `cmrslices.commands.config_files`.
 """
 
 import difflib
@@ -1129,7 +1129,7 @@ class Settings(Section):
             if name in controls and controls[name] is None:
                 raise ValueError(
                     f"evaluation.primary: '{name}' is trained longer than the baseline and has no matched control; add "
-                    "a row for one (README.md, Controls), or remove it"
+                    "a row for one (docs/controls.md), or remove it"
                 )
         return self
 
@@ -1226,7 +1226,7 @@ def _message(error: ErrorDetails, key: str) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "invalid_key":
-        return f"YAML reads a key here as {reading(value)}; README.md (Configuration) lists the keys"
+        return f"YAML reads a key here as {reading(value)}; docs/configuration.md lists the keys"
     if kind == "string_pattern_mismatch" or (kind == "string_type" and _is_name(error["loc"])):
         return name_fault(value)
     if kind == "string_type" and error["loc"][-1] == "[key]":
@@ -1254,7 +1254,7 @@ def _suggestion(key: str) -> str:
         return f"; did you mean {' or '.join(_place(path) for path in outside_of_rows or elsewhere)}?"
     allowed = [path[-1] for path in known if len(path) == len(parents) + 1]
     close = difflib.get_close_matches(wrong, allowed, n=1)
-    return f"; did you mean '{close[0]}'?" if close else "; README.md (Configuration) lists the keys"
+    return f"; did you mean '{close[0]}'?" if close else "; docs/configuration.md lists the keys"
 
 
 def _place(path: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from places import ROOT
 
-from cmrslices.commands.config_files import configuration_table, editor_schema, readme_with_table
+from cmrslices.commands.config_files import configuration_table, editor_schema, with_table
 
 CONFIGURATIONS = ("config.yaml", "remedies.yaml", "demo/demo.yaml", "public/public.yaml", "public/small.yaml")
 
@@ -16,10 +16,10 @@ def faults(configuration):
     return list(jsonschema.Draft7Validator(json.loads(editor_schema())).iter_errors(configuration))
 
 
-def test_the_readmes_table_of_keys_is_up_to_date():
-    readme = (ROOT / "README.md").read_text()
-    assert configuration_table() in readme
-    assert readme_with_table(readme) == readme
+def test_the_documented_table_of_keys_is_up_to_date():
+    document = (ROOT / "docs/configuration.md").read_text()
+    assert configuration_table() in document
+    assert with_table(document) == document
 
 
 def test_the_schema_for_editors_is_up_to_date():

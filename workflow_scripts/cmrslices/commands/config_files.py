@@ -1,4 +1,4 @@
-"""Files that are generated from the configuration's models: README.md's table of keys and the schema for editors.
+"""Files that are generated from the configuration's models: the documented table of keys and the schema for editors.
 
 After a change of `cmrslices.config`: PYTHONPATH=workflow_scripts python -m cmrslices.commands.config_files
 """
@@ -15,15 +15,15 @@ TABLES = ("cohorts", "models", "approaches")
 
 
 def configuration_table() -> str:
-    """The Markdown table of keys that README.md shows."""
+    """The Markdown table of keys that docs/configuration.md shows."""
     rows = [f"| `{key}` | {text} |" for key, text in described_keys()]
     return "\n".join(["| key | meaning |", "|---|---|", *rows])
 
 
-def readme_with_table(readme: str) -> str:
-    """README text with the configuration table between its two markers renewed."""
+def with_table(document: str) -> str:
+    """A document with the configuration table between its two markers renewed."""
     start, end = "<!-- configuration keys -->", "<!-- end of configuration keys -->"
-    head, _, rest = readme.partition(start)
+    head, _, rest = document.partition(start)
     _, _, tail = rest.partition(end)
     return f"{head}{start}\n{configuration_table()}\n{end}{tail}"
 
@@ -67,8 +67,8 @@ def _let_rows_be_null(table: dict[str, Any]) -> None:
 
 def main() -> None:
     """Write both."""
-    readme = PROJECT / "README.md"
-    readme.write_text(readme_with_table(readme.read_text()))
+    document = PROJECT / "docs/configuration.md"
+    document.write_text(with_table(document.read_text()))
     (PROJECT / "config.schema.json").write_text(editor_schema())
 
 
