@@ -121,13 +121,19 @@ def coverage(questions: dict, patients: int, draws: int, bootstrapped: int, seed
     return pd.DataFrame(rows)
 
 
-def main() -> None:
-    """Print the coverage by question, label and region, and a summary of the methods."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of_populations(description: str) -> argparse.ArgumentParser:
+    """A parser of the arguments that name a population."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="published runs")
     parser.add_argument("cohort")
     parser.add_argument("--approach", default="classification", help="whose change is looked at")
     parser.add_argument("--rule", default="carried", choices=list(SCORING_RULES))
+    return parser
+
+
+def main() -> None:
+    """Print the coverage by question, label and region, and a summary of the methods."""
+    parser = parser_of_populations(__doc__)
     parser.add_argument("--patients", type=int, nargs="+", default=[10, 20, 50, 100], help="patients of a draw")
     parser.add_argument("--draws", type=int, default=4000)
     parser.add_argument("--bootstrap", type=int, default=0, help="draws for which the bootstraps are made, too")

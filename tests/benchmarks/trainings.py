@@ -7,17 +7,13 @@ patients. All slices of a run get one shift, as if the training of the approach 
 The shifts are normal with mean 0; ``--shifts`` gives their SD. It is left out that folds share training patients.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-from coverage import difference, population, with_jackknife
+from coverage import difference, parser_of_populations, population, with_jackknife
 
 from cmrslices.evaluation.answers import EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS
 from cmrslices.evaluation.over_runs import over_runs
-from cmrslices.evaluation.scoring import SCORING_RULES
 
 RUNS, PATIENTS = 5, 20
 
@@ -55,11 +51,7 @@ def coverage(questions: dict, shift_sd: float, draws: int, seed: int) -> pd.Data
 
 def main() -> None:
     """Print, for each SD of the trainings, the mean and the lowest coverage over labels and regions."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="published runs")
-    parser.add_argument("cohort")
-    parser.add_argument("--approach", default="classification", help="whose change is looked at")
-    parser.add_argument("--rule", default="carried", choices=list(SCORING_RULES))
+    parser = parser_of_populations(__doc__)
     parser.add_argument(
         "--shifts", type=float, nargs="+", default=[0, 0.5, 1, 2], help="SDs of the trainings, in points"
     )
