@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 from coverage import difference, parser_of_populations, population, with_jackknife
 
-from cmrslices.evaluation.answers import EVERYONE
-from cmrslices.evaluation.cells import ALL_LABELS
 from cmrslices.evaluation.over_runs import over_runs
 
 RUNS, PATIENTS = 5, 20
@@ -28,10 +26,9 @@ def draw(sums: np.ndarray, shift_sd: float, draws: int, generator: np.random.Gen
 def with_runs(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The intervals over runs of the answers."""
     single = difference(drawn.sum(3))
-    place = {"scoring": "", "question": "change", "cohort": "", "subgroup": EVERYONE, "approach": "", "versus": ""}
     answered = {"estimate": difference(drawn.sum((2, 3))), "low": 0.0, "runs": np.isfinite(single).sum(1)}
-    rows = pd.DataFrame(answered).assign(**place, label=ALL_LABELS, region="", run_sd=np.nanstd(single, axis=1, ddof=1))
-    found = over_runs(rows)[["low", "high"]].reindex(rows.index)
+    rows = pd.DataFrame(answered).assign(run_sd=np.nanstd(single, axis=1, ddof=1))
+    found = over_runs(rows.assign(question="change"), ["question"])[["low", "high"]].reindex(rows.index)
     return found["low"].to_numpy(), found["high"].to_numpy()
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from cmrslices.evaluation.function_change_tables import RUNS_QUESTION, sections
 from cmrslices.evaluation.function_changes import function_changes
 
 ERRORS = {"baseline": [4, -6, 10, -2, 8, 3], "remedy": [1, -2, 12, -1, 4, 2], "control": [2, -3, 4, -5, 6, 1]}
@@ -70,6 +71,12 @@ def test_a_patient_of_two_seeds_is_one_patient_and_the_runs_stand_beside():
         assert found[name] == pytest.approx(1.5 * single[name])
 
 
+def test_a_run_without_the_quantity_is_not_counted():
+    without = function(run="two", quantity="LVEF")
+    found = function_changes(pd.concat([function(), function(run="three"), without]), "baseline", {})
+    assert row(found, "change", "remedy", quantity="LVEDV")["runs"] == 2
+
+
 def test_a_patient_without_the_quantity_by_either_approach_is_left_out_of_the_comparison():
     table = function()
     lacks = (table["approach"] == "remedy") & (table["patient"] == "p2")
@@ -87,6 +94,21 @@ def test_holm_corrects_each_question_over_all_its_quantities_and_cohorts():
         part = found[found["question"] == question]
         assert part["p_holm"].min() == pytest.approx(min(tests * part["p"].min(), 1))
     assert found.loc[found["question"] == "error", "p_holm"].isna().all()
+
+
+@pytest.mark.parametrize(("runs", "told"), [(2, False), (3, True)])
+def test_three_runs_say_whether_other_trainings_would_say_the_same(runs, told):
+    """The remedy's errors grow by 1 ml from run to run."""
+    larger = [ERRORS | {"remedy": [abs(value) + number for value in ERRORS["remedy"]]} for number in range(runs)]
+    table = pd.concat(function(errors, run=str(number)) for number, errors in enumerate(larger))
+    found = function_changes(table, "baseline", {"remedy": "control"})
+    over_the_runs = [part for part in sections(found, {"acdc": "ACDC"}, {}) if part.title == RUNS_QUESTION[0]]
+    assert len(over_the_runs) == told
+    if told:
+        change = np.mean(np.abs(ERRORS["remedy"])) + 1 - np.mean(np.abs(ERRORS["control"]))
+        half = stats.t.ppf(0.975, 2) / np.sqrt(3)
+        expected = f"{change:.2f} [{change - half:.2f}, {change + half:.2f}] ({change - 1:.2f} to {change + 1:.2f})"
+        assert over_the_runs[0].cells["LVEDV (ml)"].tolist() == [expected]
 
 
 def test_fewer_than_five_patients_have_no_interval_and_no_test():

@@ -81,6 +81,7 @@ RULES_QUESTION = (
     "Gaps and differences of which at least one rule's interval excludes 0, in points of DSC %. "
     + " ".join(f"{rule.capitalize()}: means are over {slices}." for rule, slices in SCORING_RULES.items()),
 )
+ASKED_OF_RUNS = ["primary", "gap", "change"]
 RUNS_QUESTION = (
     "Would other trainings say the same?",
     "The primary comparisons, gaps and changes, mean over the labels, in points of DSC %, under each scoring rule. "
@@ -157,7 +158,8 @@ def sections(
     rules = across_rules(found, "scoring", SCORING_RULES)
     if len(rules):
         made.append(rules_section(rules, found, cohorts, approaches, list(SCORING_RULES), RULES_QUESTION))
-    runs = side_by_side(over_runs(found), "scoring", SCORING_RULES)
+    asked = found["question"].isin(ASKED_OF_RUNS) & (found["subgroup"] == EVERYONE) & (found["label"] == ALL_LABELS)
+    runs = side_by_side(over_runs(found[asked], ["scoring", "question"]), "scoring", SCORING_RULES)
     if len(runs):
         made.append(rules_section(runs, found, cohorts, approaches, list(SCORING_RULES), RUNS_QUESTION))
     notes = {

@@ -6,6 +6,7 @@ The error of a patient is |prediction - reference|. The patient is the unit: see
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -17,7 +18,7 @@ ASKED = "asked"
 """Axis of the questions about the approaches, in the order in which they are asked."""
 COLUMNS = [
     *("question", "cohort", "approach", "versus", "quantity", "unit", "estimate", "low", "high", "p", "p_holm"),
-    *("runs", "lowest_run", "highest_run", "patients"),
+    *("runs", "run_sd", "lowest_run", "highest_run", "patients"),
 ]
 
 
@@ -45,8 +46,8 @@ def function_changes(function: pd.DataFrame, baseline: str, primary: Mapping[str
     -------
     DataFrame
         question, cohort, approach, versus, quantity, unit, estimate, low, high, p (against 0), p_holm (p after Holm's
-        correction over the answers to the question), runs, lowest_run, highest_run (of the estimates of single runs),
-        patients. The questions:
+        correction over the answers to the question), runs (those with such patients), run_sd, lowest_run, highest_run
+        (of the estimates of single runs), patients. The questions:
 
         - ``error``: the mean absolute error of the approach.
         - ``change``: that of the approach minus that of the baseline; below 0 is better.
@@ -107,13 +108,15 @@ def _answers(error: xr.DataArray, asked: list[Asked], cohort: str) -> pd.DataFra
         "low": low,
         "high": high,
         "p": found.p_different(),
+        "runs": single.notnull().sum("run"),
+        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(found.answer, np.nan),
         "lowest_run": single.min("run"),
         "highest_run": single.max("run"),
         "patients": patients,
     }
     table = xr.Dataset(columns).to_dataframe([ASKED, "quantity"]).reset_index().dropna(subset="estimate")
     of_rows = pd.DataFrame([asked[number] for number in table[ASKED]], index=table.index, columns=Asked._fields)
-    numbers = dict.fromkeys(["estimate", "low", "high", "lowest_run", "highest_run"], DECIMALS)
+    numbers = dict.fromkeys(["estimate", "low", "high", "run_sd", "lowest_run", "highest_run"], DECIMALS)
     rows = table.round(numbers).join(of_rows)
     tested = rows["p"].where(rows["versus"] != "")
-    return rows.assign(cohort=cohort, unit=rows["quantity"].map(QUANTITIES), p=tested, runs=error.sizes["run"])
+    return rows.assign(cohort=cohort, unit=rows["quantity"].map(QUANTITIES), p=tested)
