@@ -37,10 +37,9 @@ def coverage(questions: dict, shift_sd: float, draws: int, seed: int) -> pd.Data
     generator, rows = np.random.default_rng(seed), []
     for (question, label, region), sums in questions.items():
         if question == "change":
-            drawn = draw(sums, shift_sd, draws, generator)
+            truth, drawn = difference(sums.sum(1)), draw(sums, shift_sd, draws, generator)
             intervals = {"patients": with_jackknife(drawn.reshape(4, draws, -1)), "runs": with_runs(drawn)}
             for over, (low, high) in intervals.items():
-                truth = difference(sums.sum(1))
                 held, width = 100 * np.mean((low <= truth) & (truth <= high)), np.nanmedian(high - low)
                 rows.append({"over": over, "label": label, "region": region, "held": held, "width": width})
     return pd.DataFrame(rows).assign(shift_sd=shift_sd)

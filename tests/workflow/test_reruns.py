@@ -690,7 +690,7 @@ MODULES = {
         *WORTH_RULES,
     },
     "cmrslices/evaluation/patient_tests.py": {"table1", "table3"},
-    "cmrslices/evaluation/over_runs.py": {"answers", "cardiac_function"},
+    "cmrslices/evaluation/over_runs.py": {*ANSWER_PICTURES, *STATISTICS_RULES, "cardiac_function"},
     "cmrslices/evaluation/rule_agreement.py": {"answers"},
     "cmrslices/evaluation/scoring.py": {*ANSWER_PICTURES, *STATISTICS_RULES},
     "cmrslices/evaluation/table1.py": {"table1"},

@@ -503,12 +503,13 @@ def test_what_several_trainings_say_stands_in_the_last_table():
     def dsc(approach, run, patient, region, label):
         return 0.5 + spread(patient) + (0.02 * (run - 2) + 0.01 + spread(patient) / 10) * (approach == "routed")
 
-    *_, last = shown(answer(scores(dsc, runs=(1, 2, 3))))
+    parts = shown(answer(scores(dsc, runs=(1, 2, 3))))
+    last = parts[-1]
     assert last.title == "Would other trainings say the same?"
     routed = last.cells["approach"] == "routed"
     assert last.cells.loc[routed, "carried"].str.match(r"1\.\d+ \[-\d.*, \d.*\]").all()
     assert not last.bold[routed].any(axis=None)
-    change = {part.title: part for part in shown(answer(scores(dsc, runs=(1, 2, 3))))}["What does an approach change?"]
+    change = {part.title: part for part in parts}["What does an approach change?"]
     assert change.bold[change.cells["approach"] == "routed"].all(axis=None)
 
 

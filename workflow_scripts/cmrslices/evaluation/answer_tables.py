@@ -7,7 +7,7 @@ import pandas as pd
 from cmrslices.evaluation.answers import ANY_SCORING, EVERYONE
 from cmrslices.evaluation.cells import ALL_LABELS, LABEL_TITLES
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
-from cmrslices.evaluation.over_runs import over_runs
+from cmrslices.evaluation.over_runs import BRACKETS, over_runs
 from cmrslices.evaluation.rule_agreement import FINDING, across_rules, side_by_side
 from cmrslices.evaluation.scoring import SCORING_RULES
 from cmrslices.evaluation.statistics import LEVEL_OF_MARKS, REGION_TITLES, WHOLE_HEART
@@ -85,9 +85,8 @@ ASKED_OF_RUNS = ["primary", "gap", "change"]
 RUNS_QUESTION = (
     "Would other trainings say the same?",
     "The primary comparisons, gaps and changes, mean over the labels, in points of DSC %, under each scoring rule. "
-    f"Brackets: {LEVEL:.0%} intervals over the runs (Student's t, one degree of freedom less than runs). They hold all "
-    "that differs between runs: the trainings, and the patients where runs test different ones. Bold: the difference "
-    f"from 0 over the runs remains after Holm's correction over the answers to the question (p < {LEVEL_OF_MARKS:g}).",
+    f"{BRACKETS} Bold: the difference from 0 over the runs remains after Holm's correction over the answers to the "
+    f"question (p < {LEVEL_OF_MARKS:g}).",
 )
 COLUMN_ORDER = [*REGIONS, REGION_TITLES[WHOLE_HEART], NON_CARDIAC, *CLASSIFIER.values()]
 PAIR = ["approach", "versus"]

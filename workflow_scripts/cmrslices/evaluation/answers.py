@@ -12,6 +12,7 @@ import xarray as xr
 from cmrslices.equal_training import trained_alike
 from cmrslices.evaluation.cells import ALL_LABELS, ALL_RUNS, EITHER, Summary, count_cells, summarise
 from cmrslices.evaluation.jackknife import DECIMALS, NOBODY, jackknife
+from cmrslices.evaluation.over_runs import about_runs
 from cmrslices.evaluation.scoring import SCORING_RULES, score_under
 from cmrslices.evaluation.statistics import WHOLE_HEART, holm
 
@@ -354,10 +355,7 @@ def _rows(question: str, asked: Sequence[Answer], margin: float) -> pd.DataFrame
         "high": high,
         "p": found.p_different() if question in TESTED else unknown,
         "p_equivalent": found.p_equivalent(margin) if question in DIFFERENCES else unknown,
-        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else unknown,
-        "lowest_run": single.min("run"),
-        "highest_run": single.max("run"),
-        "runs": single.notnull().sum("run"),
+        **about_runs(single),
         "patients": patients,
     }
     axes = [name for name in ("scoring", "subgroup", "label", "region") if name in values.dims]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from cmrslices.evaluation.jackknife import LEVEL, MINIMUM_PATIENTS
-from cmrslices.evaluation.over_runs import over_runs
+from cmrslices.evaluation.over_runs import BRACKETS, over_runs
 from cmrslices.evaluation.statistics import LEVEL_OF_MARKS
 from cmrslices.function import QUANTITIES, with_unit
 from cmrslices.presentation import tables
@@ -31,10 +31,8 @@ QUESTIONS = {
 }
 RUNS_QUESTION = (
     "Would other trainings say the same about the remedies?",
-    f"The first table again. Brackets: {LEVEL:.0%} intervals over the runs (Student's t, one degree of freedom less "
-    "than runs). They hold all that differs between runs: the trainings, and the patients where runs test different "
-    "ones. Bold: the difference from 0 over the runs remains after Holm's correction within the table "
-    f"(p < {LEVEL_OF_MARKS:g}).",
+    f"The first table again. {BRACKETS} Bold: the difference from 0 over the runs remains after Holm's correction "
+    f"within the table (p < {LEVEL_OF_MARKS:g}).",
 )
 ROWS = ["cohort", "approach", "versus"]
 

@@ -6,11 +6,11 @@ The error of a patient is |prediction - reference|. The patient is the unit: see
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from cmrslices.evaluation.jackknife import DECIMALS, jackknife, leave_out_each
+from cmrslices.evaluation.over_runs import about_runs
 from cmrslices.evaluation.statistics import holm
 from cmrslices.function import QUANTITIES
 
@@ -108,10 +108,7 @@ def _answers(error: xr.DataArray, asked: list[Asked], cohort: str) -> pd.DataFra
         "low": low,
         "high": high,
         "p": found.p_different(),
-        "runs": single.notnull().sum("run"),
-        "run_sd": single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(found.answer, np.nan),
-        "lowest_run": single.min("run"),
-        "highest_run": single.max("run"),
+        **about_runs(single),
         "patients": patients,
     }
     table = xr.Dataset(columns).to_dataframe([ASKED, "quantity"]).reset_index().dropna(subset="estimate")

@@ -11,6 +11,7 @@ other, and the interval then tends to be too narrow (C. Nadeau and Y. Bengio, In
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy import stats
 
 from cmrslices.evaluation.jackknife import LEVEL
@@ -18,6 +19,34 @@ from cmrslices.evaluation.statistics import holm
 
 MINIMUM_RUNS = 3
 """With two runs, the interval would reach nine SDs to each side."""
+BRACKETS = (
+    f"Brackets: {LEVEL:.0%} intervals over the runs (Student's t, one degree of freedom less than runs). They hold all "
+    "that differs between runs: the trainings, and the patients where runs test different ones."
+)
+"""How the intervals are read, for captions."""
+
+
+def about_runs(single: xr.DataArray) -> dict[str, xr.DataArray]:
+    """What stands beside an estimate about the runs.
+
+    Parameters
+    ----------
+    single : DataArray, axis run, and any others
+        The estimates of single runs; NaN where a run has nothing to say.
+
+    Returns
+    -------
+    dict of str to DataArray, the other axes
+        runs (those that say something), run_sd (NaN for one run), lowest_run, highest_run.
+
+    Examples
+    --------
+    >>> {name: value.item() for name, value in about_runs(xr.DataArray([1.0, 3.0, 2.0], dims="run")).items()}
+    {'runs': 3, 'run_sd': 1.0, 'lowest_run': 1.0, 'highest_run': 3.0}
+    """
+    lowest, runs = single.min("run"), single.notnull().sum("run")
+    sd = single.std("run", ddof=1) if single.sizes["run"] > 1 else xr.full_like(lowest, np.nan)
+    return {"runs": runs, "run_sd": sd, "lowest_run": lowest, "highest_run": single.max("run")}
 
 
 def over_runs(answered: pd.DataFrame, family: list[str]) -> pd.DataFrame:
