@@ -11,8 +11,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from cmrslices.runtime.cores import share_cores
 
-# The processes of the tests are more than the cores. Before a test imports torch: libgomp reads it when it is loaded.
+# The processes of the tests are more than the cores, and their networks so small that threads only wait for each other.
+# Before a test imports torch: libgomp reads both when it is loaded.
 share_cores(os.environ)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -7,7 +7,7 @@ from cluster import Cluster, why_not
 from shared import made_once
 from submission import Submission
 from trainings import CLASSIFIER, ONE_COHORT, TRAINING, WEIGHTS
-from workflow import Workflow
+from workflow import TWO_JOBS, Workflow
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def undisturbed(cluster, tmp_path_factory, worker_id):
         folder.mkdir()
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CMRSLICES_DEVICE", "cpu")  # as on the cluster
-            answer = Workflow(folder, TRAINING).run("--cores", "2", WEIGHTS, CLASSIFIER)
+            answer = Workflow(folder, TRAINING).run(*TWO_JOBS, WEIGHTS, CLASSIFIER)
         assert answer.returncode == 0, answer.stderr[-5000:]
 
     return made_once("undisturbed", make, tmp_path_factory, worker_id)

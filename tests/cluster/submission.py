@@ -35,7 +35,7 @@ class Submission:
         self.overlay = self.folder / "overlay.yaml"
         self.overlay.write_text(yaml.safe_dump(overlay))
         self.terminal = self.folder / "terminal.txt"
-        self.environment = {**cluster.environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(FAST_POLL)}
+        self.environment = {**cluster.environment, "PYTHONPATH": str(FAST_POLL)}
         self.environment["CMRSLICES_DEVICE"] = "cpu"  # the GPUs of this cluster are device files of another kind
         self.process = None
 
@@ -106,4 +106,5 @@ class Submission:
 
     def _command(self, *arguments: str) -> list[str]:
         command = [sys.executable, "-m", "snakemake", "--configfile", str(self.overlay), "-d", str(self.folder)]
-        return [*command, "--nocolor", "--latency-wait", "10", *arguments]
+        # The threads of a rule, for networks of a user's size, would wait for each other most of the time.
+        return [*command, "--nocolor", "--latency-wait", "10", "--max-threads", "1", *arguments]

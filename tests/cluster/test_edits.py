@@ -7,7 +7,7 @@ import pytest
 import yaml
 from shared import made_once
 from submission import Submission
-from workflow import TINY, Workflow, copy_project, merged
+from workflow import TINY, TWO_JOBS, Workflow, copy_project, merged
 
 ONE_COHORT = merged(
     TINY,
@@ -24,7 +24,7 @@ def undisturbed(cluster, tmp_path_factory, worker_id):
 
     def make(project):
         copy_project(project)
-        answer = Workflow(project, ONE_COHORT, project).run("--cores", "2", SLICES)
+        answer = Workflow(project, ONE_COHORT, project).run(*TWO_JOBS, SLICES)
         assert answer.returncode == 0, answer.stderr[-5000:]
 
     return made_once("unedited", make, tmp_path_factory, worker_id)

@@ -43,8 +43,7 @@ class Snakemake:
     def __call__(self, folder, arguments):
         """Exit status, and what was printed, of a call in a folder, with the variables of this process."""
         arguments = [str(argument) for argument in arguments]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        print(json.dumps([str(folder), arguments, environment]), file=self.process.stdin, flush=True)
+        print(json.dumps([str(folder), arguments, dict(os.environ)]), file=self.process.stdin, flush=True)
         status = int(self.process.stdout.readline())
         return subprocess.CompletedProcess(arguments, status, *(stream.read_text() for stream in self.streams))
 

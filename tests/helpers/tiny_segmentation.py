@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import torch
+from nnunetv2.training.logging.nnunet_logger import LocalLogger
 
 from cmrslices.prediction.cohort import predict_cohort
 from cmrslices.segmentation.planning import plan_segmentation, plan_variant
@@ -25,6 +26,8 @@ TRAINING = {
 }
 JOINT = {"loss_weight": 0.5, "label_smoothing": 0.05, "learning_rate": 0.0003}
 PLAN = {"spacing_mm": None, "patch_size_px": [32, 32], "features": [4, 8, 8]}
+
+LocalLogger.plot_progress_png = lambda *_: None  # it takes longer than so small a training
 
 
 def write_case(folder, case, rng):

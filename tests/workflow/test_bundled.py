@@ -12,7 +12,7 @@ import yaml
 from places import LIBRARY, ROOT
 from raw_cohorts import nifti_cohort, oblique
 from tiny_results import NETWORKS, Results
-from workflow import UNTRAINED, Workflow, merged
+from workflow import TWO_JOBS, UNTRAINED, Workflow, merged
 
 from cmrslices.classification.inference import classify
 from cmrslices.classification.probabilities import write_selected_regions
@@ -49,9 +49,8 @@ def run(tmp_path_factory):
     make_bundle(folder / "there", "context", here / "deep")
     nifti_cohort(here / "raw", affine=oblique())
     workflow = Workflow(here, settings())
-    alone = ("--set-threads", *(f"{rule}=1" for rule in ("convert_cohort", "preprocess_bundled", "predict_bundled")))
     targets = (f"results/predictions/{name}/clinic/labels" for name in ("theirs", "deep"))
-    answer = workflow.run("--cores", "2", *alone, "--", *targets)
+    answer = workflow.run(*TWO_JOBS, "--", *targets)
     assert answer.returncode == 0, answer.stderr
     return workflow, Results(folder / "there")
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from places import ROOT
 from raw_cohorts import nifti_cohort, oblique
-from workflow import UNTRAINED, Workflow, merged
+from workflow import TWO_JOBS, UNTRAINED, Workflow, merged
 
 from cmrslices.commands.publication import publish
 
@@ -46,8 +46,8 @@ def judged(tmp_path_factory):
         (folder / f"without/{name}").mkdir(parents=True)
         (folder / f"without/{name}/__init__.py").write_text(f"raise ImportError('{name} is imported')\n")
     workflow = Workflow(folder, settings())
-    command = [sys.executable, "-m", "snakemake", *workflow._arguments(["--cores", "2"], {})]
-    environment = {**os.environ, "PYTHONPATH": str(folder / "without"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "snakemake", *workflow._arguments(TWO_JOBS, {})]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "without")}
     answer = subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr[-5000:]
     return workflow

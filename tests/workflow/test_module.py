@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 from places import ROOT
-from workflow import Workflow, copy_project, job_counts, snakemake
+from workflow import TWO_JOBS, Workflow, copy_project, job_counts, snakemake
 
 from cmrslices.runtime.accepted_code import FILE
 from cmrslices.runtime.code_digest import LIBRARY, code_digest
@@ -51,7 +51,7 @@ def example(tmp_path_factory):
     document = (ROOT / "docs/module.md").read_text()
     snakefile, config = (re.search(rf"```{kind}\n(.*?)```", document, re.S)[1] for kind in ("python", "yaml"))
     (folder / "config.yaml").write_text(config)
-    done = answer(folder, snakefile.replace("/path/to/clone", str(ROOT)), "--cores", "2")
+    done = answer(folder, snakefile.replace("/path/to/clone", str(ROOT)), *TWO_JOBS)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -4,7 +4,7 @@ import gzip
 import shutil
 
 import pandas as pd
-from workflow import DEMO, TINY, Workflow
+from workflow import DEMO, TINY, TWO_JOBS, Workflow
 
 from cmrslices.cohorts.regions import labelled_areas
 
@@ -67,7 +67,7 @@ def test_a_new_row_reads_whole_stacks_and_is_answered_by_its_own_regions(finishe
     before = pd.read_csv(answers)
     row = {"title": "Stack", "router": "classifier", "reading": "stack", "networks": "all"}
     models = {"base": "base", "middle": "middle", "apex": "apex", "non-cardiac": "baseline"}
-    answer = workflow.run("--cores", "2", "results/tables/answers.csv", approaches={"stack": {**row, "models": models}})
+    answer = workflow.run(*TWO_JOBS, "results/tables/answers.csv", approaches={"stack": {**row, "models": models}})
     assert answer.returncode == 0, answer.stderr[-5000:]
     found = pd.read_csv(answers).query("question == 'errors'")
     kept = found[found["approach"] == "classification"].reset_index(drop=True)
@@ -100,7 +100,7 @@ def test_a_new_row_is_routed_by_a_models_extent_and_stands_in_the_table_of_readi
     row = {"title": "Extent", "router": "extent", "extent_of": "baseline", "models": models}
     rows = {"extent": row, "both": {**row, "title": "Both", "probabilities": True}}
     targets = [f"results/predictions/{name}/acdc/routes.csv" for name in rows]
-    answer = workflow.run("--cores", "2", *targets, "results/tables/readings.csv", approaches=rows)
+    answer = workflow.run(*TWO_JOBS, *targets, "results/tables/readings.csv", approaches=rows)
     assert answer.returncode == 0, answer.stderr[-5000:]
     table = pd.read_csv(results / "tables/readings.csv", keep_default_na=False)
     assert len(table) == 3 * 8 * 3
