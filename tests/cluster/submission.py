@@ -106,5 +106,5 @@ class Submission:
 
     def _command(self, *arguments: str) -> list[str]:
         command = [sys.executable, "-m", "snakemake", "--configfile", str(self.overlay), "-d", str(self.folder)]
-        # The threads of a rule, for networks of a user's size, would wait for each other most of the time.
+        # A rule asks for the threads that a network of a usual size needs. Here they would only wait for each other.
         return [*command, "--nocolor", "--latency-wait", "10", "--max-threads", "1", *arguments]

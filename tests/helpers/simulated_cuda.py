@@ -157,7 +157,7 @@ def compute(operator: Any, args: tuple, kwargs: dict) -> Any:
     counts, name = GPUTensor.counts, operator.name().partition(".")[0]
     if name == "aten::copy_":
         return copy_into(*args, **kwargs)
-    if name == "aten::detach":  # of all calls most, for each look at a network's state detaches all of it
+    if name == "aten::detach":  # the most frequent call: each look at a network's state makes one per tensor
         return GPUTensor(args[0].held.detach())
     leaves, structure = tree_flatten((args, kwargs))
     indices = [index for index in args[1] if index is not None] if name in INDEXING else []

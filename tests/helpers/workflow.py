@@ -63,7 +63,7 @@ UNTRAINED = {
 }
 """Rule to number of jobs, beside those that make label maps, of one cohort and two approaches that are not trained."""
 TWO_JOBS = ("--cores", "2", "--max-threads", "1")
-"""How a run is fast at this size, where a second thread waits for the first most of the time."""
+"""Options of a fast run at this size, at which a second thread of a job only waits for the first."""
 DEMO = {"folder": "raw", "patients": {"nhs": 4, "mnms": 2, "acdc": 2}}
 
 
